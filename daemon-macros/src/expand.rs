@@ -1,0 +1,290 @@
+//! From the annotated fn to the two that replace it: the untouched one, and around it one of the
+//! same name that hands it to the builder.
+
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::args::{Arg, Args, Attribute};
+use crate::diag::Mistakes;
+use crate::item::{Item, Param, Role};
+use crate::value::{Kind, transparent};
+
+/// Expands one of the two attributes.
+pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    expand_noting(attribute, args, item, &mut mistakes)
+}
+
+/// Expands, and leaves the mistakes, which the expansion reports, with the caller.
+pub(crate) fn expand_noting(
+    attribute: Attribute,
+    args: TokenStream,
+    item: &TokenStream,
+    mistakes: &mut Mistakes,
+) -> TokenStream {
+    let args = Args::parse(attribute, args, mistakes);
+    let parsed = match Item::parse(attribute, item) {
+        Ok(parsed) => parsed,
+        Err(mistake) => {
+            mistakes.add(mistake);
+            let errors = mistakes.render();
+            return quote!(#errors #item);
+        }
+    };
+    parsed.check(attribute, mistakes);
+    let expansion = Expansion {
+        args: &args,
+        item: &parsed,
+    };
+    if mistakes.is_empty() {
+        expansion.render()
+    } else {
+        let errors = mistakes.render();
+        let fallback = expansion.fallback();
+        quote!(#errors #fallback)
+    }
+}
+
+/// What is being printed. Every token of ours resolves where the macro is expanded, except for
+/// local names, which can't meet the user's; and each is located at what the user wrote.
+struct Expansion<'a> {
+    args: &'a Args,
+    item: &'a Item,
+}
+
+impl Expansion<'_> {
+    /// Prints the fn: `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
+    fn render(&self) -> TokenStream {
+        let site = self.site();
+        let inner = self.item.inner(&self.inner_name());
+        let daemon = self.daemon();
+        let body = self.body();
+        let last = if self.item.is_main() {
+            quote_spanned!(site=> .main(#body))
+        } else {
+            let action = action();
+            quote_spanned!(site=> .dispatch(#action, #body))
+        };
+        let params = self.item.params.iter().filter(|param| !param.is_context());
+        let params = params.map(|param| {
+            let (name, ty) = (self.passed(param), &param.ty);
+            quote_spanned!(site=> #name: #ty)
+        });
+        self.outer(params, quote_spanned!(site=> #inner #daemon #last))
+    }
+
+    /// Prints a fn that can be called like the one that was meant, and that holds everything the
+    /// user wrote, so that the mistakes which have been reported are all that is reported.
+    fn fallback(&self) -> TokenStream {
+        let site = self.site();
+        let item = self.item;
+        let params = item.params.iter().filter(|param| {
+            !param.is_context() && !matches!(param.role, Role::Receiver | Role::Variadic)
+        });
+        let has_params = params.clone().next().is_some();
+        let inner = match &item.body {
+            Some(body) if item.is_method() => self.unused_closure(body),
+            Some(_) if !item.is_variadic() => item.inner(&self.inner_name()),
+            _ => TokenStream::new(),
+        };
+        let values = if item.is_main() && has_params {
+            TokenStream::new()
+        } else {
+            let daemon = self.daemon();
+            quote_spanned!(site=> let _ = #daemon;)
+        };
+        self.outer(
+            params.map(|param| param.tokens.clone()),
+            quote_spanned!(site=> #inner #values ::core::unreachable!()),
+        )
+    }
+
+    /// Keeps a method's body where it can be checked: an inner fn has no `self`.
+    fn unused_closure(&self, body: &Group) -> TokenStream {
+        let site = self.site();
+        let output = &self.item.output;
+        if self.item.is_async() {
+            return quote_spanned!(site=> let _ = async move #body;);
+        }
+        let output = if output.is_empty() {
+            quote_spanned!(site=> -> ())
+        } else {
+            output.clone()
+        };
+        quote_spanned!(site=> let _ = move || #output #body;)
+    }
+
+    /// Prints the outer fn around a body.
+    fn outer(&self, params: impl Iterator<Item = TokenStream>, body: TokenStream) -> TokenStream {
+        let site = self.site();
+        let Item {
+            outer_attrs,
+            visibility,
+            name,
+            generics,
+            parentheses,
+            where_clause,
+            ..
+        } = self.item;
+        let krate = &self.args.krate;
+        let visibility = relocate(visibility);
+
+        let receiver = self
+            .item
+            .params
+            .iter()
+            .filter(|param| param.role == Role::Receiver)
+            .map(|param| param.tokens.clone());
+        let (params, output) = if self.item.is_main() {
+            (
+                TokenStream::new(),
+                quote_spanned!(site=> ::std::process::ExitCode),
+            )
+        } else {
+            let action = action();
+            let action = quote_spanned!(site=> #action: impl #krate::IntoAction);
+            let params = receiver.chain([action]).chain(params);
+            (
+                quote_spanned!(site=> #(#params),*),
+                quote_spanned!(site=> #krate::Result),
+            )
+        };
+        let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
+        let body = self.item.body.as_ref().map_or_else(
+            || quote_spanned!(site=> ;),
+            |written| delimit(Delimiter::Brace, body, written.span()),
+        );
+        quote_spanned! {site=>
+            #(#outer_attrs)*
+            #visibility fn #name #generics #params -> #output #where_clause #body
+        }
+    }
+
+    /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
+    fn daemon(&self) -> TokenStream {
+        let site = self.site();
+        let krate = &self.args.krate;
+        let mut name = Literal::string(&self.daemon_name());
+        name.set_span(site);
+        let plain = self.args.plain.iter().map(|arg| {
+            let value = match arg.kind {
+                Kind::Path => self.lend(&arg.value),
+                _ => arg.value.clone(),
+            };
+            arg.with(&value)
+        });
+        let repeat = self.args.repeat.iter().filter(|_| self.args.repeats());
+        let repeat = repeat.map(|arg| arg.with(&arg.value));
+        quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #(#repeat)*)
+    }
+
+    /// Borrows a path that is nothing but one of the parameters, since the body needs it too.
+    fn lend(&self, value: &TokenStream) -> TokenStream {
+        let tokens = transparent(value.clone());
+        let is_param = |param: &Param| {
+            param.role == Role::Value
+                && matches!((tokens.as_slice(), &param.name), ([TokenTree::Ident(value)], Some(name)) if value == name)
+        };
+        if self.item.params.iter().any(is_param) {
+            quote_spanned!(self.site()=> &#value)
+        } else {
+            value.clone()
+        }
+    }
+
+    /// Prints what the builder is to run: the inner fn itself, or a closure that passes its arguments.
+    fn body(&self) -> TokenStream {
+        let site = self.site();
+        let krate = &self.args.krate;
+        let inner = self.inner_name();
+        if self.item.params.is_empty() {
+            return inner.to_token_stream();
+        }
+        let context = Ident::new("context", Span::mixed_site());
+        let arguments = self
+            .item
+            .params
+            .iter()
+            .map(|param| self.argument(param, &context));
+        let call = quote_spanned!(site=> #inner(#(#arguments),*));
+        // Without it, the closure of an endless fn returns `()` in editions before 2024.
+        let call = if self.item.is_endless() {
+            quote_spanned!(site=> -> ! { #call })
+        } else {
+            call
+        };
+        let filled = self
+            .item
+            .context()
+            .map(|_| quote_spanned!(site=> #context: &#krate::Context));
+        quote_spanned!(site=> move |#filled| #call)
+    }
+
+    /// Prints what is passed for a parameter. A fn that is run again needs its values again.
+    fn argument(&self, param: &Param, context: &Ident) -> TokenStream {
+        let site = self.site();
+        let name = self.passed(param);
+        match param.role {
+            Role::Context => context.to_token_stream(),
+            Role::OwnContext => quote_spanned!(site=> ::core::clone::Clone::clone(#context)),
+            Role::Value if self.args.repeats() => {
+                quote_spanned!(site=> ::core::clone::Clone::clone(&#name))
+            }
+            _ => name.to_token_stream(),
+        }
+    }
+
+    /// Returns the name by which a parameter is passed on: the user's own, because the values may
+    /// use it. One like `_id` that they don't use becomes ours, since using it is frowned upon.
+    fn passed(&self, param: &Param) -> Option<Ident> {
+        let mut name = param.name.clone()?;
+        let text = name.to_string();
+        let is_used = |arg: &Arg| arg.value.to_string().contains(&text);
+        if text.starts_with('_') && !self.args.plain.iter().chain(&self.args.repeat).any(is_used) {
+            name.set_span(Span::mixed_site().located_at(name.span()));
+        }
+        Some(name)
+    }
+
+    /// Returns the name that the daemon has by default: the fn's, or for a whole program the binary's.
+    fn daemon_name(&self) -> String {
+        if self.item.is_main() {
+            return std::env::var("CARGO_BIN_NAME").unwrap_or_else(|_| "main".into());
+        }
+        let name = self.item.name.to_string();
+        name.strip_prefix("r#").map(Into::into).unwrap_or(name)
+    }
+
+    /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.
+    fn inner_name(&self) -> Ident {
+        if self.item.is_main() && self.item.is_async() && self.item.context().is_some() {
+            return Ident::new("daemon_main", self.item.name.span());
+        }
+        self.item.name.clone()
+    }
+
+    fn site(&self) -> Span {
+        Span::mixed_site().located_at(self.item.fn_token.span())
+    }
+}
+
+/// Returns the first parameter, which isn't the user's even if that has the same name.
+fn action() -> Ident {
+    Ident::new("action", Span::mixed_site())
+}
+
+/// Encloses tokens of ours, located where the user's own delimiters are.
+fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) -> TokenStream {
+    let mut group = Group::new(delimiter, tokens);
+    group.set_span(Span::mixed_site().located_at(written));
+    group.into_token_stream()
+}
+
+/// Makes a visibility's first token ours, so that the outer fn as a whole is seen as an expansion.
+fn relocate(visibility: &TokenStream) -> TokenStream {
+    let mut tokens: Vec<TokenTree> = visibility.clone().into_iter().collect();
+    if let Some(first) = tokens.first_mut() {
+        first.set_span(Span::mixed_site().located_at(first.span()));
+    }
+    tokens.into_iter().collect()
+}

@@ -1,0 +1,628 @@
+//! The annotated fn, read token by token as far as its signature goes, and what it may be.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::buffer::{Cursor, TokenBuffer};
+use syn::{Error, Result};
+
+use crate::args::{Attribute, is_arrow_shaft};
+use crate::diag::Mistakes;
+use crate::value::{is_punct, transparent};
+
+/// A fn. Its body is one token tree that nobody looks into.
+pub(crate) struct Item {
+    /// Docs, lints and whatever else says something about the fn that is called.
+    pub(crate) outer_attrs: Vec<Attr>,
+    /// Those that change what the body does; they move with it.
+    pub(crate) inner_attrs: Vec<Attr>,
+    /// A second `#[daemon]` or `#[repeat_daemon]`.
+    again: Vec<Attr>,
+    pub(crate) visibility: TokenStream,
+    /// `const async unsafe extern "C"`
+    qualifiers: Vec<TokenTree>,
+    pub(crate) fn_token: Ident,
+    pub(crate) name: Ident,
+    /// With their angle brackets.
+    pub(crate) generics: TokenStream,
+    pub(crate) parentheses: Group,
+    pub(crate) params: Vec<Param>,
+    /// With its arrow.
+    pub(crate) output: TokenStream,
+    pub(crate) where_clause: TokenStream,
+    /// `None` for a fn of a trait or of an `extern` block.
+    pub(crate) body: Option<Group>,
+}
+
+/// `#[path(…)]`
+pub(crate) struct Attr {
+    tokens: TokenStream,
+    path: Vec<Ident>,
+    place: Place,
+}
+
+/// Which of the two fns an attribute is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outer,
+    Inner,
+}
+
+/// A parameter.
+pub(crate) struct Param {
+    /// All of it, as it is written.
+    pub(crate) tokens: TokenStream,
+    attrs: Vec<Attr>,
+    pattern: Vec<TokenTree>,
+    /// The name, if the pattern is one: `x` or `mut x`.
+    pub(crate) name: Option<Ident>,
+    pub(crate) ty: TokenStream,
+    pub(crate) role: Role,
+}
+
+/// What a parameter is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The caller passes it: by value, to be cloned for each run.
+    Value,
+    /// The caller passes it: a reference, lent to each run.
+    Reference,
+    /// The runtime passes it, as `&Context`.
+    Context,
+    /// The runtime passes it, as `Context`.
+    OwnContext,
+    /// `&mut Context`, which nobody can pass.
+    MutContext,
+    /// `self`
+    Receiver,
+    /// `...`
+    Variadic,
+}
+
+/// Attributes that stay on the fn that is called.
+const OUTER: &[&str] = &[
+    "allow",
+    "cfg",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "forbid",
+    "must_use",
+    "warn",
+];
+
+/// Attributes of the compiler and its tools, by their first segment: none of them can be an async
+/// runtime's.
+const BUILTIN: &[&str] = &[
+    "cfg_attr",
+    "clippy",
+    "cold",
+    "coverage",
+    "diagnostic",
+    "export_name",
+    "inline",
+    "link_name",
+    "link_section",
+    "no_mangle",
+    "optimize",
+    "rust_analyzer",
+    "rustfmt",
+    "target_feature",
+    "track_caller",
+    "unsafe",
+];
+
+impl Item {
+    /// Reads a fn.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub(crate) fn parse(attribute: Attribute, item: &TokenStream) -> Result<Self> {
+        let tokens = TokenBuffer::new2(transparent(item.clone()).into_iter().collect());
+        let (attrs, rest) = Attr::parse_all(tokens.begin());
+        let (visibility, rest) = parse_visibility(rest);
+        let (qualifiers, rest) = parse_qualifiers(rest);
+
+        let not_a_fn = || not_a_fn(attribute, rest);
+        let (fn_token, rest) = rest
+            .ident()
+            .filter(|(ident, _)| ident == "fn")
+            .ok_or_else(not_a_fn)?;
+        let (name, rest) = rest.ident().ok_or_else(not_a_fn)?;
+        let (generics, rest) = split(rest, |rest| rest.group(Delimiter::Parenthesis).is_some());
+        let (parentheses, rest) = group(rest).ok_or_else(not_a_fn)?;
+        let (output, rest) = split(rest, |rest| {
+            rest.ident().is_some_and(|(ident, _)| ident == "where") || ends_signature(rest)
+        });
+        let (where_clause, rest) = split(rest, ends_signature);
+        let body = group(rest).map(|(body, _)| body);
+
+        let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(Attr::is_ours);
+        let (outer_attrs, inner_attrs) = attrs
+            .into_iter()
+            .partition(|attr| attr.place == Place::Outer);
+        Ok(Item {
+            outer_attrs,
+            inner_attrs,
+            again,
+            visibility,
+            qualifiers,
+            fn_token,
+            name,
+            generics,
+            params: Param::parse_all(&parentheses),
+            parentheses,
+            output,
+            where_clause,
+            body,
+        })
+    }
+
+    /// Notes everything that this fn can't be.
+    pub(crate) fn check(&self, attribute: Attribute, mistakes: &mut Mistakes) {
+        self.check_attributes(attribute, mistakes);
+        self.check_qualifiers(attribute, mistakes);
+        if !self.generics.is_empty() {
+            mistakes.over(
+                &self.generics,
+                "a daemon can't be generic, because its pidfile would be shared by all of its forms; name the types, or call a generic fn from the body",
+            );
+        }
+        if let Some(keyword) = self.where_clause.clone().into_iter().next() {
+            mistakes.at(
+                keyword.span(),
+                "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
+            );
+        }
+        if self.body.is_none() {
+            mistakes.at(
+                self.name.span(),
+                format!("{attribute} needs a fn with a body; put it on a free fn"),
+            );
+        }
+        self.check_params(mistakes);
+    }
+
+    fn check_attributes(&self, attribute: Attribute, mistakes: &mut Mistakes) {
+        for attr in &self.again {
+            let message = if attr.name() == "daemon" && attribute == Attribute::Daemon {
+                "#[daemon] is there twice; remove one of the two"
+            } else if attr.name() == "repeat_daemon" && attribute == Attribute::RepeatDaemon {
+                "#[repeat_daemon] is there twice; remove one of the two"
+            } else {
+                "a fn is either a #[daemon] or a #[repeat_daemon]; remove one of the two"
+            };
+            mistakes.over(&attr.tokens, message);
+        }
+    }
+
+    fn check_qualifiers(&self, attribute: Attribute, mistakes: &mut Mistakes) {
+        for token in &self.qualifiers {
+            let TokenTree::Ident(qualifier) = token else {
+                continue;
+            };
+            let message = match qualifier.to_string().as_str() {
+                "async" if self.inner_attrs.iter().all(Attr::is_builtin) => format!(
+                    "an async fn needs a runtime, built in the daemon; write #[{name}(..)] #[tokio::main] async fn {fn_name}",
+                    name = attribute.name(),
+                    fn_name = self.name,
+                ),
+                "const" => "a daemon does things at run time; remove `const`".into(),
+                "unsafe" => "a daemon can't be unsafe to start; remove `unsafe`, and write an `unsafe` block in the body, with its reason".into(),
+                "extern" => "a daemon has Rust's calling convention; remove `extern`, and start it from an `extern` fn if C is to call it".into(),
+                "gen" => "a daemon can't be a generator; remove `gen`".into(),
+                _ => continue,
+            };
+            mistakes.at(qualifier.span(), message);
+        }
+    }
+
+    fn check_params(&self, mistakes: &mut Mistakes) {
+        let mut context = false;
+        for param in &self.params {
+            for attr in param.attrs.iter().filter(|attr| attr.name() == "cfg") {
+                mistakes.over(
+                    &attr.tokens,
+                    "a daemon's parameter can't be conditional; write two fns and put `#[cfg]` on them",
+                );
+            }
+            match param.role {
+                Role::Receiver => {
+                    mistakes.over(
+                        param.pattern(),
+                        "a daemon can't be a method; write a free fn, or an associated one without `self`, and make what it needs its parameters",
+                    );
+                    continue;
+                }
+                Role::Variadic => {
+                    mistakes.over(
+                        &param.tokens,
+                        "a daemon can't be variadic; take a slice or a `Vec`",
+                    );
+                    continue;
+                }
+                Role::MutContext => mistakes.over(
+                    &param.ty,
+                    "a `Context` is shared by all of the daemon; take `&Context` or `Context`",
+                ),
+                Role::Context | Role::OwnContext if context => mistakes.over(
+                    &param.ty,
+                    "there is one `Context`, and this fn has it already; remove this parameter",
+                ),
+                Role::Value | Role::Reference if self.is_main() => mistakes.over(
+                    &param.tokens,
+                    "`main` takes nothing but a `Context`; read `std::env::args()` in the body, or put the attribute on another fn",
+                ),
+                _ => {}
+            }
+            context |= param.is_context();
+            if let Some(keyword) = find_impl(param.ty.clone()) {
+                mistakes.at(
+                    keyword,
+                    "a daemon's parameter needs a type with a name; write it, or `&dyn Trait`, in place of `impl Trait`",
+                );
+            }
+            match &param.name {
+                None => mistakes.over(
+                    param.pattern(),
+                    "a daemon's parameter needs a name, because it is handed on; write `name: Type`, and take it apart in the body",
+                ),
+                Some(name) if *name == self.name => mistakes.at(
+                    name.span(),
+                    format!("this parameter has the name of the fn; rename it, as in `{name}_`"),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Tells whether this fn is a whole program.
+    pub(crate) fn is_main(&self) -> bool {
+        self.name == "main"
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.qualifiers
+            .iter()
+            .any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"))
+    }
+
+    pub(crate) fn is_method(&self) -> bool {
+        self.params.iter().any(|param| param.role == Role::Receiver)
+    }
+
+    pub(crate) fn is_variadic(&self) -> bool {
+        self.params.iter().any(|param| param.role == Role::Variadic)
+    }
+
+    pub(crate) fn context(&self) -> Option<&Param> {
+        self.params.iter().find(|param| param.is_context())
+    }
+
+    /// Tells whether the fn says that it never returns.
+    pub(crate) fn is_endless(&self) -> bool {
+        let output = transparent(self.output.clone());
+        matches!(output.as_slice(), [_, _, never] if is_punct(never, '!'))
+    }
+
+    /// Prints the fn as it is written, except for what stays on the outer one.
+    pub(crate) fn inner(&self, name: &Ident) -> TokenStream {
+        let Item {
+            inner_attrs,
+            qualifiers,
+            fn_token,
+            generics,
+            parentheses,
+            output,
+            where_clause,
+            body,
+            ..
+        } = self;
+        quote! {
+            #(#inner_attrs)* #(#qualifiers)* #fn_token #name #generics #parentheses #output #where_clause #body
+        }
+    }
+}
+
+impl Attr {
+    fn parse_all(mut rest: Cursor) -> (Vec<Self>, Cursor) {
+        let mut attrs = Vec::new();
+        while let Some((hash, after)) = rest.punct().filter(|(hash, _)| hash.as_char() == '#') {
+            let Some((brackets, after)) = group(after) else {
+                break;
+            };
+            let content = transparent(brackets.stream());
+            let path = path_of(&content);
+            let place = place(&path, &content);
+            attrs.push(Attr {
+                tokens: quote!(#hash #brackets),
+                path,
+                place,
+            });
+            rest = after;
+        }
+        (attrs, rest)
+    }
+
+    /// Returns the last segment of the path.
+    fn name(&self) -> String {
+        self.path.last().map(Ident::to_string).unwrap_or_default()
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self.name().as_str(), "daemon" | "repeat_daemon")
+    }
+
+    fn is_builtin(&self) -> bool {
+        self.path
+            .first()
+            .is_none_or(|first| BUILTIN.iter().any(|builtin| first == builtin))
+    }
+}
+
+impl ToTokens for Attr {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.tokens.to_tokens(tokens);
+    }
+}
+
+/// Decides which fn an attribute is for; a `cfg_attr` is judged by the attribute that it sets.
+fn place(path: &[Ident], content: &[TokenTree]) -> Place {
+    let [name] = path else {
+        return Place::Inner;
+    };
+    if OUTER.iter().any(|outer| name == outer) {
+        return Place::Outer;
+    }
+    match content.get(1) {
+        Some(TokenTree::Group(arguments)) if name == "cfg_attr" => {
+            let arguments: Vec<TokenTree> = arguments
+                .stream()
+                .into_iter()
+                .skip_while(|token| !is_punct(token, ','))
+                .skip(1)
+                .collect();
+            place(&path_of(&arguments), &arguments)
+        }
+        _ => Place::Inner,
+    }
+}
+
+/// Returns the segments of the path at the beginning.
+fn path_of(tokens: &[TokenTree]) -> Vec<Ident> {
+    tokens
+        .iter()
+        .take_while(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'))
+        .filter_map(|token| match token {
+            TokenTree::Ident(ident) => Some(ident.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Param {
+    /// Splits the parameters at their commas.
+    fn parse_all(parentheses: &Group) -> Vec<Self> {
+        let tokens: Vec<TokenTree> = parentheses.stream().into_iter().collect();
+        let mut params = Vec::new();
+        let mut rest = tokens.as_slice();
+        while !rest.is_empty() {
+            let end = find_outside_angles(rest, |token| is_punct(token, ',')).unwrap_or(rest.len());
+            params.push(Param::parse(&rest[..end]));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        params
+    }
+
+    fn parse(tokens: &[TokenTree]) -> Self {
+        let whole = TokenBuffer::new2(tokens.iter().cloned().collect());
+        let (attrs, rest) = Attr::parse_all(whole.begin());
+        let rest: Vec<TokenTree> = rest.token_stream().into_iter().collect();
+        let (pattern, ty) = match find_colon(&rest) {
+            Some(colon) => (&rest[..colon], &rest[colon + 1..]),
+            None => (rest.as_slice(), [].as_slice()),
+        };
+        let pattern = transparent(pattern.iter().cloned());
+        Param {
+            name: name_of(&pattern),
+            role: role(&pattern, &transparent(ty.iter().cloned())),
+            tokens: tokens.iter().cloned().collect(),
+            ty: ty.iter().cloned().collect(),
+            attrs,
+            pattern,
+        }
+    }
+
+    pub(crate) fn is_context(&self) -> bool {
+        matches!(
+            self.role,
+            Role::Context | Role::OwnContext | Role::MutContext
+        )
+    }
+
+    fn pattern(&self) -> TokenStream {
+        self.pattern.iter().cloned().collect()
+    }
+}
+
+/// Returns the name that a pattern binds, if it is `x` or `mut x`.
+fn name_of(pattern: &[TokenTree]) -> Option<Ident> {
+    match pattern {
+        [TokenTree::Ident(name)] => Some(name.clone()),
+        [TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mut" => {
+            Some(name.clone())
+        }
+        _ => None,
+    }
+    .filter(|name| name != "_")
+}
+
+/// Tells what a parameter is for.
+fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
+    if pattern
+        .iter()
+        .any(|token| matches!(token, TokenTree::Ident(ident) if ident == "self"))
+    {
+        return Role::Receiver;
+    }
+    let last = if ty.is_empty() { pattern } else { ty };
+    if last.first().is_some_and(|first| is_punct(first, '.')) {
+        return Role::Variadic;
+    }
+    match ty {
+        [ampersand, referent @ ..] if is_punct(ampersand, '&') => {
+            match without_lifetime(referent) {
+                [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
+                    Role::MutContext
+                }
+                rest if is_context(rest) => Role::Context,
+                _ => Role::Reference,
+            }
+        }
+        ty if is_context(ty) => Role::OwnContext,
+        _ => Role::Value,
+    }
+}
+
+fn without_lifetime(ty: &[TokenTree]) -> &[TokenTree] {
+    match ty {
+        [quote, TokenTree::Ident(_), rest @ ..] if is_punct(quote, '\'') => rest,
+        ty => ty,
+    }
+}
+
+/// Tells a path whose last segment is `Context`.
+fn is_context(ty: &[TokenTree]) -> bool {
+    let is_path = ty
+        .iter()
+        .all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
+    is_path && matches!(ty.last(), Some(TokenTree::Ident(last)) if last == "Context")
+}
+
+/// Finds the colon between pattern and type, which is not one of `::`.
+fn find_colon(tokens: &[TokenTree]) -> Option<usize> {
+    let is_colon = |at: usize| tokens.get(at).is_some_and(|token| is_punct(token, ':'));
+    (0..tokens.len())
+        .find(|&at| is_colon(at) && !is_colon(at + 1) && !at.checked_sub(1).is_some_and(is_colon))
+}
+
+/// Finds `impl` anywhere in a type.
+fn find_impl(ty: TokenStream) -> Option<Span> {
+    ty.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+/// Finds a token that is not between angle brackets.
+fn find_outside_angles(tokens: &[TokenTree], wanted: impl Fn(&TokenTree) -> bool) -> Option<usize> {
+    let mut depth = 0_usize;
+    (0..tokens.len()).find(|&at| {
+        if is_punct(&tokens[at], '<') {
+            depth += 1;
+        } else if is_punct(&tokens[at], '>') && (at == 0 || !is_arrow_shaft(&tokens[at - 1])) {
+            depth = depth.saturating_sub(1);
+        }
+        depth == 0 && wanted(&tokens[at])
+    })
+}
+
+/// Reads `pub`, `pub(…)` or nothing.
+fn parse_visibility(rest: Cursor) -> (TokenStream, Cursor) {
+    match rest.ident() {
+        Some((public, after)) if public == "pub" => match group(after) {
+            Some((group, after)) if group.delimiter() == Delimiter::Parenthesis => {
+                (quote!(#public #group), after)
+            }
+            _ => (public.to_token_stream(), after),
+        },
+        _ => (TokenStream::new(), rest),
+    }
+}
+
+/// Reads `const async unsafe extern "C"`, if `fn` comes after it.
+fn parse_qualifiers(begin: Cursor) -> (Vec<TokenTree>, Cursor) {
+    const QUALIFIERS: &[&str] = &[
+        "const", "async", "unsafe", "safe", "extern", "default", "gen",
+    ];
+    let mut qualifiers = Vec::new();
+    let mut rest = begin;
+    while let Some((token, after)) = rest.token_tree() {
+        match &token {
+            TokenTree::Ident(ident) if ident == "fn" => return (qualifiers, rest),
+            TokenTree::Ident(ident) if QUALIFIERS.iter().any(|known| ident == known) => {}
+            TokenTree::Literal(_) => {}
+            _ => break,
+        }
+        qualifiers.push(token);
+        rest = after;
+    }
+    (Vec::new(), begin)
+}
+
+/// Takes tokens until one, outside of angle brackets, begins what comes next.
+fn split<'a>(mut rest: Cursor<'a>, ends: impl Fn(Cursor<'a>) -> bool) -> (TokenStream, Cursor<'a>) {
+    let mut taken: Vec<TokenTree> = Vec::new();
+    let mut depth = 0_usize;
+    while let Some((token, after)) = rest.token_tree() {
+        if depth == 0 && ends(rest) {
+            break;
+        }
+        if is_punct(&token, '<') {
+            depth += 1;
+        } else if is_punct(&token, '>') && !taken.last().is_some_and(is_arrow_shaft) {
+            depth = depth.saturating_sub(1);
+        }
+        taken.push(token);
+        rest = after;
+    }
+    (taken.into_iter().collect(), rest)
+}
+
+fn ends_signature(rest: Cursor) -> bool {
+    rest.group(Delimiter::Brace).is_some()
+        || rest
+            .punct()
+            .is_some_and(|(punct, _)| punct.as_char() == ';')
+}
+
+fn group(rest: Cursor) -> Option<(Group, Cursor)> {
+    match rest.token_tree() {
+        Some((TokenTree::Group(group), after)) => Some((group, after)),
+        _ => None,
+    }
+}
+
+/// Says what the attribute was put on, at its keyword.
+fn not_a_fn(attribute: Attribute, rest: Cursor) -> Error {
+    const ITEMS: &[(&str, &str)] = &[
+        ("struct", "a struct"),
+        ("enum", "an enum"),
+        ("union", "a union"),
+        ("trait", "a trait"),
+        ("impl", "an impl"),
+        ("mod", "a module"),
+        ("use", "an import"),
+        ("static", "a static"),
+        ("const", "a constant"),
+        ("type", "a type"),
+        ("macro_rules", "a macro"),
+        ("let", "a variable"),
+    ];
+    let mut found = rest;
+    if let Some((_, after)) = rest.ident().filter(|(first, _)| first == "unsafe") {
+        found = after;
+    }
+    let keyword = found.ident().map(|(keyword, _)| keyword.to_string());
+    let what = ITEMS
+        .iter()
+        .find(|(item, _)| keyword.as_deref() == Some(*item))
+        .map_or("something else", |(_, what)| *what);
+    Error::new(
+        found.span(),
+        format!(
+            "{attribute} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"
+        ),
+    )
+}

@@ -1,0 +1,339 @@
+//! Values: what a literal may be, checked at compile time; every other expression is left to the compiler.
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::{Error, Lit, LitInt, LitStr, Result};
+
+use crate::diag::suggestion;
+
+/// What a key's value is. A literal is checked; an expression of the wrong type, or a literal of
+/// the wrong kind, is the compiler's to report, on the user's own token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Name,
+    Path,
+    Umask,
+    Bool,
+    Count,
+    Duration,
+    Period,
+    Signal,
+    Missed,
+    OnError,
+    Crate,
+}
+
+/// The signals that can be asked to stop a daemon.
+const SIGNALS: &[&str] = &[
+    "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGPWR",
+];
+
+/// Those that can't, and why.
+const REFUSED: &[(&str, &str)] = &[
+    ("SIGHUP", "it asks a daemon to reload"),
+    (
+        "SIGKILL",
+        "it can't be caught, and is what comes after `stop_timeout` anyway",
+    ),
+    ("SIGSTOP", "it can't be caught, and only pauses a process"),
+];
+
+/// What may be written for `missed`, and the variant of `Missed` that it is.
+const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay", "Delay")];
+
+/// What may be written for `on_error`, and the variant of `OnError` that it is.
+const ON_ERROR: &[(&str, &str)] = &[("stop", "Stop"), ("continue", "Continue")];
+
+/// The bits that a umask has.
+const UMASK: u32 = 0o777;
+
+impl Kind {
+    /// Checks a value and returns it as the builder takes it.
+    pub(crate) fn check(self, value: &[TokenTree], krate: &TokenStream) -> Result<TokenStream> {
+        let checked = match (self, literal(value)) {
+            (Kind::Name, Some(Lit::Str(name))) => check_name(&name).map(|()| None),
+            (Kind::Path, Some(Lit::Str(path))) => check_path(&path).map(|()| None),
+            (Kind::Umask, Some(Lit::Int(mask))) => check_umask(&mask).map(|()| None),
+            (Kind::Count, Some(Lit::Int(count))) => check_count(&count).map(|()| None),
+            (Kind::Duration, Some(Lit::Str(text))) => duration(&text).map(Some),
+            (Kind::Period, Some(Lit::Str(text))) => period(&text).map(Some),
+            (Kind::Signal, Some(Lit::Str(name))) => signal(&name, krate).map(Some),
+            (Kind::Missed, Some(Lit::Str(word))) => {
+                choice("Missed", MISSED, &word, krate).map(Some)
+            }
+            (Kind::OnError, Some(Lit::Str(word))) => {
+                choice("OnError", ON_ERROR, &word, krate).map(Some)
+            }
+            (Kind::Umask | Kind::Count, _) if is_negative(value) => Err(Error::new_spanned(
+                value.iter().cloned().collect::<TokenStream>(),
+                self.not_negative(),
+            )),
+            _ => Ok(None),
+        }?;
+        Ok(checked.unwrap_or_else(|| value.iter().cloned().collect()))
+    }
+
+    /// Shows a value that could be meant.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Kind::Name => "\"example\"",
+            Kind::Path => "\"/path/to/it\"",
+            Kind::Umask => "0o022",
+            Kind::Bool => "true",
+            Kind::Count => "3",
+            Kind::Duration => "\"10s\"",
+            Kind::Period => "\"5s\"",
+            Kind::Signal => "\"SIGTERM\"",
+            Kind::Missed => "\"skip\"",
+            Kind::OnError => "\"stop\"",
+            Kind::Crate => "path::to::daemonic",
+        }
+    }
+
+    fn not_negative(self) -> &'static str {
+        match self {
+            Kind::Count => {
+                "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
+            }
+            _ => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
+        }
+    }
+}
+
+fn check_name(name: &LitStr) -> Result<()> {
+    let text = name.value();
+    let reason = if text.is_empty() {
+        "a daemon's name can't be empty; write one, or remove the key: the fn's name is the default"
+    } else if text.contains('/') {
+        "a daemon's name can't contain `/`, because it is part of the default pidfile's name; say where the pidfile is with the key `pidfile`"
+    } else if text.contains('\0') {
+        "a daemon's name can't contain a NUL; remove it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(name.span(), reason))
+}
+
+fn check_path(path: &LitStr) -> Result<()> {
+    let text = path.value();
+    let reason = if text.is_empty() {
+        "a path can't be empty; write one, or remove the key"
+    } else if text.contains('\0') {
+        "a path can't contain a NUL; remove it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(path.span(), reason))
+}
+
+fn check_umask(mask: &LitInt) -> Result<()> {
+    let written = mask.token().to_string();
+    let reason = match mask.base10_parse::<u32>() {
+        Ok(value) if value != 0 && is_like_c_octal(&written) => format!(
+            "`{written}` is a decimal number in Rust; write `0o{}`",
+            written.trim_start_matches('0'),
+        ),
+        Ok(value) if value <= UMASK => return Ok(()),
+        _ if written.starts_with('-') => Kind::Umask.not_negative().into(),
+        _ => format!("`{written}` is more than a umask has bits; the largest is 0o777"),
+    };
+    Err(Error::new(mask.span(), reason))
+}
+
+/// Tells whether a number is written as C writes octal ones: `022`.
+fn is_like_c_octal(written: &str) -> bool {
+    written.starts_with('0') && written.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn check_count(count: &LitInt) -> Result<()> {
+    if count.base10_parse::<u64>().is_ok() {
+        return Ok(());
+    }
+    let reason = if count.base10_digits().starts_with('-') {
+        Kind::Count.not_negative().into()
+    } else {
+        format!(
+            "`{count}` is more than `times` can count, which is a u64; for a daemon that never ends by itself, remove it or write 0",
+            count = count.base10_digits(),
+        )
+    };
+    Err(Error::new(count.span(), reason))
+}
+
+/// Turns `"1m 30s"` into `::core::time::Duration::from_secs(90)`.
+fn duration(text: &LitStr) -> Result<TokenStream> {
+    parse_duration(text).map(|duration| print_duration(duration, text.span()))
+}
+
+/// The same, for a duration that can't be zero.
+fn period(text: &LitStr) -> Result<TokenStream> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(Error::new(
+            text.span(),
+            "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn is never to rest",
+        )),
+        duration => Ok(print_duration(duration, text.span())),
+    }
+}
+
+fn parse_duration(text: &LitStr) -> Result<Duration> {
+    use humantime::DurationError::{
+        Empty, InvalidCharacter, NumberExpected, NumberOverflow, UnknownUnit,
+    };
+    let written = text.value();
+    humantime::parse_duration(&written).map_err(|error| {
+        let reason = match error {
+            UnknownUnit { unit, value, .. } if unit.is_empty() => {
+                format!("`{value}` of what? It needs a unit")
+            }
+            UnknownUnit { unit, .. } => format!("there is no unit `{unit}`"),
+            NumberOverflow => "it is too large, or finer than a nanosecond".into(),
+            Empty => "it is empty".into(),
+            InvalidCharacter(at) | NumberExpected(at) => {
+                match written.get(at..).and_then(|rest| rest.chars().next()) {
+                    Some(found) => format!("a number was expected, not `{found}`"),
+                    None => "a number is missing at its end".into(),
+                }
+            }
+        };
+        Error::new(
+            text.span(),
+            format!("{written:?} is not a duration: {reason}; write for example \"500ms\", \"5s\" or \"1h 30m\""),
+        )
+    })
+}
+
+/// Prints a duration with the largest unit that holds it.
+pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
+    let site = Span::mixed_site().located_at(written);
+    let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    let whole = |count: u128| u64::try_from(count).ok().map(Literal::u64_unsuffixed);
+    let (constructor, count) = if nanos == 0 {
+        ("from_secs", whole(secs.into()))
+    } else if nanos % 1_000_000 == 0 {
+        ("from_millis", whole(duration.as_millis()))
+    } else if nanos % 1_000 == 0 {
+        ("from_micros", whole(duration.as_micros()))
+    } else {
+        ("from_nanos", whole(duration.as_nanos()))
+    };
+    if let Some(mut count) = count {
+        count.set_span(site);
+        let constructor = Ident::new(constructor, site);
+        return quote_spanned!(site=> ::core::time::Duration::#constructor(#count));
+    }
+    let [secs, nanos] = [
+        Literal::u64_unsuffixed(secs),
+        Literal::u32_unsuffixed(nanos),
+    ];
+    quote_spanned!(site=> ::core::time::Duration::new(#secs, #nanos))
+}
+
+/// Turns `"SIGTERM"` or `"TERM"` into `::daemonic::Signal::SIGTERM`.
+fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
+    let written = name.value();
+    let full = match written.strip_prefix("SIG") {
+        Some(_) => written.clone(),
+        None => format!("SIG{written}"),
+    };
+    if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == full) {
+        return Err(Error::new(
+            name.span(),
+            format!(
+                "{full} can't be the signal that stops a daemon: {why}; use for example \"SIGTERM\" or \"SIGINT\""
+            ),
+        ));
+    }
+    if !SIGNALS.contains(&full.as_str()) {
+        let upper = written.to_uppercase();
+        let full = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
+        return Err(Error::new(
+            name.span(),
+            format!(
+                "{written:?} is no signal that stops a daemon; {}",
+                suggestion(&full, SIGNALS.iter().copied(), "signals"),
+            ),
+        ));
+    }
+    let site = Span::mixed_site().located_at(name.span());
+    let full = Ident::new(&full, site);
+    Ok(quote_spanned!(site=> #krate::Signal::#full))
+}
+
+/// Turns a word of a fixed few into the variant it stands for.
+fn choice(
+    of: &str,
+    choices: &[(&str, &str)],
+    word: &LitStr,
+    krate: &TokenStream,
+) -> Result<TokenStream> {
+    let written = word.value();
+    let Some((_, variant)) = choices.iter().find(|(choice, _)| *choice == written) else {
+        let words = choices.iter().map(|(choice, _)| *choice);
+        return Err(Error::new(
+            word.span(),
+            format!(
+                "{written:?} is no choice here; {}",
+                suggestion(&written, words, "choices")
+            ),
+        ));
+    };
+    let site = Span::mixed_site().located_at(word.span());
+    let [of, variant] = [Ident::new(of, site), Ident::new(variant, site)];
+    Ok(quote_spanned!(site=> #krate::#of::#variant))
+}
+
+/// Checks `crate = some::path`.
+pub(crate) fn path(value: &[TokenTree]) -> Result<TokenStream> {
+    let tokens: Vec<TokenTree> = transparent(value.iter().cloned());
+    let is_path = tokens
+        .iter()
+        .all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
+    let tokens: TokenStream = tokens.into_iter().collect();
+    if is_path {
+        return Ok(tokens);
+    }
+    Err(Error::new_spanned(
+        tokens,
+        "the key `crate` takes a path, without quotes; write for example `crate = my_crate::daemonic`",
+    ))
+}
+
+/// Returns the literal, if a value is one and nothing else.
+fn literal(value: &[TokenTree]) -> Option<Lit> {
+    match transparent(value.iter().cloned()).as_slice() {
+        [TokenTree::Literal(literal)] => Some(Lit::new(literal.clone())),
+        _ => None,
+    }
+}
+
+/// Tells whether a value is `-` and a number.
+fn is_negative(value: &[TokenTree]) -> bool {
+    matches!(
+        transparent(value.iter().cloned()).as_slice(),
+        [minus, TokenTree::Literal(_)] if is_punct(minus, '-')
+    )
+}
+
+/// Opens the invisible groups in which `macro_rules!` passes its fragments on.
+pub(crate) fn transparent(tokens: impl IntoIterator<Item = TokenTree>) -> Vec<TokenTree> {
+    fn open(tokens: impl IntoIterator<Item = TokenTree>, into: &mut Vec<TokenTree>) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                    open(group.stream(), into);
+                }
+                token => into.push(token),
+            }
+        }
+    }
+    let mut opened = Vec::new();
+    open(tokens, &mut opened);
+    opened
+}
+
+pub(crate) fn is_punct(token: &TokenTree, expected: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == expected)
+}

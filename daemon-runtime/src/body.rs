@@ -1,0 +1,149 @@
+//! A daemon's body: what it may be, what it may return, and how its end becomes an exit status.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use crate::context::Context;
+
+/// Marks a [`Daemon`](crate::Daemon) whose body is called once.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Once;
+
+/// Can be a daemon's body: a function or closure that takes nothing or a `&`[`Context`].
+///
+/// `M` is how often it is called: [`Once`], as an `FnOnce`, or [`Repeating`](crate::Repeating), as an
+/// `FnMut`. `K` is its shape, which the compiler finds by itself. What it returns is a [`BodyResult`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a daemon's body",
+    label = "not a body",
+    note = "a body is a function or closure without parameters, or with one `&daemonic::Context`",
+    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`",
+    note = "one that repeats is called again and again, so it can't move out of what it has captured"
+)]
+pub trait Body<M, K>: sealed::Live<M, K> {}
+impl<B: sealed::Live<M, K>, M, K> Body<M, K> for B {}
+
+/// Can be what a body returns: `()`, `!`, `ExitCode`, or a `Result` of these with a `Display` error.
+///
+/// It decides the daemon's exit status. An error's whole text (`{:#}`) goes to the log, and the status
+/// is 1; [`Termination`](std::process::Termination) would print only its `Debug`.
+#[diagnostic::on_unimplemented(
+    message = "a daemon's body can't return `{Self}`",
+    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`"
+)]
+pub trait BodyResult: sealed::IntoEnding {}
+impl<T: sealed::IntoEnding> BodyResult for T {}
+
+pub(crate) mod sealed {
+    use super::{Context, Ending};
+    use crate::error::Result;
+
+    pub trait Live<M, K> {
+        /// Whether it hears of a stop and can end by itself.
+        const GRACEFUL: bool;
+        /// Whether it gets to see the [`Context`].
+        const WITH_CONTEXT: bool;
+        /// Refuses what the mode's own keys can't be.
+        fn check(_: &M) -> Result<()> {
+            Ok(())
+        }
+        fn live(self, mode: &M, name: &str, context: &Context) -> Ending;
+    }
+
+    pub trait IntoEnding {
+        fn into_ending(self) -> Ending;
+    }
+
+    pub trait Returns {
+        type Output;
+    }
+}
+
+/// How a body has ended.
+#[derive(Debug)]
+pub struct Ending {
+    pub(crate) code: u8,
+    pub(crate) error: Option<String>,
+}
+
+impl Ending {
+    pub(crate) const SUCCESS: Self = Self { code: 0, error: None };
+    /// A panic's, whose message the panic hook has written by then.
+    const PANIC: Self = Self { code: 101, error: None };
+
+    /// Calls a body and catches its panic.
+    pub(crate) fn of<T: BodyResult>(body: impl FnOnce() -> T) -> Self {
+        let forget = |panic: Box<dyn Any + Send>| {
+            // Its destructor could panic again.
+            std::mem::forget(panic);
+            Self::PANIC
+        };
+        catch_unwind(AssertUnwindSafe(body)).map_or_else(forget, T::into_ending)
+    }
+
+    /// Writes the error to the log, if there is one.
+    pub(crate) fn log(&self, name: &str) {
+        if let Some(error) = &self.error {
+            let _ = writeln!(io::stderr(), "{name}: {error}");
+        }
+    }
+}
+
+impl<F: FnOnce() -> T, T: BodyResult> sealed::Live<Once, fn() -> T> for F {
+    const GRACEFUL: bool = false;
+    const WITH_CONTEXT: bool = false;
+
+    fn live(self, _: &Once, _: &str, _: &Context) -> Ending {
+        Ending::of(self)
+    }
+}
+
+impl<F: FnOnce(&Context) -> T, T: BodyResult> sealed::Live<Once, fn(&Context) -> T> for F {
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = true;
+
+    fn live(self, _: &Once, _: &str, context: &Context) -> Ending {
+        Ending::of(|| self(context))
+    }
+}
+
+impl sealed::IntoEnding for () {
+    fn into_ending(self) -> Ending {
+        Ending::SUCCESS
+    }
+}
+
+impl sealed::IntoEnding for Never {
+    fn into_ending(self) -> Ending {
+        self
+    }
+}
+
+impl sealed::IntoEnding for ExitCode {
+    fn into_ending(self) -> Ending {
+        // There is no other way to see the number (and the process must end by it without returning to
+        // `main`): compare.
+        let code = (0..=u8::MAX).find(|code| Self::from(*code) == self);
+        Ending { code: code.unwrap_or(1), error: None }
+    }
+}
+
+impl<T: BodyResult, E: Display> sealed::IntoEnding for Result<T, E> {
+    fn into_ending(self) -> Ending {
+        match self {
+            Ok(value) => value.into_ending(),
+            Err(error) => Ending { code: 1, error: Some(format!("{error:#}")) },
+        }
+    }
+}
+
+/// The type `!`, by the only name that it has on stable Rust: what a `fn() -> !` returns.
+type Never = <fn() -> ! as sealed::Returns>::Output;
+
+impl<T> sealed::Returns for fn() -> T {
+    type Output = T;
+}

@@ -1,0 +1,196 @@
+//! What a body is told of the world: that it shall stop, that it shall reload.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{pipe2, write};
+
+use crate::sys::{Sys, futex_wait, futex_wake_all};
+
+/// Tells a body that it shall stop or reload, and lets it sleep until then.
+///
+/// A body asks for it by a parameter of this type; then `stop_signal`, SIGTERM and SIGINT no longer end
+/// the daemon, and the body has `stop_timeout` to return. It can be cloned and used from any thread.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::{Context, Daemon};
+/// use std::time::Duration;
+///
+/// fn work(context: &Context) {
+///     while !context.wait(Duration::from_secs(5)) {
+///         println!("five seconds later");
+///     }
+///     println!("stopping");
+/// }
+///
+/// fn main() -> daemonic::Result {
+///     Daemon::new("worker").pidfile("/tmp/worker.pid").dispatch(std::env::args().nth(1), work)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    flag: &'static Flag,
+    pipe: Option<Arc<Pipe>>,
+}
+
+/// Tells why a wait has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The daemon shall stop.
+    Stop,
+    /// The daemon shall reload what it has read at its start.
+    Reload,
+    /// The time is up.
+    Elapsed,
+}
+
+impl Context {
+    pub(crate) fn new(flag: &'static Flag, pipe: Option<Arc<Pipe>>) -> Self {
+        Self { flag, pipe }
+    }
+
+    /// Tells whether the daemon shall stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.flag.is_stopping()
+    }
+
+    /// Sleeps for this long on the monotonic clock, or until a stop is asked for; returns whether one is.
+    ///
+    /// A zero duration only asks; one that no clock will reach waits for the stop.
+    #[must_use = "true means that the daemon shall stop"]
+    pub fn wait(&self, duration: Duration) -> bool {
+        self.wait_until(now().checked_add(duration))
+    }
+
+    /// Sleeps until a moment of the monotonic clock, or for ever.
+    pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
+        self.flag.sleep(deadline, || self.is_stopping().then_some(())).is_some()
+    }
+
+    /// Sleeps until a stop or a reload is asked for, or for this long.
+    ///
+    /// A stop goes before a reload; a reload is told once, here or by
+    /// [`reload_requested`](Context::reload_requested), however many clones and threads ask.
+    #[must_use = "a reload is told only once"]
+    pub fn next_event(&self, duration: Duration) -> Event {
+        let event = || match () {
+            () if self.is_stopping() => Some(Event::Stop),
+            () if self.reload_requested() => Some(Event::Reload),
+            () => None,
+        };
+        self.flag.sleep(now().checked_add(duration), event).unwrap_or(Event::Elapsed)
+    }
+
+    /// Tells whether a reload has been asked for since this was last asked.
+    #[must_use = "a reload is told only once"]
+    pub fn reload_requested(&self) -> bool {
+        self.flag.reload.swap(false, Ordering::AcqRel)
+    }
+
+    /// Lends a descriptor that is readable from the moment a stop is asked for, for
+    /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html) or any reactor.
+    ///
+    /// Don't read from it: it tells every clone and every thread.
+    ///
+    #[must_use]
+    #[allow(clippy::missing_panics_doc, reason = "every Context that a body can get has the pipe")]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_ref().expect("a body with a Context has the pipe").reader.as_fd()
+    }
+}
+
+impl AsFd for Context {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("is_stopping", &self.is_stopping()).finish_non_exhaustive()
+    }
+}
+
+/// The word that signal handlers set and waiters sleep on.
+///
+/// Its lowest bit says that a stop is asked for; the others count the reloads, so that each one
+/// changes the word and no sleeper can miss it.
+#[derive(Debug, Default)]
+pub(crate) struct Flag {
+    word: AtomicU32,
+    reload: AtomicBool,
+}
+
+const STOP: u32 = 1;
+const RELOAD: u32 = 2;
+
+impl Flag {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.word.load(Ordering::Acquire) & STOP != 0
+    }
+
+    /// Asks for a stop. Async-signal-safe; returns whether it is the first time.
+    pub(crate) fn stop(&self) -> bool {
+        let first = self.word.fetch_or(STOP, Ordering::AcqRel) & STOP == 0;
+        if first {
+            futex_wake_all(&self.word);
+        }
+        first
+    }
+
+    /// Asks for a reload. Async-signal-safe.
+    pub(crate) fn reload(&self) {
+        self.reload.store(true, Ordering::Release);
+        self.word.fetch_add(RELOAD, Ordering::AcqRel);
+        futex_wake_all(&self.word);
+    }
+
+    /// Sleeps until `wanted` gives something or the deadline has passed.
+    fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if let Some(found) = wanted() {
+                return Some(found);
+            }
+            if deadline.is_some_and(|deadline| now() >= deadline) {
+                return None;
+            }
+            futex_wait(&self.word, word, deadline);
+        }
+    }
+}
+
+/// The pipe behind [`Context::as_fd`], never drained.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Pipe {
+    pub(crate) fn new() -> Sys<Self> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        Ok(Self { reader, writer })
+    }
+
+    /// Makes the reader's end readable for good. Async-signal-safe.
+    pub(crate) fn make_readable(&self) {
+        while write(&self.writer, b"s") == Err(Errno::EINTR) {}
+    }
+}
+
+/// Reads the monotonic clock, by which every wait here is measured.
+pub(crate) fn now() -> Duration {
+    // The clock always exists (POSIX), and is never negative.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}

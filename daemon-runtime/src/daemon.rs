@@ -1,0 +1,412 @@
+//! The builder, and under it the whole story: what each action does, step by step.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use nix::unistd::{Pid, getpid};
+
+use crate::action::{Action, IntoAction};
+use crate::body::{Body, Once};
+use crate::error::{Error, Result};
+use crate::launch::{Readiness, Side, fork_daemon};
+use crate::outcome::{Answer, report};
+use crate::pidfile::{Held, Presence};
+use crate::repeat::{Missed, OnError, Repeating};
+use crate::settings::{Plan, Settings};
+use crate::signals::{Birth, Living, Manner, Signal};
+use crate::stdio::Streams;
+use crate::stop::Stopped;
+use crate::{detach, status, stop, sys};
+
+/// Builds a daemon out of a function, and starts, stops, restarts, queries, reloads or runs it.
+///
+/// The attribute macros expand to a chain of these methods.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::Daemon;
+/// use std::time::Duration;
+///
+/// fn main() -> daemonic::Result {
+///     Daemon::new("example")
+///         .pidfile("/tmp/example.pid")
+///         .stdout("/tmp/example.log")
+///         .every(Duration::from_secs(5))
+///         .dispatch(std::env::args().nth(1), || println!("testing daemon ..."))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until an action is asked for"]
+pub struct Daemon<M = Once> {
+    settings: Settings,
+    mode: M,
+}
+
+impl Daemon {
+    /// Begins a daemon whose body is called once, with the defaults of every key.
+    ///
+    /// The name is used in messages and in the default pidfile's path; it must not hold a `/`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { settings: Settings::new(name.into()), mode: Once }
+    }
+
+    /// Makes the body run once a period: at once, and then at the start plus one period, plus two, and
+    /// so on, without drift, until it is stopped.
+    ///
+    /// A stop during the pause ends the daemon at once, one during a run lets the run finish. A zero
+    /// period is refused when the daemon is started.
+    pub fn every(self, period: Duration) -> Daemon<Repeating> {
+        Daemon { settings: self.settings, mode: Repeating::new(period) }
+    }
+}
+
+impl Daemon<Repeating> {
+    /// Ends the daemon with exit status 0 after this many runs; 0, the default, means never.
+    pub fn times(mut self, times: u64) -> Self {
+        self.mode.times = times;
+        self
+    }
+
+    /// Says what a run that takes longer than the period does to the next ones; by default they are
+    /// [skipped](Missed::Skip).
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.mode.missed = missed;
+        self
+    }
+
+    /// Says what an error or a panic of one run does; by default it [ends](OnError::Stop) the daemon.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.mode.on_error = on_error;
+        self
+    }
+}
+
+/// The keys. Every relative path is resolved against the caller's directory, before the daemon leaves it.
+impl<M> Daemon<M> {
+    /// Replaces the name that [`Daemon::new`] was given.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Sets the file that carries the lock and, for people, the PID.
+    ///
+    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`.
+    pub fn pidfile(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.pidfile = Some(path.as_ref().into());
+        self
+    }
+
+    /// Sets the file that the daemon reads as its standard input; by default `/dev/null`.
+    pub fn stdin(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.stdin = path.as_ref().into();
+        self
+    }
+
+    /// Sets the file that standard output is appended to; by default `/dev/null`.
+    pub fn stdout(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.stdout = path.as_ref().into();
+        self
+    }
+
+    /// Sets the file that standard error is appended to; by default the same as standard output.
+    pub fn stderr(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.stderr = Some(path.as_ref().into());
+        self
+    }
+
+    /// Sets the daemon's current directory; by default `/`, so that it keeps no file system busy.
+    pub fn working_directory(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.working_directory = path.as_ref().into();
+        self
+    }
+
+    /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html); by default
+    /// `0o022`. In the foreground there is no default: what the caller has set stays.
+    pub fn umask(mut self, mask: u32) -> Self {
+        self.settings.umask = Some(mask);
+        self
+    }
+
+    /// Sets the signal that [`stop`](Daemon::stop) sends; by default SIGTERM.
+    ///
+    /// [`SIGHUP`](Signal::SIGHUP), [`SIGKILL`](Signal::SIGKILL) and [`SIGSTOP`](Signal::SIGSTOP) are
+    /// refused by every action.
+    pub fn stop_signal(mut self, signal: Signal) -> Self {
+        self.settings.stop_signal = signal;
+        self
+    }
+
+    /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it; by default ten
+    /// seconds.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.stop_timeout = timeout;
+        self
+    }
+
+    /// Says whether descriptors inherited from the caller are closed in the daemon; by default they are.
+    ///
+    /// Inherited are those above 2 that lack `FD_CLOEXEC`; what Rust has opened has the flag and stays.
+    pub fn close_fds(mut self, close: bool) -> Self {
+        self.settings.close_fds = close;
+        self
+    }
+}
+
+/// The actions. None of them prints anything; what they return has the message and the exit code.
+impl<M> Daemon<M> {
+    /// Does what `action` says: the one call behind a command line.
+    ///
+    /// In the background daemon it doesn't return: the body's end is the process's end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no action or an unknown one, or as the action's own method does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/dispatch-example.pid");
+    /// let outcome = daemon.dispatch("run", || println!("in the foreground"))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn dispatch<K, B: Body<M, K>>(self, action: impl IntoAction, body: B) -> Result {
+        match action.into_action().map_err(|error| error.named(&self.settings.name))? {
+            Action::Start => self.start(body),
+            Action::Stop => self.stop(),
+            Action::Restart => self.restart(body),
+            Action::Status => self.status(),
+            Action::Reload => self.reload(),
+            Action::Run => self.run(body),
+        }
+    }
+
+    /// Makes a whole program: reads the action from the command line, does it, prints the message, and
+    /// gives the exit code.
+    ///
+    /// `help` prints the usage, and so does a missing or unknown action, with exit code 2. Further
+    /// arguments are the body's.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Daemon::new("example").pidfile("/tmp/example.pid").main(|| println!("one run"))
+    /// }
+    /// ```
+    pub fn main<K, B: Body<M, K>>(self, body: B) -> ExitCode {
+        let argument = env::args_os().nth(1);
+        let usage = Action::usage(&self.settings.name);
+        if argument.as_ref().is_some_and(|word| word == "help" || word == "--help" || word == "-h") {
+            let _ = io::stdout().write_all(usage.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        let result = self.dispatch(argument, body);
+        let lost = result.as_ref().is_err_and(Error::is_usage);
+        let code = report(result);
+        if lost {
+            let _ = io::stderr().write_all(usage.as_bytes());
+        }
+        code
+    }
+
+    /// Starts the daemon in the background and returns once it is ready.
+    ///
+    /// Ready means: it is set up, it holds its pidfile, and its body is about to be called.
+    ///
+    /// # Errors
+    ///
+    /// Fails, with nothing left behind, if it is running already
+    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread, or
+    /// if a step of the way fails; the error says which.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let outcome = daemonic::Daemon::new("example").start(|| std::thread::park())?;
+    /// println!("{outcome}"); // example: started (pid 42)
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn start<K, B: Body<M, K>>(self, body: B) -> Result {
+        let Self { settings, mode } = self;
+        settings.answer(Action::Start, |plan| {
+            detach::refuse_threads()?;
+            B::check(&mode)?;
+            Ok(Answer::Started { pid: launch(plan, &mode, body)? })
+        })
+    }
+
+    /// Stops the daemon and returns once it is gone.
+    ///
+    /// It is sent [`stop_signal`](Daemon::stop_signal), and SIGKILL if it is still there after
+    /// [`stop_timeout`](Daemon::stop_timeout). Only the process that holds the pidfile's lock is ever
+    /// signalled, whatever the file says. A daemon that doesn't run is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon may not be signalled, can't be named, or is this very process.
+    pub fn stop(self) -> Result {
+        self.settings.answer(Action::Stop, |plan| {
+            Ok(match plan.stop()? {
+                Stopped::NotRunning => Answer::NotRunning,
+                Stopped::Gone(pid) => Answer::Stopped { pid },
+                Stopped::Killed(pid) => {
+                    Answer::Killed { pid, after: plan.stop_timeout, signal: plan.stop_signal }
+                }
+            })
+        })
+    }
+
+    /// Stops the daemon if it runs, then starts it.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start
+    /// impossible in this process is found before anything is stopped.
+    pub fn restart<K, B: Body<M, K>>(self, body: B) -> Result {
+        let Self { settings, mode } = self;
+        settings.answer(Action::Restart, |plan| {
+            detach::refuse_threads()?;
+            B::check(&mode)?;
+            let stopped = plan.stop().map_err(|error| error.during(&plan.name, Action::Stop))?;
+            let pid = launch(plan, &mode, body)?;
+            Ok(match stopped {
+                Stopped::NotRunning => Answer::Started { pid },
+                Stopped::Gone(_) | Stopped::Killed(_) => Answer::Restarted { pid },
+            })
+        })
+    }
+
+    /// Tells whether the daemon runs, by who holds the pidfile's lock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that can't be told: the pidfile can't be read or is none, or its holder has no PID here.
+    pub fn status(self) -> Result {
+        self.settings.answer(Action::Status, |plan| {
+            let running = |pid: Pid| Answer::Running { pid: number(pid), up: status::age(pid) };
+            Ok(match plan.pidfile.look()?.presence {
+                Presence::Nobody => Answer::NotRunning,
+                Presence::Stale => Answer::Stale { pidfile: plan.pidfile.to_path() },
+                Presence::Own => running(getpid()),
+                Presence::Holder(pid) => running(pid),
+                Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
+            })
+        })
+    }
+
+    /// Sends the daemon SIGHUP, by which it reopens its log files; returns when it is sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon doesn't run ([`is_not_running`](Error::is_not_running)) or may not be
+    /// signalled.
+    pub fn reload(self) -> Result {
+        self.settings
+            .answer(Action::Reload, |plan| Ok(Answer::Reloaded { pid: stop::reload(&plan.pidfile)? }))
+    }
+
+    /// Runs the daemon in the foreground, as a service manager, a container or a debugger wants it, and
+    /// returns when the body has ended.
+    ///
+    /// Nothing is forked; streams and directory stay as they are. The pidfile, its lock and the signals
+    /// are those of the background.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is running already, or if the pidfile or the handlers can't be had. That the body has
+    /// failed is no error of this method: the outcome has its exit code.
+    pub fn run<K, B: Body<M, K>>(self, body: B) -> Result {
+        let Self { settings, mode } = self;
+        settings.answer(Action::Run, |plan| {
+            B::check(&mode)?;
+            Ok(Answer::Finished { code: be_foreground(plan, &mode, body)? })
+        })
+    }
+}
+
+/// Forks the daemon. Returns in the launcher only.
+fn launch<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
+    match plan.pidfile.look()?.presence {
+        Presence::Nobody | Presence::Stale => {}
+        Presence::Own => return Err(Error::already_running(number(getpid()))),
+        Presence::Holder(pid) => return Err(Error::already_running(number(pid))),
+        Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
+    }
+    match fork_daemon()? {
+        Side::Launcher(daemon) => Ok(number(daemon)),
+        Side::Daemon(readiness) => be_daemon(plan, readiness, mode, body),
+    }
+}
+
+/// The daemon's whole life, from the second fork to its exit.
+fn be_daemon<M, K, B: Body<M, K>>(plan: &Plan, readiness: Readiness, mode: &M, body: B) -> ! {
+    let living = match set_up::<M, K, B>(plan) {
+        Ok(living) => living,
+        Err(error) => readiness.failed(error),
+    };
+    if readiness.ready().is_err() {
+        drop(living);
+        sys::exit_now(1);
+    }
+    let _ = SigSet::empty().thread_set_mask();
+    let ending = body.live(mode, &plan.name, &living.context());
+    ending.log(&plan.name);
+    // Flushes what the body has printed; the exit handler removes the pidfile.
+    std::process::exit(ending.code.into())
+}
+
+/// Does the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) that come after
+/// the forks.
+fn set_up<M, K, B: Body<M, K>>(plan: &Plan) -> Result<Living> {
+    detach::undo_ignored_signals();
+    detach::set_umask(plan.umask.unwrap_or(0o022));
+    if plan.close_fds {
+        detach::close_inherited();
+    }
+    let held = plan.pidfile.acquire()?;
+    plan.streams.redirect(held.id())?;
+    detach::enter(&plan.working_directory)?;
+    plan.begin_life::<M, K, B>(held, Some(plan.streams.clone()))
+}
+
+/// The same life without the forks: the caller's streams and directory stay.
+fn be_foreground<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u8> {
+    plan.umask.map(detach::set_umask);
+    let living = plan.begin_life::<M, K, B>(plan.pidfile.acquire()?, None)?;
+    living.unblock();
+    let ending = body.live(mode, &plan.name, &living.context());
+    ending.log(&plan.name);
+    Ok(ending.code)
+}
+
+impl Plan {
+    fn stop(&self) -> Result<Stopped> {
+        stop::stop(&self.pidfile, self.stop_signal, self.stop_timeout)
+    }
+
+    /// Installs the handlers; streams are given in the background only.
+    fn begin_life<M, K, B: Body<M, K>>(&self, held: Held, streams: Option<Streams>) -> Result<Living> {
+        let manner = match (B::GRACEFUL, &streams) {
+            (false, _) => Manner::Abrupt,
+            (true, Some(_)) => Manner::Graceful,
+            (true, None) => Manner::GracefulForeground,
+        };
+        let (name, stop_signal, with_pipe) = (&self.name, self.stop_signal, B::WITH_CONTEXT);
+        Living::begin(Birth { name, stop_signal, manner, with_pipe, streams, held })
+    }
+}
+
+fn number(pid: Pid) -> u32 {
+    pid.as_raw().unsigned_abs()
+}

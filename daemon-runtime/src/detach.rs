@@ -1,0 +1,92 @@
+//! What a process leaves behind on its way to being a daemon: what its caller has ignored, has left
+//! open, and where it stood.
+
+use std::ffi::{CStr, c_int};
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::RawFd;
+
+use nix::libc;
+use nix::sys::stat::Mode;
+use nix::unistd::chdir;
+
+use crate::error::{Error, Result, shown};
+use crate::sys;
+
+/// Refuses a process with more than one thread, since a fork keeps only the calling one: the locks that
+/// the others hold stay locked for ever, and a runtime's workers are gone.
+pub(crate) fn refuse_threads() -> Result<()> {
+    match threads() {
+        Some(count) if count > 1 => Err(Error::failed(format!(
+            "this process has {count} threads, and a fork would keep only one; call this first in \
+             `main`, before any thread or async runtime is started (with tokio: \
+             `#[daemon(..)] #[tokio::main] async fn ..`)"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Counts the threads, where `/proc` is mounted: the directory has two links of its own and one for
+/// each thread's.
+fn threads() -> Option<libc::nlink_t> {
+    let links = nix::sys::stat::stat(c"/proc/self/task").ok()?.st_nlink;
+    links.checked_sub(2)
+}
+
+/// Gives the default disposition to every signal that the caller had ignored, as `nohup` does.
+///
+/// An exec inherits nothing else of the caller's; what this program has installed stays. SIGPIPE stays
+/// ignored, since Rust's standard library counts on it.
+pub(crate) fn undo_ignored_signals() {
+    for signal in ignored_signals() {
+        if signal != libc::SIGPIPE {
+            let _ = sys::reset_to_default(signal);
+        }
+    }
+}
+
+fn ignored_signals() -> Vec<c_int> {
+    let all = 1..=64;
+    match ignored_mask() {
+        Some(mask) => all.filter(|signal| mask >> (signal - 1) & 1 == 1).collect(),
+        None => all.filter(|signal| sys::is_ignored(*signal)).collect(),
+    }
+}
+
+/// Reads the line `SigIgn:\t0000000000001000`, in one call for all signals.
+fn ignored_mask() -> Option<u64> {
+    let mut text = [0; 4096];
+    let length = fs::File::open("/proc/self/status").ok()?.read(&mut text).ok()?;
+    let text = std::str::from_utf8(&text[..length]).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// Closes every descriptor above 2 that came from whoever ran this program: those that lack
+/// `FD_CLOEXEC`, which all that Rust opens has.
+pub(crate) fn close_inherited() {
+    for fd in open_descriptors() {
+        if fd > 2 && sys::is_inheritable(fd) {
+            sys::close_inherited(fd);
+        }
+    }
+}
+
+fn open_descriptors() -> Vec<RawFd> {
+    let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    match fs::read_dir("/proc/self/fd").or_else(|_| fs::read_dir("/dev/fd")) {
+        Ok(entries) => entries.filter_map(number).collect(),
+        Err(_) => (0..sys::open_max()).collect(),
+    }
+}
+
+/// Sets the permissions that no file of this process gets.
+pub(crate) fn set_umask(mask: u32) {
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+}
+
+/// Leaves the caller's directory, so that its file system can be unmounted.
+pub(crate) fn enter(directory: &CStr) -> Result<()> {
+    let cannot = |errno| Error::os(format!("cannot enter working_directory {}", shown(directory)), errno);
+    chdir(directory).map_err(cannot)
+}

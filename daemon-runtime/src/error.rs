@@ -1,0 +1,213 @@
+//! What can go wrong, in one opaque type with predicates.
+
+use std::ffi::{CStr, OsStr};
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Display, Path};
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+
+use crate::action::Action;
+use crate::outcome::Outcome;
+
+/// Names what a dispatcher and the methods of [`Daemon`](crate::Daemon) return.
+pub type Result<T = Outcome, E = Error> = std::result::Result<T, E>;
+
+/// Says why an action could not be done, naming the thing and the way out.
+///
+/// Its [`Display`](fmt::Display) is the whole message, the daemon's name first. Its [`Debug`] reads
+/// the same, because `fn main() -> daemonic::Result` prints that one.
+///
+/// # Examples
+///
+/// ```
+/// let error = daemonic::Daemon::new("example").pidfile("/tmp").status().unwrap_err();
+/// assert!(!error.is_permission_denied());
+/// assert_eq!(error.to_string(), "example: unknown: pidfile /tmp is a directory, not a regular file");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    name: String,
+    action: Option<Action>,
+    kind: Kind,
+    text: String,
+    source: Option<io::Error>,
+}
+
+/// What sort of failure it is: decides the wording around the text, and the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No action, or none of ours.
+    Usage,
+    /// Somebody with this PID runs already.
+    AlreadyRunning(u32),
+    /// There is nobody to reload.
+    NotRunning,
+    /// `EACCES` or `EPERM`.
+    PermissionDenied,
+    /// The lock's holder has no name here.
+    Unnamed,
+    /// Everything else.
+    Failed,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self(Box::new(Inner { name: String::new(), action: None, kind, text: text.into(), source: None }))
+    }
+
+    /// Refuses with a reason of our own.
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, text)
+    }
+
+    /// Wraps what the system said to an attempt, `cannot open pidfile /run/x.pid`.
+    pub(crate) fn os(text: impl Into<String>, errno: Errno) -> Self {
+        let kind = match errno {
+            Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
+            _ => Kind::Failed,
+        };
+        let mut error = Self::new(kind, text);
+        error.0.source = Some(errno.into());
+        error
+    }
+
+    /// Says that a file can't be opened, and what to do if its folder is missing.
+    pub(crate) fn cannot_open(what: &str, path: &CStr, errno: Errno) -> Self {
+        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+        let missing = path.parent().filter(|folder| errno == Errno::ENOENT && !folder.exists());
+        let repair = missing.map(|folder| format!("; make the folder {} first", folder.display()));
+        Self::os(format!("cannot open {what} {}{}", path.display(), repair.unwrap_or_default()), errno)
+    }
+
+    /// Refuses a start, since this process is the daemon.
+    pub(crate) fn already_running(pid: u32) -> Self {
+        Self::new(Kind::AlreadyRunning(pid), "")
+    }
+
+    /// Somebody holds the lock whom `F_GETLK` can't name.
+    pub(crate) fn unnamed(pidfile: &CStr) -> Self {
+        let pidfile = shown(pidfile);
+        Self::new(Kind::Unnamed, format!("{pidfile} is locked by a process that the kernel can't name"))
+    }
+
+    /// Says whose action failed, for the message and the exit code.
+    pub(crate) fn during(mut self, name: &str, action: Action) -> Self {
+        name.clone_into(&mut self.0.name);
+        self.0.action.get_or_insert(action);
+        self
+    }
+
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.0.name);
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The system's own error number, where there was one.
+    pub(crate) fn errno(&self) -> Option<i32> {
+        self.0.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+
+    /// Tells whether the action was missing or unknown.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        self.0.kind == Kind::Usage
+    }
+
+    /// Tells whether a start was refused because the daemon runs already.
+    #[must_use]
+    pub fn is_already_running(&self) -> bool {
+        matches!(self.0.kind, Kind::AlreadyRunning(_))
+    }
+
+    /// Tells whether there was no daemon to reload.
+    #[must_use]
+    pub fn is_not_running(&self) -> bool {
+        self.0.kind == Kind::NotRunning
+    }
+
+    /// Tells whether the system refused for lack of permission (`EACCES`, `EPERM`).
+    #[must_use]
+    pub fn is_permission_denied(&self) -> bool {
+        self.0.kind == Kind::PermissionDenied
+    }
+
+    /// Tells whether the pidfile is locked by a process that the kernel can't name here.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.0.kind == Kind::Unnamed
+    }
+
+    /// Gives the PID of the daemon that runs already, if that is the failure.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self.0.kind {
+            Kind::AlreadyRunning(pid) => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// Gives the exit code of the contract: 2 for usage, 4 for permission denied and for a status
+    /// that can't be told, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match (self.0.kind, self.0.action) {
+            (Kind::Usage, _) => 2,
+            (Kind::PermissionDenied, _) | (_, Some(Action::Status)) => 4,
+            _ => 1,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { name, action, kind, text, source } = &*self.0;
+        if !name.is_empty() {
+            write!(f, "{name}: ")?;
+        }
+        match (kind, action) {
+            (Kind::Usage, _) => {}
+            (Kind::AlreadyRunning(pid), _) => write!(f, "already running (pid {pid})")?,
+            (Kind::NotRunning, _) => f.write_str("not running")?,
+            (Kind::PermissionDenied, _) => f.write_str("permission denied: ")?,
+            (Kind::Unnamed, _) | (Kind::Failed, Some(Action::Status)) => f.write_str("unknown: ")?,
+            (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
+            (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
+            (Kind::Failed, Some(_)) => f.write_str("failed to start: ")?,
+            (Kind::Failed, None) => {}
+        }
+        f.write_str(text)?;
+        match source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// Shows a path that is kept as the system takes it.
+pub(crate) fn shown(path: &CStr) -> Display<'_> {
+    Path::new(OsStr::from_bytes(path.to_bytes())).display()
+}

@@ -1,0 +1,31 @@
+//! The runtime of [`daemonic`](https://docs.rs/daemonic), which is the crate to use: it forks, locks,
+//! signals and repeats.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("daemonic runs on Linux; other Unix systems are to come, Windows has no daemons");
+
+mod action;
+mod body;
+mod context;
+mod daemon;
+mod detach;
+mod error;
+mod launch;
+mod outcome;
+mod pidfile;
+mod repeat;
+mod settings;
+mod signals;
+mod status;
+mod stdio;
+mod stop;
+mod sys;
+
+pub use action::{Action, IntoAction};
+pub use body::{Body, BodyResult, Once};
+pub use context::{Context, Event};
+pub use daemon::Daemon;
+pub use error::{Error, Result};
+pub use outcome::{Answer, Outcome, report};
+pub use repeat::{Missed, OnError, Repeating};
+pub use signals::Signal;

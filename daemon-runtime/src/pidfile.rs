@@ -1,0 +1,395 @@
+//! The pidfile: whose lock it carries, taking that lock, writing, removing.
+//!
+//! Who is running is what the kernel says, never what the file says. A daemon holds a POSIX record lock
+//! ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) on its pidfile for
+//! life; such a lock goes with the process however it dies, isn't inherited by its children, and
+//! `F_GETLK` names its holder. Three bytes have three meanings:
+//!
+//! | byte | locked by | means |
+//! |---|---|---|
+//! | 0 | the daemon | I run |
+//! | 1 | the daemon, or whoever removes a stale file | this file is in use |
+//! | 2 | the daemon, by an open-file-description lock | still in use, even if the body has closed a descriptor of this file, which drops the other two |
+
+use std::ffi::{CStr, CString, OsString, c_int};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::libc;
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
+use nix::unistd::{Pid, ftruncate, getpid, unlink, write};
+
+use crate::error::{Error, Result, shown};
+use crate::sys::Sys;
+
+const DAEMON: i64 = 0;
+const IN_USE: i64 = 1;
+const SURVIVOR: i64 = 2;
+
+/// A longer file is nobody's pidfile.
+const LONGEST: i64 = 32;
+
+/// How long a refusal by somebody who isn't the daemon is tried again.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Where a daemon's pidfile is, as an absolute path.
+#[derive(Debug, Clone)]
+pub(crate) struct Pidfile {
+    path: CString,
+}
+
+/// What a pidfile says about its daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// There is no file, or an empty one.
+    Nobody,
+    /// There is a file with some text, and nobody holds it.
+    Stale,
+    /// A process holds it.
+    Holder(Pid),
+    /// This very process holds it.
+    Own,
+    /// A process holds it that the kernel can't name.
+    Unnamed,
+}
+
+/// A look at a pidfile, which can be repeated: it keeps asking the same file.
+pub(crate) struct Look {
+    pub(crate) presence: Presence,
+    file: Option<OwnedFd>,
+}
+
+impl Look {
+    /// Tells whether the process still holds the file.
+    pub(crate) fn is_still_held_by(&self, pid: Pid) -> Sys<bool> {
+        match &self.file {
+            Some(file) => Ok(presence(file, 1)? == Presence::Holder(pid)),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Pidfile {
+    pub(crate) fn new(path: CString) -> Self {
+        Self { path }
+    }
+
+    pub(crate) fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    pub(crate) fn to_path(&self) -> PathBuf {
+        OsString::from_vec(self.path.to_bytes().to_vec()).into()
+    }
+
+    /// Looks who holds the file, without changing anything.
+    pub(crate) fn look(&self) -> Result<Look> {
+        let alone = |presence| Ok(Look { presence, file: None });
+        if is_own(&held(), &self.path) {
+            return alone(Presence::Own);
+        }
+        let file = match open(self.path(), OFlag::O_RDONLY | SAFELY, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::ENOENT) => return alone(Presence::Nobody),
+            Err(errno) => return Err(self.cannot_open(errno)),
+        };
+        let stat = self.check(&file)?;
+        let presence = presence(&file, stat.st_size).map_err(|errno| self.cannot("query", errno))?;
+        Ok(Look { presence, file: Some(file) })
+    }
+
+    /// Takes the lock, empties the file and writes this process's PID.
+    pub(crate) fn acquire(&self) -> Result<Held> {
+        let mut all = held();
+        if is_own(&all, &self.path) {
+            return Err(Error::already_running(getpid().as_raw().unsigned_abs()));
+        }
+        let give_up = Instant::now() + PATIENCE;
+        let (file, stat) = loop {
+            let file = self.open_or_create()?;
+            let stat = self.check(&file)?;
+            match lock(&file, DAEMON, 2) {
+                Ok(()) if is_same(self.path(), &stat) => break (file, stat),
+                // Removed or replaced before we had the lock: it is another file's turn.
+                Ok(()) => {}
+                Err(Errno::EAGAIN | Errno::EACCES) => self.refuse_if_held(&file)?,
+                Err(errno) => return Err(self.cannot("lock", errno)),
+            }
+            if Instant::now() > give_up {
+                return Err(self.no_lock(&file));
+            }
+            sleep(PAUSE);
+        };
+        match lock_description(&file, SURVIVOR) {
+            // A file system or kernel that has no such locks goes without the second line of defence.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(Error::unnamed(self.path())),
+            Err(errno) => return Err(self.cannot("lock", errno)),
+        }
+        let held = Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: getpid() };
+        all.push((held.owner, held.id));
+        drop(all);
+        held.fill(&stat).map_err(|errno| self.cannot("write", errno))?;
+        Ok(held)
+    }
+
+    /// Removes the file if nobody holds it. `witnessed` says that the caller has seen its daemon end,
+    /// so that a child which outlived that daemon doesn't count as a holder.
+    pub(crate) fn remove_stale(&self, witnessed: bool) -> Result<()> {
+        let file = match open(self.path(), OFlag::O_RDWR | SAFELY, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => return Err(self.cannot_open(errno)),
+        };
+        let stat = self.check(&file)?;
+        let removed = (|| {
+            if lock(&file, IN_USE, 1).is_err() || !is_same(self.path(), &stat) {
+                return Ok(());
+            }
+            if holder(&file, DAEMON)?.is_some() || !witnessed && holder(&file, SURVIVOR)?.is_some() {
+                return Ok(());
+            }
+            unlink(self.path())
+        })();
+        removed.map_err(|errno| self.cannot("remove stale", errno))
+    }
+
+    /// Opens the file to write, or makes it. Not with `O_CREAT` alone: in a sticky folder that refuses
+    /// root somebody else's file (`fs.protected_regular`).
+    fn open_or_create(&self) -> Result<OwnedFd> {
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
+        loop {
+            match open(self.path(), OFlag::O_RDWR | SAFELY, Mode::empty()) {
+                Err(Errno::ENOENT) => {}
+                other => return other.map_err(|errno| self.cannot_open(errno)),
+            }
+            match open(self.path(), OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | SAFELY, mode) {
+                // Somebody made it meanwhile; or removed it, and we made ours.
+                Err(Errno::EEXIST) => {}
+                other => return other.map_err(|errno| self.cannot_open(errno)),
+            }
+        }
+    }
+
+    /// Refuses what can't be a pidfile, and leaves it as it is.
+    fn check(&self, file: &OwnedFd) -> Result<FileStat> {
+        let stat = fstat(file).map_err(|errno| self.cannot("examine", errno))?;
+        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFREG => {}
+            kind => return Err(self.is_no_file(kind)),
+        }
+        let path = shown(self.path());
+        if stat.st_nlink > 1 {
+            return Err(Error::failed(format!(
+                "pidfile {path} has {} hard links; remove the others or choose another `pidfile`",
+                stat.st_nlink
+            )));
+        }
+        if stat.st_size > LONGEST {
+            return Err(Error::failed(format!(
+                "{path} is no pidfile: it has {} bytes; choose another `pidfile`",
+                stat.st_size
+            )));
+        }
+        Ok(stat)
+    }
+
+    /// A refused lock is final if the daemon holds it, and worth another try if somebody else does.
+    fn refuse_if_held(&self, file: &OwnedFd) -> Result<()> {
+        match holder(file, DAEMON).map_err(|errno| self.cannot("query", errno))? {
+            Some(Presence::Holder(pid)) => Err(Error::already_running(pid.as_raw().unsigned_abs())),
+            Some(_) => Err(Error::unnamed(self.path())),
+            None => Ok(()),
+        }
+    }
+
+    /// Says who is in the way though no daemon is: a reader's lock, or a remover that hangs.
+    fn no_lock(&self, file: &OwnedFd) -> Error {
+        let path = shown(self.path());
+        match first_lock(file, libc::F_WRLCK, DAEMON, 2) {
+            Ok(Some(lock)) if lock.l_pid > 0 => Error::failed(format!(
+                "cannot lock pidfile {path}: held by pid {}, which is not its daemon",
+                lock.l_pid
+            )),
+            _ => Error::failed(format!("cannot lock pidfile {path}: it is held or replaced all the time")),
+        }
+    }
+
+    fn cannot(&self, verb: &str, errno: Errno) -> Error {
+        Error::os(format!("cannot {verb} pidfile {}", shown(self.path())), errno)
+    }
+
+    /// Says why the path can't be opened.
+    fn cannot_open(&self, errno: Errno) -> Error {
+        match errno {
+            Errno::ELOOP => Error::failed(format!(
+                "pidfile {} is a symbolic link; give the path of the file itself",
+                shown(self.path())
+            )),
+            Errno::EISDIR => self.is_no_file(SFlag::S_IFDIR),
+            Errno::ENXIO => self.is_no_file(SFlag::S_IFSOCK),
+            _ => Error::cannot_open("pidfile", self.path(), errno),
+        }
+    }
+
+    fn is_no_file(&self, kind: SFlag) -> Error {
+        let kind = match kind {
+            SFlag::S_IFDIR => "directory",
+            SFlag::S_IFIFO => "FIFO",
+            SFlag::S_IFSOCK => "socket",
+            _ => "device",
+        };
+        let path = shown(self.path());
+        Error::failed(format!("pidfile {path} is a {kind}, not a regular file"))
+    }
+}
+
+/// Never follows a link, never hangs on a FIFO, never gets a terminal, never reaches a child.
+const SAFELY: OFlag =
+    OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+
+/// The pidfile that this process holds; the lock goes with it.
+#[must_use = "dropping this removes the pidfile and releases the lock"]
+#[derive(Debug)]
+pub(crate) struct Held {
+    path: CString,
+    file: OwnedFd,
+    id: FileId,
+    owner: Pid,
+}
+
+impl Held {
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Writes this process's PID into the file, which anybody may read whatever the umask.
+    fn fill(&self, before: &FileStat) -> Sys<()> {
+        let mode = Mode::from_bits_truncate(0o644);
+        if before.st_mode & 0o7777 != mode.bits() {
+            fchmod(&self.file, mode)?;
+        }
+        ftruncate(&self.file, 0)?;
+        let text = format!("{}\n", self.owner);
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match write(&self.file, rest) {
+                Ok(0) => return Err(Errno::EIO),
+                Ok(written) => rest = &rest[written..],
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the file unless the path has become another's; where that isn't allowed, empties it.
+    /// Async-signal-safe, and harmless when repeated.
+    pub(crate) fn remove(&self) {
+        let path = self.path.as_c_str();
+        if lstat(path).is_ok_and(|stat| self.id.is_of(&stat)) && unlink(path).is_err() {
+            let _ = ftruncate(&self.file, 0);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A child that the body has forked holds no lock.
+        if self.owner == getpid() {
+            self.remove();
+            held().retain(|own| *own != (self.owner, self.id));
+        }
+    }
+}
+
+/// What makes a file the same file under any path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    dev: libc::dev_t,
+    ino: libc::ino_t,
+}
+
+impl FileId {
+    fn from_stat(stat: &FileStat) -> Self {
+        Self { dev: stat.st_dev, ino: stat.st_ino }
+    }
+
+    fn is_of(self, stat: &FileStat) -> bool {
+        self == Self::from_stat(stat)
+    }
+
+    /// Tells whether a path leads to this file. Async-signal-safe.
+    ///
+    /// Ask before opening what could be the pidfile: closing any descriptor of it drops the lock.
+    pub(crate) fn is_reached_by(self, path: &CStr) -> bool {
+        stat(path).is_ok_and(|stat| self.is_of(&stat))
+    }
+}
+
+/// The files that this process holds. A forked child inherits the list but not the locks, so each
+/// entry has its owner.
+static HELD: Mutex<Vec<(Pid, FileId)>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<(Pid, FileId)>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells whether this process holds the file at a path, without opening it.
+fn is_own(held: &[(Pid, FileId)], path: &CStr) -> bool {
+    !held.is_empty() && lstat(path).is_ok_and(|stat| held.contains(&(getpid(), FileId::from_stat(&stat))))
+}
+
+/// Tells whether a path still leads to a file that has been opened by it.
+fn is_same(path: &CStr, file: &FileStat) -> bool {
+    lstat(path).is_ok_and(|stat| FileId::from_stat(file).is_of(&stat))
+}
+
+fn presence(file: &OwnedFd, size: i64) -> Sys<Presence> {
+    let free = if size == 0 { Presence::Nobody } else { Presence::Stale };
+    Ok(match holder(file, DAEMON)? {
+        Some(presence) => presence,
+        None => holder(file, SURVIVOR)?.map_or(free, |_| Presence::Unnamed),
+    })
+}
+
+/// Tells who write-locks a byte. A reader's lock doesn't count: anybody who may read the file can take one.
+fn holder(file: &OwnedFd, byte: i64) -> Sys<Option<Presence>> {
+    Ok(first_lock(file, libc::F_RDLCK, byte, 1)?.map(|lock| match lock.l_pid {
+        pid if pid > 0 => Presence::Holder(Pid::from_raw(pid)),
+        _ => Presence::Unnamed,
+    }))
+}
+
+/// Asks for the first lock that would be in the way of one of ours.
+fn first_lock(file: impl AsFd, kind: c_int, byte: i64, length: i64) -> Sys<Option<libc::flock>> {
+    let mut lock = range(kind, byte, length);
+    fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
+    Ok((c_int::from(lock.l_type) != libc::F_UNLCK).then_some(lock))
+}
+
+fn lock(file: &OwnedFd, byte: i64, length: i64) -> Sys<()> {
+    fcntl(file, FcntlArg::F_SETLK(&range(libc::F_WRLCK, byte, length))).map(drop)
+}
+
+fn lock_description(file: &OwnedFd, byte: i64) -> Sys<()> {
+    fcntl(file, FcntlArg::F_OFD_SETLK(&range(libc::F_WRLCK, byte, 1))).map(drop)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the constants are small, the field is a short")]
+fn range(kind: c_int, byte: i64, length: i64) -> libc::flock {
+    libc::flock {
+        l_type: kind as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: byte,
+        l_len: length,
+        l_pid: 0,
+    }
+}

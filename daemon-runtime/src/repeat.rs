@@ -1,0 +1,153 @@
+//! The repeat loop: a body that runs once a period, without drift.
+
+use std::time::Duration;
+
+use crate::body::sealed::Live;
+use crate::body::{BodyResult, Ending};
+use crate::context::{Context, now};
+use crate::error::{Error, Result};
+
+/// Marks a [`Daemon`](crate::Daemon) whose body is called once a period, and says how.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeating {
+    pub(crate) every: Duration,
+    pub(crate) times: u64,
+    pub(crate) missed: Missed,
+    pub(crate) on_error: OnError,
+}
+
+/// Says what a run that takes longer than the period does to the next ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Missed {
+    /// Leaves out the runs that were missed and goes on at the next multiple of the period.
+    #[default]
+    Skip,
+    /// Makes up for them, one at once after the other.
+    Burst,
+    /// Lets each pause be a whole period, from the end of one run to the start of the next.
+    Delay,
+}
+
+/// Says what an error or a panic of one run does to a repeating daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OnError {
+    /// Ends it with a failure.
+    #[default]
+    Stop,
+    /// Logs it and goes on.
+    Continue,
+}
+
+impl<F: FnMut() -> T, T: BodyResult> Live<Repeating, fn() -> T> for F {
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = false;
+
+    fn check(mode: &Repeating) -> Result<()> {
+        mode.check()
+    }
+
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending {
+        mode.repeat(name, context, || Ending::of(&mut self))
+    }
+}
+
+impl<F: FnMut(&Context) -> T, T: BodyResult> Live<Repeating, fn(&Context) -> T> for F {
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = true;
+
+    fn check(mode: &Repeating) -> Result<()> {
+        mode.check()
+    }
+
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending {
+        mode.repeat(name, context, || Ending::of(|| self(context)))
+    }
+}
+
+impl Repeating {
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, times: 0, missed: Missed::default(), on_error: OnError::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.every.is_zero() {
+            return Err(Error::failed("`every` is zero; give a period such as 5s"));
+        }
+        Ok(())
+    }
+
+    /// Runs at once, and then whenever a run is due, until there have been `times` or a stop is asked for.
+    fn repeat(&self, name: &str, context: &Context, mut run: impl FnMut() -> Ending) -> Ending {
+        let mut due = Some(now());
+        let mut runs = 0;
+        while !context.wait_until(due) {
+            let ending = run();
+            if ending.code != 0 && self.on_error == OnError::Stop {
+                return ending;
+            }
+            ending.log(name);
+            runs += 1;
+            if runs == self.times {
+                break;
+            }
+            due = due.and_then(|due| self.next(due, now()));
+        }
+        Ending::SUCCESS
+    }
+
+    /// Gives the moment of the run after the one that was due and is over now; none if that is beyond
+    /// the clock's end.
+    fn next(&self, due: Duration, now: Duration) -> Option<Duration> {
+        let on_time = due.checked_add(self.every)?;
+        match self.missed {
+            Missed::Burst => Some(on_time),
+            Missed::Delay => now.checked_add(self.every),
+            Missed::Skip if on_time >= now => Some(on_time),
+            Missed::Skip => {
+                let into_period = (now - due).as_nanos() % self.every.as_nanos();
+                now.checked_add(self.every)?.checked_sub(from_nanos(into_period))
+            }
+        }
+    }
+}
+
+/// Not `Duration::from_nanos`, which takes 64 bits.
+#[allow(clippy::cast_possible_truncation, reason = "a remainder of a Duration is one")]
+fn from_nanos(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    Duration::new((nanos / SECOND) as u64, (nanos % SECOND) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(missed: Missed, due: u64, now: u64) -> u64 {
+        let every = Duration::from_millis(100);
+        let mode = Repeating { missed, ..Repeating::new(every) };
+        let (due, now) = (Duration::from_millis(due), Duration::from_millis(now));
+        u64::try_from(mode.next(due, now).unwrap().as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_short_run_leaves_the_deadlines_where_they_are() {
+        assert_eq!(next(Missed::Skip, 1_000, 1_030), 1_100);
+        assert_eq!(next(Missed::Burst, 1_000, 1_030), 1_100);
+        assert_eq!(next(Missed::Delay, 1_000, 1_030), 1_130);
+    }
+
+    #[test]
+    fn a_long_run_skips_bursts_or_delays() {
+        assert_eq!(next(Missed::Skip, 1_000, 1_330), 1_400);
+        assert_eq!(next(Missed::Burst, 1_000, 1_330), 1_100);
+        assert_eq!(next(Missed::Delay, 1_000, 1_330), 1_430);
+    }
+
+    #[test]
+    fn the_clocks_end_is_no_deadline() {
+        let mode = Repeating::new(Duration::MAX);
+        assert_eq!(mode.next(Duration::from_secs(1), Duration::from_secs(2)), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! The three standard streams, and the logs behind two of them.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
+
+use crate::error::{Error, Result};
+use crate::pidfile::FileId;
+use crate::sys::Sys;
+
+/// Where a daemon's streams lead, as absolute paths.
+#[derive(Debug, Clone)]
+pub(crate) struct Streams {
+    pub(crate) stdin: CString,
+    pub(crate) stdout: CString,
+    pub(crate) stderr: CString,
+}
+
+/// Never hangs on a FIFO, never gets a terminal, never reaches a child under its own number.
+const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK);
+const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
+
+impl Streams {
+    /// Opens all of them, then puts them on descriptors 0, 1 and 2.
+    pub(crate) fn redirect(&self, pidfile: FileId) -> Result<()> {
+        let open = |what: &str, path: &CStr, flags| match open_stream(path, flags, pidfile) {
+            Ok(Some(file)) => Ok(file),
+            Ok(None) => Err(Error::failed(format!("{what} is the pidfile; give it another path"))),
+            Err(errno) => Err(Error::cannot_open(what, path, errno)),
+        };
+        let stdin = open("stdin", &self.stdin, OFlag::O_RDONLY)?;
+        let stdout = open("stdout", &self.stdout, LOG)?;
+        let stderr = match self.stderr == self.stdout {
+            true => None,
+            false => Some(open("stderr", &self.stderr, LOG)?),
+        };
+        uninterrupted(|| dup2_stdin(&stdin))
+            .and_then(|()| put(&stdout, stderr.as_ref().unwrap_or(&stdout)))
+            .map_err(|errno| Error::os("cannot redirect the standard streams", errno))
+    }
+
+    /// Opens the logs anew, by path, as they are renamed by whoever rotates them. What can't be opened
+    /// stays as it was, and says so. Async-signal-safe.
+    pub(crate) fn reopen(&self, name: &str, pidfile: FileId) {
+        let reopen = |path: &CStr| match open_stream(path, LOG, pidfile) {
+            Ok(Some(file)) => Some(file),
+            Ok(None) => complain(name, path, Errno::EBUSY),
+            Err(errno) => complain(name, path, errno),
+        };
+        let stdout = reopen(&self.stdout);
+        if self.stderr == self.stdout {
+            let _ = stdout.map(|log| put(&log, &log));
+        } else {
+            let _ = stdout.map(|log| uninterrupted(|| dup2_stdout(&log)));
+            let _ = reopen(&self.stderr).map(|log| uninterrupted(|| dup2_stderr(&log)));
+        }
+    }
+}
+
+fn put(stdout: &OwnedFd, stderr: &OwnedFd) -> Sys<()> {
+    uninterrupted(|| dup2_stdout(stdout))?;
+    uninterrupted(|| dup2_stderr(stderr))
+}
+
+/// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
+fn open_stream(path: &CStr, flags: OFlag, pidfile: FileId) -> Sys<Option<OwnedFd>> {
+    if pidfile.is_reached_by(path) {
+        return Ok(None);
+    }
+    let file = uninterrupted(|| open(path, flags | SAFELY, Mode::from_bits_truncate(0o666)))?;
+    fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
+    above_stdio(file).map(Some)
+}
+
+/// Moves a descriptor out of the way of the standard streams, where somebody has closed one of these.
+pub(crate) fn above_stdio(file: OwnedFd) -> Sys<OwnedFd> {
+    if file.as_raw_fd() > 2 {
+        return Ok(file);
+    }
+    file.try_clone().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> Sys<T>) -> Sys<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Writes a line to the old log, without allocating.
+fn complain(name: &str, path: &CStr, errno: Errno) -> Option<OwnedFd> {
+    let stderr = std::io::stderr();
+    let parts =
+        [name.as_bytes(), b": cannot reopen ", path.to_bytes(), b": ", errno.desc().as_bytes(), b"\n"];
+    for part in parts {
+        let _ = write(&stderr, part);
+    }
+    None
+}

@@ -1,0 +1,224 @@
+//! The system calls that have no safe wrapper, and the only `unsafe` of this crate.
+//!
+//! Every function here is safe to call, or it says what its caller must see to.
+#![allow(unsafe_code, reason = "the one place for it")]
+
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use nix::unistd::{ForkResult, Pid};
+
+/// The result of a system call.
+pub(crate) type Sys<T> = nix::Result<T>;
+
+// ---- processes ----
+
+/// Forks this process. In a child of a process that had other threads only async-signal-safe
+/// functions may be called; the caller sees to it that there are none.
+pub(crate) fn fork() -> Sys<ForkResult> {
+    // SAFETY: the launcher has checked that this thread is the only one, so no lock of the
+    // allocator, of stdio or of anybody else can have been held by another one at the fork, and the
+    // child may do what any process may. Where the check is impossible (no /proc), glibc's own fork
+    // handlers keep the allocator usable, which is the only shared state that is touched.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Ends this process at once: no exit handler, no buffer is flushed.
+pub(crate) fn exit_now(code: u8) -> ! {
+    // SAFETY: `_exit` has no precondition and doesn't return; POSIX allows it anywhere.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// Has `function` called when this process exits by `exit` or by returning from `main`.
+pub(crate) fn at_exit(function: extern "C" fn()) -> Sys<()> {
+    // SAFETY: the function pointer is valid for the whole life of the program. Were this crate part
+    // of a shared object that is unloaded, glibc would run the handler at the unloading.
+    match unsafe { libc::atexit(function) } {
+        0 => Ok(()),
+        _ => Err(Errno::ENOMEM),
+    }
+}
+
+/// A process that keeps its identity: its PID can't be reused under this descriptor.
+pub(crate) struct PidFd(OwnedFd);
+
+impl PidFd {
+    /// Opens the process that has this PID now.
+    pub(crate) fn open(pid: Pid) -> Sys<Self> {
+        // SAFETY: the call takes two integers and touches no memory.
+        let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
+        let fd = RawFd::try_from(fd).map_err(|_| Errno::EOVERFLOW)?;
+        // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Sends a signal to just this process, never to a successor of its PID.
+    pub(crate) fn signal(&self, signal: c_int) -> Sys<()> {
+        let fd = self.0.as_raw_fd();
+        // SAFETY: the siginfo pointer may be null, which makes it as if `kill` had been called; the
+        // descriptor is open for as long as `self` lives.
+        Errno::result(unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, ptr::null::<libc::siginfo_t>(), 0)
+        })
+        .map(drop)
+    }
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+// ---- signals ----
+
+/// The shape of a signal handler. What it may call, signal-safety(7) lists.
+pub(crate) type Handler = extern "C" fn(c_int);
+
+/// What a signal did before a handler of ours was installed.
+pub(crate) struct Disposition(libc::sigaction);
+
+/// Installs a handler that runs with every signal blocked, and restarts interrupted calls.
+///
+/// The handler must call only async-signal-safe functions and preserve `errno`.
+pub(crate) fn install_handler(signal: c_int, handler: Handler) -> Sys<Disposition> {
+    let mut action = default_action();
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // SAFETY: `sa_mask` is a valid sigset to be filled.
+    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    swap_action(signal, &action).map(Disposition)
+}
+
+/// Gives a signal its default disposition.
+pub(crate) fn reset_to_default(signal: c_int) -> Sys<()> {
+    swap_action(signal, &default_action()).map(drop)
+}
+
+/// Puts back what [`install_handler`] has replaced.
+pub(crate) fn restore(signal: c_int, before: &Disposition) -> Sys<()> {
+    swap_action(signal, &before.0).map(drop)
+}
+
+/// Tells whether this handler is the one that is installed.
+pub(crate) fn is_installed(signal: c_int, handler: Handler) -> bool {
+    query_action(signal).is_ok_and(|action| action.sa_sigaction == handler as libc::sighandler_t)
+}
+
+/// Tells whether a signal is ignored.
+pub(crate) fn is_ignored(signal: c_int) -> bool {
+    query_action(signal).is_ok_and(|action| action.sa_sigaction == libc::SIG_IGN)
+}
+
+fn default_action() -> libc::sigaction {
+    // SAFETY: sigaction is plain data, for which all zeros is a value: SIG_DFL, no flag, an empty mask.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+fn swap_action(signal: c_int, new: &libc::sigaction) -> Sys<libc::sigaction> {
+    let mut old = default_action();
+    // SAFETY: both pointers are to live values. The handlers that reach this function are SIG_DFL, one
+    // that was installed before, or one of ours, which keep to async-signal-safe functions.
+    Errno::result(unsafe { libc::sigaction(signal, new, &raw mut old) })?;
+    Ok(old)
+}
+
+fn query_action(signal: c_int) -> Sys<libc::sigaction> {
+    let mut current = default_action();
+    // SAFETY: a null `act` only asks; `current` is a live value.
+    Errno::result(unsafe { libc::sigaction(signal, ptr::null(), &raw mut current) })?;
+    Ok(current)
+}
+
+/// Sends a signal to the calling thread.
+pub(crate) fn raise(signal: c_int) {
+    // SAFETY: `raise` takes an integer; an invalid one is an error that nobody needs here.
+    unsafe { libc::raise(signal) };
+}
+
+/// Blocks or unblocks signals in this thread.
+pub(crate) fn unblock(signals: &[c_int]) {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `sigemptyset` initialises the whole set before anything reads it; `sigaddset` refuses a
+    // number that is no signal; the old mask isn't asked for.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+// ---- descriptors ----
+
+/// Tells whether a descriptor number would survive an exec; a closed one would not.
+pub(crate) fn is_inheritable(fd: RawFd) -> bool {
+    // SAFETY: the borrow lasts for this one call, which reads the flags of whatever is open there; if
+    // nothing is, the answer is EBADF.
+    let flags = fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_GETFD);
+    flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC == 0)
+}
+
+/// Closes a descriptor that this program inherited and that nothing in it knows of.
+pub(crate) fn close_inherited(fd: RawFd) {
+    // SAFETY: the number comes from a listing of the open descriptors and has no FD_CLOEXEC, which all
+    // that Rust has opened has; so no owner in this program will use it or close it again. A program
+    // that opened one without the flag is told to say `close_fds = false`.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+}
+
+// ---- sleeping on a word ----
+
+/// Sleeps until the word is woken, it no longer has this value, or the monotonic clock has reached
+/// the deadline. Returns early for no reason at times; the caller looks again.
+pub(crate) fn futex_wait(word: &AtomicU32, value: u32, deadline: Option<Duration>) {
+    let deadline = deadline.and_then(timespec);
+    let timeout = deadline.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the word and the timespec live through the call. Any failure (EINTR, ETIMEDOUT, EAGAIN)
+    // means that the caller looks again.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            timeout,
+            ptr::null::<u32>(),
+            libc::FUTEX_BITSET_MATCH_ANY,
+        );
+    }
+}
+
+/// Wakes everybody who sleeps on the word. Async-signal-safe.
+pub(crate) fn futex_wake_all(word: &AtomicU32) {
+    let (wake, all) = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, c_int::MAX);
+    // SAFETY: the word lives through the call, which only compares its address with the sleepers'.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wake, all) };
+}
+
+/// `None` for a moment that no clock will reach.
+fn timespec(moment: Duration) -> Option<libc::timespec> {
+    Some(libc::timespec { tv_sec: moment.as_secs().try_into().ok()?, tv_nsec: moment.subsec_nanos().into() })
+}
+
+// ---- numbers of the system ----
+
+/// Gives the clock ticks per second of `/proc/PID/stat`.
+pub(crate) fn clock_ticks() -> Option<u64> {
+    // SAFETY: `sysconf` takes an integer and has no effect.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0)
+}
+
+/// Gives a number that no open descriptor reaches.
+pub(crate) fn open_max() -> RawFd {
+    // SAFETY: as above.
+    RawFd::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).unwrap_or(1024)
+}
