@@ -57,11 +57,8 @@ impl Action {
 
     /// Writes the usage text of a program whose first argument is an action.
     pub(crate) fn usage(program: &str) -> String {
-        let mut text = format!("usage: {program} ACTION\n\n");
-        for (name, _, meaning) in TABLE {
-            text += &format!("  {name:<8} {meaning}\n");
-        }
-        text + "  help     print this text\n"
+        let rows = TABLE.map(|(name, _, meaning)| format!("  {name:<8} {meaning}\n")).concat();
+        format!("usage: {program} ACTION\n\n{rows}  help     print this text\n")
     }
 }
 

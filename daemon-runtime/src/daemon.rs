@@ -339,8 +339,8 @@ impl<M> Daemon<M> {
 fn launch<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
     match plan.pidfile.look()?.presence {
         Presence::Nobody | Presence::Stale => {}
-        Presence::Own => return Err(Error::already_running(number(getpid()))),
-        Presence::Holder(pid) => return Err(Error::already_running(number(pid))),
+        Presence::Own => return Err(Error::already_running(getpid())),
+        Presence::Holder(pid) => return Err(Error::already_running(pid)),
         Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
     }
     match fork_daemon()? {
@@ -355,7 +355,7 @@ fn be_daemon<M, K, B: Body<M, K>>(plan: &Plan, readiness: Readiness, mode: &M, b
         Ok(living) => living,
         Err(error) => readiness.failed(error),
     };
-    if readiness.ready().is_err() {
+    if readiness.ready(living.owner()).is_err() {
         drop(living);
         sys::exit_now(1);
     }
@@ -382,7 +382,9 @@ fn set_up<M, K, B: Body<M, K>>(plan: &Plan) -> Result<Living> {
 
 /// The same life without the forks: the caller's streams and directory stay.
 fn be_foreground<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u8> {
-    plan.umask.map(detach::set_umask);
+    if let Some(mask) = plan.umask {
+        detach::set_umask(mask);
+    }
     let living = plan.begin_life::<M, K, B>(plan.pidfile.acquire()?, None)?;
     living.unblock();
     let ending = body.live(mode, &plan.name, &living.context());

@@ -8,6 +8,7 @@ use std::path::{Display, Path};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
+use nix::unistd::Pid;
 
 use crate::action::Action;
 use crate::outcome::Outcome;
@@ -43,7 +44,7 @@ pub(crate) enum Kind {
     /// No action, or none of ours.
     Usage,
     /// Somebody with this PID runs already.
-    AlreadyRunning(u32),
+    AlreadyRunning(Pid),
     /// There is nobody to reload.
     NotRunning,
     /// `EACCES` or `EPERM`.
@@ -84,7 +85,7 @@ impl Error {
     }
 
     /// Refuses a start, since this process is the daemon.
-    pub(crate) fn already_running(pid: u32) -> Self {
+    pub(crate) fn already_running(pid: Pid) -> Self {
         Self::new(Kind::AlreadyRunning(pid), "")
     }
 
@@ -153,7 +154,7 @@ impl Error {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match self.0.kind {
-            Kind::AlreadyRunning(pid) => Some(pid),
+            Kind::AlreadyRunning(pid) => Some(pid.as_raw().unsigned_abs()),
             _ => None,
         }
     }
@@ -177,7 +178,7 @@ impl fmt::Display for Error {
             write!(f, "{name}: ")?;
         }
         match (kind, action) {
-            (Kind::Usage, _) => {}
+            (Kind::Usage, _) | (Kind::Failed, None) => {}
             (Kind::AlreadyRunning(pid), _) => write!(f, "already running (pid {pid})")?,
             (Kind::NotRunning, _) => f.write_str("not running")?,
             (Kind::PermissionDenied, _) => f.write_str("permission denied: ")?,
@@ -185,7 +186,6 @@ impl fmt::Display for Error {
             (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
             (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
             (Kind::Failed, Some(_)) => f.write_str("failed to start: ")?,
-            (Kind::Failed, None) => {}
         }
         f.write_str(text)?;
         match source {

@@ -1,24 +1,23 @@
-//! Two forks, and the messages by which the launcher learns what became of the daemon.
+//! Two forks, and the message by which the launcher learns what became of the daemon.
 //!
 //! ```text
 //! launcher ── fork ── first child: setsid ── fork ── daemon: sets itself up
 //!    │                    └ _exit, reaped               │
-//!    ├──────────────── pipe: Born(pid) ────────────────┤
-//!    └──────────────── pipe: Ready, or Failed(why) ────┘
+//!    └──────────── pipe: Ready, or Failed(why) ─────────┘
 //! ```
 //!
 //! The first child leads the new session; the daemon doesn't, so it can never get a controlling
 //! terminal back ([daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html)). The launcher
-//! goes by the last message. The end of the pipe without one, or the death of the daemon while somebody
-//! else keeps the pipe open, is a failure.
+//! goes by the message. The end of the pipe without one is a failure: the daemon is dead, since until it is
+//! ready nobody else has the pipe open.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::SigSet;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getpid, pipe2, read, setsid, write};
 
@@ -48,12 +47,12 @@ pub(crate) fn fork_daemon() -> Result<Side> {
         }
         Ok(ForkResult::Child) => {
             drop(reader);
-            lead_session(writer)
+            Ok(Side::Daemon(lead_session(writer)))
         }
         Ok(ForkResult::Parent { child }) => {
             drop(writer);
             let _ = mask.thread_set_mask();
-            let result = Launch::new(reader).outcome();
+            let result = hear(&reader);
             reap(child);
             result.map(Side::Launcher)
         }
@@ -66,11 +65,11 @@ fn pipe() -> Sys<(OwnedFd, OwnedFd)> {
 }
 
 fn block_signals() -> Sys<SigSet> {
-    SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)
+    SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)
 }
 
 /// The first child's life: it returns in its own child only.
-fn lead_session(writer: OwnedFd) -> Result<Side> {
+fn lead_session(writer: OwnedFd) -> Readiness {
     let readiness = Readiness { pipe: writer };
     if let Err(errno) = setsid() {
         readiness.failed(Error::os("cannot make a session", errno));
@@ -80,8 +79,7 @@ fn lead_session(writer: OwnedFd) -> Result<Side> {
         Ok(ForkResult::Parent { .. }) => sys::exit_now(0),
         Ok(ForkResult::Child) => {}
     }
-    readiness.send(&Message::Born(getpid().as_raw()))?;
-    Ok(Side::Daemon(readiness))
+    readiness
 }
 
 /// Waits for the first child, which has only to exit. A caller that ignores SIGCHLD, or reaps every
@@ -97,162 +95,105 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Tells the launcher that the daemon is ready. Fails if there is no launcher any more: whoever has
-    /// cancelled it doesn't want the daemon.
-    pub(crate) fn ready(self) -> Result<()> {
-        self.send(&Message::Ready)
+    /// Tells the launcher that this process is the daemon and ready. Fails if there is no launcher any
+    /// more: whoever has cancelled it doesn't want the daemon.
+    pub(crate) fn ready(self, pid: Pid) -> Sys<()> {
+        self.send(&Message::Ready(pid))
     }
 
     /// Tells the launcher why there will be no daemon, and ends this process.
     pub(crate) fn failed(self, error: Error) -> ! {
-        let _ = self.send(&Message::Failed(error));
+        let _ = self.send(&Message::Failed(getpid(), error));
         sys::exit_now(1)
     }
 
-    fn send(&self, message: &Message) -> Result<()> {
+    fn send(&self, message: &Message) -> Sys<()> {
         let frame = message.encode();
         let mut rest = frame.as_slice();
         while !rest.is_empty() {
             match write(&self.pipe, rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::os("cannot tell the launcher", errno)),
+                Err(errno) => return Err(errno),
             }
         }
         Ok(())
     }
 }
 
-/// The launcher's end of the pipe, and what has come out of it.
-struct Launch {
-    pipe: OwnedFd,
-    received: Vec<u8>,
-    pid: Option<Pid>,
-    process: Option<PidFd>,
-}
-
-impl Launch {
-    fn new(pipe: OwnedFd) -> Self {
-        Self { pipe, received: Vec::new(), pid: None, process: None }
-    }
-
-    /// Reads until the last message.
-    fn outcome(mut self) -> Result<Pid> {
-        loop {
-            match self.next()? {
-                Some(Message::Born(pid)) => self.pid = Some(Pid::from_raw(pid)),
-                Some(Message::Ready) => return self.pid.ok_or_else(died),
-                Some(Message::Failed(error)) => {
-                    self.watch();
-                    self.await_end();
-                    return Err(error);
-                }
-                None => return Err(died()),
-            }
+/// Reads the daemon's message in the launcher.
+fn hear(pipe: &OwnedFd) -> Result<Pid> {
+    let mut received = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match read(pipe, &mut buffer) {
+            Ok(0) => return Err(Error::failed("the daemon died before it was ready")),
+            Ok(length) => received.extend_from_slice(&buffer[..length]),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("cannot hear of the daemon", errno)),
         }
-    }
-
-    /// Gives the next message; none if the daemon has died without another.
-    fn next(&mut self) -> Result<Option<Message>> {
-        loop {
-            if let Some((message, length)) = Message::decode(&self.received) {
-                self.received.drain(..length);
-                return Ok(Some(message));
+        match Message::decode(&received) {
+            Some(Message::Ready(pid)) => return Ok(pid),
+            Some(Message::Failed(pid, error)) => {
+                await_end(pid);
+                return Err(error);
             }
-            self.watch();
-            if !self.is_readable()? {
-                return Ok(None);
-            }
-            let mut buffer = [0; 4096];
-            match read(&self.pipe, &mut buffer) {
-                Ok(0) => return Ok(None),
-                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::os("cannot hear of the daemon", errno)),
-            }
-        }
-    }
-
-    /// Keeps an eye on the daemon itself, once its PID is known.
-    fn watch(&mut self) {
-        if self.process.is_none() {
-            self.process = self.pid.and_then(|pid| PidFd::open(pid).ok());
-        }
-    }
-
-    /// Sleeps until there is something to read, which is true; or the daemon is dead and has left
-    /// nothing to read, though somebody else may still have the pipe open.
-    fn is_readable(&self) -> Result<bool> {
-        let Some(process) = &self.process else { return Ok(true) };
-        let mut fds = [&self.pipe.as_fd(), &process.as_fd()].map(|fd| PollFd::new(*fd, PollFlags::POLLIN));
-        loop {
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => return Ok(fds[0].any().unwrap_or(false)),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::os("cannot wait for the daemon", errno)),
-            }
-        }
-    }
-
-    /// Waits until a daemon that has failed is gone, so that nothing is left when the launcher says so.
-    fn await_end(&self) {
-        if let Some(process) = &self.process {
-            let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut fds, 1000_u16) == Err(Errno::EINTR) {}
+            None => {}
         }
     }
 }
 
-fn died() -> Error {
-    Error::failed("the daemon died before it was ready")
+/// Waits until a process that has failed is gone, so that nothing is left when the launcher says so.
+fn await_end(pid: Pid) {
+    let Ok(process) = PidFd::open(pid) else { return };
+    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    while poll(&mut fds, 1000_u16) == Err(Errno::EINTR) {}
 }
 
-/// What the daemon tells its launcher. A frame is a kind, the payload's length, and the payload.
+/// What the daemon tells its launcher, about which process.
 #[derive(Debug)]
 enum Message {
-    /// The first one, right after the second fork.
-    Born(i32),
-    Ready,
-    Failed(Error),
+    Ready(Pid),
+    Failed(Pid, Error),
 }
 
-const BORN: u8 = 1;
-const READY: u8 = 2;
-const FAILED: u8 = 3;
-const ALREADY_RUNNING: u8 = 4;
-const UNNAMED: u8 = 5;
+const READY: u8 = 1;
+const FAILED: u8 = 2;
+const ALREADY_RUNNING: u8 = 3;
+const UNNAMED: u8 = 4;
 
 impl Message {
+    /// Gives the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
     fn encode(&self) -> Vec<u8> {
-        let (kind, number, text) = match self {
-            Self::Born(pid) => (BORN, *pid, ""),
-            Self::Ready => (READY, 0, ""),
-            Self::Failed(error) => match error.kind() {
-                Kind::AlreadyRunning(pid) => (ALREADY_RUNNING, pid.cast_signed(), ""),
-                Kind::Unnamed => (UNNAMED, 0, error.text()),
-                _ => (FAILED, error.errno().unwrap_or(0), error.text()),
+        let (kind, pid, number, text) = match self {
+            Self::Ready(pid) => (READY, pid, 0, ""),
+            Self::Failed(pid, error) => match error.kind() {
+                Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
+                Kind::Unnamed => (UNNAMED, pid, 0, error.text()),
+                _ => (FAILED, pid, error.errno().unwrap_or(0), error.text()),
             },
         };
-        let length = u32::try_from(text.len()).expect("a reason is shorter than 4 GiB");
-        [&[kind], number.to_ne_bytes().as_slice(), &length.to_ne_bytes(), text.as_bytes()].concat()
+        let length = i32::try_from(text.len()).expect("a reason is shorter than 2 GiB");
+        let numbers = [pid.as_raw(), number, length].map(i32::to_ne_bytes);
+        [&[kind], numbers.as_flattened(), text.as_bytes()].concat()
     }
 
-    /// Reads the first whole frame, and tells its length.
-    fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
-        let (kind, rest) = bytes.split_first()?;
-        let (number, rest) = rest.split_first_chunk().map(|(n, rest)| (i32::from_ne_bytes(*n), rest))?;
-        let (length, rest) = rest.split_first_chunk().map(|(n, rest)| (u32::from_ne_bytes(*n), rest))?;
-        let text = rest.get(..length as usize)?;
-        let reason = String::from_utf8_lossy(text);
-        let message = match *kind {
-            BORN => Self::Born(number),
-            READY => Self::Ready,
-            ALREADY_RUNNING => Self::Failed(Error::already_running(number.cast_unsigned())),
-            UNNAMED => Self::Failed(Error::new(Kind::Unnamed, reason)),
-            _ if number == 0 => Self::Failed(Error::failed(reason)),
-            _ => Self::Failed(Error::os(reason, Errno::from_raw(number))),
-        };
-        Some((message, bytes.len() - rest.len() + text.len()))
+    /// Reads a frame, once it is whole.
+    fn decode(frame: &[u8]) -> Option<Self> {
+        let (kind, rest) = frame.split_first()?;
+        let (pid, rest) = rest.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let [pid, number, length] = [pid, number, length].map(|bytes| i32::from_ne_bytes(*bytes));
+        let text = String::from_utf8_lossy(rest.get(..length.unsigned_abs() as usize)?);
+        let pid = Pid::from_raw(pid);
+        Some(match *kind {
+            READY => Self::Ready(pid),
+            ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
+            UNNAMED => Self::Failed(pid, Error::new(Kind::Unnamed, text)),
+            _ if number == 0 => Self::Failed(pid, Error::failed(text)),
+            _ => Self::Failed(pid, Error::os(text, Errno::from_raw(number))),
+        })
     }
 }
 
@@ -260,23 +201,27 @@ impl Message {
 mod tests {
     use super::*;
 
+    fn failure(error: Error) -> Message {
+        Message::Failed(Pid::from_raw(7), error)
+    }
+
     #[test]
     fn a_frame_is_read_only_when_it_is_whole() {
-        let sent = Message::Failed(Error::os("cannot open pidfile /x", Errno::ENOSPC));
-        let frame = [sent.encode(), Message::Ready.encode()].concat();
-        let (message, length) = Message::decode(&frame).unwrap();
-        let Message::Failed(error) = message else { panic!("{message:?}") };
+        let frame = failure(Error::os("cannot open pidfile /x", Errno::ENOSPC)).encode();
+        assert!((0..frame.len()).all(|cut| Message::decode(&frame[..cut]).is_none()));
+        let Some(Message::Failed(pid, error)) = Message::decode(&frame) else { panic!() };
+        assert_eq!(pid.as_raw(), 7);
         assert_eq!(error.to_string(), "cannot open pidfile /x: No space left on device (os error 28)");
-        assert!(matches!(Message::decode(&frame[length..]), Some((Message::Ready, _))));
-        assert!((0..length).all(|cut| Message::decode(&frame[..cut]).is_none()));
     }
 
     #[test]
     fn a_failure_keeps_its_kind() {
-        for error in [Error::already_running(42), Error::unnamed(c"/x"), Error::os("", Errno::EPERM)] {
-            let (message, _) = Message::decode(&Message::Failed(error).encode()).unwrap();
-            let Message::Failed(error) = message else { panic!("{message:?}") };
-            assert!(error.pid() == Some(42) || error.is_unknown() || error.is_permission_denied());
-        }
+        let sent = |error| match Message::decode(&failure(error).encode()) {
+            Some(Message::Failed(_, error)) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sent(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
+        assert!(sent(Error::unnamed(c"/x")).is_unknown());
+        assert!(sent(Error::os("", Errno::EPERM)).is_permission_denied());
     }
 }

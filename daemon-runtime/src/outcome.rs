@@ -177,7 +177,7 @@ impl Outcome {
 ///
 /// # Examples
 ///
-/// ```
+/// ```no_run
 /// use daemonic::Daemon;
 ///
 /// fn main() -> std::process::ExitCode {
@@ -185,6 +185,7 @@ impl Outcome {
 ///     daemonic::report(daemon.dispatch(std::env::args().nth(1), || println!("one run")))
 /// }
 /// ```
+#[must_use = "it is what `main` returns"]
 pub fn report(result: Result) -> ExitCode {
     match result {
         Ok(outcome) => outcome.report(),

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat};
 use nix::unistd::{Pid, ftruncate, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
@@ -109,7 +109,7 @@ impl Pidfile {
     pub(crate) fn acquire(&self) -> Result<Held> {
         let mut all = held();
         if is_own(&all, &self.path) {
-            return Err(Error::already_running(getpid().as_raw().unsigned_abs()));
+            return Err(Error::already_running(getpid()));
         }
         let give_up = Instant::now() + PATIENCE;
         let (file, stat) = loop {
@@ -204,7 +204,7 @@ impl Pidfile {
     /// A refused lock is final if the daemon holds it, and worth another try if somebody else does.
     fn refuse_if_held(&self, file: &OwnedFd) -> Result<()> {
         match holder(file, DAEMON).map_err(|errno| self.cannot("query", errno))? {
-            Some(Presence::Holder(pid)) => Err(Error::already_running(pid.as_raw().unsigned_abs())),
+            Some(Presence::Holder(pid)) => Err(Error::already_running(pid)),
             Some(_) => Err(Error::unnamed(self.path())),
             None => Ok(()),
         }
@@ -270,13 +270,20 @@ impl Held {
         self.id
     }
 
+    /// Gives the process that holds it: a child that the body has forked doesn't.
+    pub(crate) fn owner(&self) -> Pid {
+        self.owner
+    }
+
     /// Writes this process's PID into the file, which anybody may read whatever the umask.
     fn fill(&self, before: &FileStat) -> Sys<()> {
         let mode = Mode::from_bits_truncate(0o644);
         if before.st_mode & 0o7777 != mode.bits() {
             fchmod(&self.file, mode)?;
         }
-        ftruncate(&self.file, 0)?;
+        if before.st_size > 0 {
+            ftruncate(&self.file, 0)?;
+        }
         let text = format!("{}\n", self.owner);
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
@@ -311,6 +318,8 @@ impl Drop for Held {
 }
 
 /// What makes a file the same file under any path.
+///
+/// Ask it before opening what could be the pidfile: closing any descriptor of that drops the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     dev: libc::dev_t,
@@ -322,15 +331,8 @@ impl FileId {
         Self { dev: stat.st_dev, ino: stat.st_ino }
     }
 
-    fn is_of(self, stat: &FileStat) -> bool {
+    pub(crate) fn is_of(self, stat: &FileStat) -> bool {
         self == Self::from_stat(stat)
-    }
-
-    /// Tells whether a path leads to this file. Async-signal-safe.
-    ///
-    /// Ask before opening what could be the pidfile: closing any descriptor of it drops the lock.
-    pub(crate) fn is_reached_by(self, path: &CStr) -> bool {
-        stat(path).is_ok_and(|stat| self.is_of(&stat))
     }
 }
 

@@ -106,7 +106,7 @@ impl Repeating {
             Missed::Delay => now.checked_add(self.every),
             Missed::Skip if on_time >= now => Some(on_time),
             Missed::Skip => {
-                let into_period = (now - due).as_nanos() % self.every.as_nanos();
+                let into_period = now.saturating_sub(due).as_nanos() % self.every.as_nanos();
                 now.checked_add(self.every)?.checked_sub(from_nanos(into_period))
             }
         }

@@ -164,7 +164,7 @@ impl Living {
         let pipe = with_pipe.then(Pipe::new).transpose().map_err(cannot)?.map(Arc::new);
         let life: &'static Life = Box::leak(Box::new(Life {
             name: name.to_owned(),
-            owner: getpid(),
+            owner: held.owner(),
             stop_signal,
             manner,
             streams,
@@ -190,6 +190,11 @@ impl Living {
     /// Makes a handle for the body.
     pub(crate) fn context(&self) -> Context {
         Context::new(&self.life.flag, lock(&self.life.pipe).clone())
+    }
+
+    /// Gives the process whose life it is.
+    pub(crate) fn owner(&self) -> Pid {
+        self.life.owner
     }
 
     /// Lets the signals in that this life listens to.

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, stat};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 
 use crate::error::{Error, Result};
@@ -20,8 +20,10 @@ pub(crate) struct Streams {
     pub(crate) stderr: CString,
 }
 
-/// Never hangs on a FIFO, never gets a terminal, never reaches a child under its own number.
-const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK);
+/// Never gets a terminal, never reaches a child under its own number.
+const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY);
+/// Known to be neither a pidfile nor a FIFO.
+const NULL: &CStr = c"/dev/null";
 const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
 
 impl Streams {
@@ -34,10 +36,8 @@ impl Streams {
         };
         let stdin = open("stdin", &self.stdin, OFlag::O_RDONLY)?;
         let stdout = open("stdout", &self.stdout, LOG)?;
-        let stderr = match self.stderr == self.stdout {
-            true => None,
-            false => Some(open("stderr", &self.stderr, LOG)?),
-        };
+        let separate = self.stderr != self.stdout;
+        let stderr = separate.then(|| open("stderr", &self.stderr, LOG)).transpose()?;
         uninterrupted(|| dup2_stdin(&stdin))
             .and_then(|()| put(&stdout, stderr.as_ref().unwrap_or(&stdout)))
             .map_err(|errno| Error::os("cannot redirect the standard streams", errno))
@@ -68,11 +68,19 @@ fn put(stdout: &OwnedFd, stderr: &OwnedFd) -> Sys<()> {
 
 /// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
 fn open_stream(path: &CStr, flags: OFlag, pidfile: FileId) -> Sys<Option<OwnedFd>> {
-    if pidfile.is_reached_by(path) {
-        return Ok(None);
+    let is_fifo = path != NULL
+        && match stat(path) {
+            Ok(stat) if pidfile.is_of(&stat) => return Ok(None),
+            Ok(stat) => SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFIFO,
+            Err(_) => false,
+        };
+    // A FIFO that nobody reads would keep us waiting in `open`; like this it is an error.
+    let patience = if is_fifo { OFlag::O_NONBLOCK } else { OFlag::empty() };
+    let mode = Mode::from_bits_truncate(0o666);
+    let file = uninterrupted(|| open(path, flags | SAFELY | patience, mode))?;
+    if is_fifo {
+        fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
     }
-    let file = uninterrupted(|| open(path, flags | SAFELY, Mode::from_bits_truncate(0o666)))?;
-    fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
     above_stdio(file).map(Some)
 }
 
