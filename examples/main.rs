@@ -1,0 +1,21 @@
+//! A whole program as a daemon: usage text, messages and exit codes included.
+//!
+//! `cargo run --example main -- start`, then `status`, `stop`; `help` lists the actions.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use daemonic::daemon;
+
+#[daemon(pidfile = home("daemon_example.pid"), stdout = home("daemon_example.log"))]
+fn main() {
+    loop {
+        println!("testing daemon ...");
+        sleep(Duration::from_secs(5));
+    }
+}
+
+fn home(file: &str) -> PathBuf {
+    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+}
