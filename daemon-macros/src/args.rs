@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 
 use crate::diag::{Mistakes, suggestion};
@@ -77,14 +77,23 @@ impl Arg {
     /// Prints `.key(value)`; the method's name is the user's own token.
     pub(crate) fn with(&self, value: &TokenStream) -> TokenStream {
         let key = &self.key;
-        quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key(#value))
+        let last = value.clone().into_iter().last();
+        let end = last.map_or_else(|| key.span(), |token| token.span());
+        let value = delimit(Delimiter::Parenthesis, value.clone(), end);
+        quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key #value)
     }
 }
 
 impl Args {
-    /// Reads the arguments; those with a mistake are left out.
-    pub(crate) fn parse(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Self {
-        let pairs = Pairs::parse(attribute, args, mistakes).known(attribute, mistakes);
+    /// Reads the arguments; those with a mistake are left out. A missing one is noted at `site`.
+    pub(crate) fn parse(
+        attribute: Attribute,
+        args: TokenStream,
+        site: Span,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let pairs = read(attribute, args, mistakes);
+        let pairs = look_up(attribute, pairs, site, mistakes);
 
         let krate = pairs
             .iter()
@@ -92,20 +101,12 @@ impl Args {
             .and_then(|pair| mistakes.note(value::path(&pair.value)))
             .unwrap_or_else(|| quote_spanned!(Span::mixed_site()=> ::daemonic));
 
-        let mut parsed = Args {
-            plain: Vec::new(),
-            repeat: Vec::new(),
-            krate,
-        };
+        let mut parsed = Args { plain: Vec::new(), repeat: Vec::new(), krate };
         for pair in pairs.into_iter().filter(|pair| pair.kind != Kind::Crate) {
             let Some(value) = mistakes.note(pair.kind.check(&pair.value, &parsed.krate)) else {
                 continue;
             };
-            let arg = Arg {
-                key: pair.key,
-                kind: pair.kind,
-                value,
-            };
+            let arg = Arg { key: pair.key, kind: pair.kind, value };
             match pair.scope {
                 Scope::Any => parsed.plain.push(arg),
                 Scope::Repeat if arg.kind == Kind::Period => parsed.repeat.insert(0, arg),
@@ -117,9 +118,7 @@ impl Args {
 
     /// Tells whether `every` is there, so that the repeat keys can be chained.
     pub(crate) fn repeats(&self) -> bool {
-        self.repeat
-            .first()
-            .is_some_and(|arg| arg.kind == Kind::Period)
+        self.repeat.first().is_some_and(|arg| arg.kind == Kind::Period)
     }
 }
 
@@ -131,108 +130,82 @@ struct Known {
     value: Vec<TokenTree>,
 }
 
-/// The arguments as they are written, whatever the keys.
-struct Pairs(Vec<(Ident, Option<Vec<TokenTree>>)>);
+/// `key = value` with whatever key. One without a value is kept, so that its key is looked up first.
+struct Pair {
+    key: Ident,
+    value: Vec<TokenTree>,
+}
 
-impl Pairs {
-    /// Splits `key = value, …`. A key without a value is kept, so that its name is looked up first.
-    fn parse(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Self {
-        let tokens: Vec<TokenTree> = args.into_iter().collect();
-        let mut rest = tokens.as_slice();
-        let mut pairs = Vec::new();
-        while let Some((first, after)) = rest.split_first() {
-            let TokenTree::Ident(key) = first else {
-                mistakes.at(
-                    first.span(),
-                    format!(
-                        "expected a key, as in {attribute_with}",
-                        attribute_with = example(attribute)
-                    ),
-                );
-                rest = after_comma(value_end(rest).1);
-                continue;
-            };
-            if !begins_value(after) {
-                let (written, next) = value_end(after);
-                match written.first() {
-                    None => pairs.push((key.clone(), None)),
-                    Some(found) => mistakes.at(
-                        found.span(),
-                        format!("expected `=`, as in {}", example(attribute)),
-                    ),
-                }
-                rest = after_comma(next);
-                continue;
+/// Splits `key = value, …`.
+fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec<Pair> {
+    let tokens: Vec<TokenTree> = args.into_iter().collect();
+    let mut rest = tokens.as_slice();
+    let mut pairs = Vec::new();
+    while !rest.is_empty() {
+        let (written, next) = split_value(rest);
+        match written {
+            [TokenTree::Ident(key), equals @ ..] if equals.is_empty() || begins_value(equals) => {
+                pairs.push(Pair { key: key.clone(), value: equals.iter().skip(1).cloned().collect() });
             }
-            let (value, next) = value_end(&after[1..]);
-            pairs.push((
-                key.clone(),
-                Some(value.to_vec()).filter(|value| !value.is_empty()),
-            ));
-            if let Some(TokenTree::Ident(key)) = next.first() {
-                mistakes.at(key.span(), format!("expected `,` before `{key}`"));
+            [TokenTree::Ident(_), found, ..] => {
+                mistakes.at(found.span(), format!("expected `=`, as in {}", example(attribute)));
             }
-            rest = after_comma(next);
+            _ => mistakes.at(rest[0].span(), format!("expected a key, as in {}", example(attribute))),
         }
-        Pairs(pairs)
+        rest = match next {
+            [comma, next @ ..] if is_punct(comma, ',') => next,
+            [stray, ..] => {
+                mistakes.at(stray.span(), format!("expected `,` before `{stray}`"));
+                if begins_pair(next) { next } else { after_comma(next) }
+            }
+            [] => next,
+        };
     }
+    pairs
+}
 
-    /// Looks the keys up.
-    fn known(self, attribute: Attribute, mistakes: &mut Mistakes) -> Vec<Known> {
-        let mut known: Vec<Known> = Vec::new();
-        let mut seen: Vec<String> = Vec::new();
-        for (key, value) in self.0 {
-            let name = key.to_string();
-            let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
-                mistakes.at(
-                    key.span(),
-                    format!(
-                        "unknown key `{key}` for {attribute}; {}",
-                        suggestion(&name, keys_of(attribute), "keys"),
-                    ),
-                );
-                continue;
-            };
-            if *scope == Scope::Repeat && attribute == Attribute::Daemon {
-                mistakes.at(
-                    key.span(),
-                    format!("the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"),
-                );
-                continue;
-            }
-            if seen.contains(&name) {
-                mistakes.at(
-                    key.span(),
-                    format!("the key `{key}` is given twice; remove one of the two"),
-                );
-                continue;
-            }
+/// Looks the keys up, and leaves out those that can't stand here.
+fn look_up(attribute: Attribute, pairs: Vec<Pair>, site: Span, mistakes: &mut Mistakes) -> Vec<Known> {
+    let mut known: Vec<Known> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    for Pair { key, value } in pairs {
+        let name = key.to_string();
+        let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
+            let meant = suggestion(&name, keys_of(attribute), "keys");
+            mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {meant}"));
+            continue;
+        };
+        let mistake = if *scope == Scope::Repeat && attribute == Attribute::Daemon {
+            format!(
+                "the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"
+            )
+        } else if seen.contains(&name) {
+            format!("the key `{key}` is given twice; remove one of the two")
+        } else if value.is_empty() {
+            let example = kind.example();
+            format!("the key `{key}` has no value; write `{key} = {example}`")
+        } else {
+            known.push(Known { key, kind: *kind, scope: *scope, value });
             seen.push(name);
-            let Some(value) = value else {
-                mistakes.at(
-                    key.span(),
-                    format!(
-                        "the key `{key}` has no value; write `{key} = {}`",
-                        kind.example()
-                    ),
-                );
-                continue;
-            };
-            known.push(Known {
-                key,
-                kind: *kind,
-                scope: *scope,
-                value,
-            });
-        }
-        if attribute == Attribute::RepeatDaemon && !seen.iter().any(|key| key == "every") {
-            mistakes.at(
-                Span::call_site(),
-                "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
-            );
-        }
-        known
+            continue;
+        };
+        mistakes.at(key.span(), mistake);
+        seen.push(name);
     }
+    if attribute == Attribute::RepeatDaemon && !seen.iter().any(|key| key == "every") {
+        mistakes.at(
+            site,
+            "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
+        );
+    }
+    known
+}
+
+/// Encloses tokens in delimiters of ours, located where the user's own are.
+pub(crate) fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) -> Group {
+    let mut group = Group::new(delimiter, tokens);
+    group.set_span(Span::mixed_site().located_at(written));
+    group
 }
 
 /// Lists the keys that fit the attribute.
@@ -255,17 +228,22 @@ fn begins_value(tokens: &[TokenTree]) -> bool {
     match tokens {
         [TokenTree::Punct(equals), TokenTree::Punct(next), ..] => {
             equals.as_char() == '='
-                && (equals.spacing() == proc_macro2::Spacing::Alone
-                    || !matches!(next.as_char(), '=' | '>'))
+                && (equals.spacing() == Spacing::Alone || !matches!(next.as_char(), '=' | '>'))
         }
         [first, ..] => is_punct(first, '='),
         [] => false,
     }
 }
 
-/// Splits an expression from what follows it. It ends at a comma, unless that is between the
-/// angle brackets of generics, and before a key whose comma was forgotten.
-fn value_end(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
+/// Tells whether the next argument is here, after a comma that was forgotten.
+fn begins_pair(tokens: &[TokenTree]) -> bool {
+    matches!(tokens, [TokenTree::Ident(key), rest @ ..]
+        if begins_value(rest) && KEYS.iter().any(|(known, ..)| key == known))
+}
+
+/// Splits an argument from what follows it. It ends at a comma, unless that is between the angle
+/// brackets of generics, and where no expression goes on: before an operand that follows another.
+fn split_value(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
         let previous = at.checked_sub(1).map(|at| &tokens[at]);
@@ -276,12 +254,12 @@ fn value_end(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
                 '>' if depth > 0 && !previous.is_some_and(is_arrow_shaft) => depth -= 1,
                 _ => {}
             },
-            TokenTree::Ident(ident)
-                if depth == 0
-                    && previous
-                        .is_some_and(|previous| !matches!(previous, TokenTree::Punct(_)))
-                    && begins_value(&tokens[at + 1..])
-                    && KEYS.iter().any(|(known, ..)| ident == known) =>
+            // Between a key and its `=`, anything else is reported as that.
+            token
+                if at > 1
+                    && depth == 0
+                    && is_operand(token)
+                    && previous.is_some_and(|it| is_operand(it) || is_group(it)) =>
             {
                 return tokens.split_at(at);
             }
@@ -289,6 +267,25 @@ fn value_end(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
         }
     }
     (tokens, &[])
+}
+
+/// Tells a literal or a name; two of them never follow each other in an expression.
+fn is_operand(token: &TokenTree) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "as", "async", "await", "box", "break", "const", "continue", "dyn", "else", "for", "if", "impl",
+        "in", "let", "loop", "match", "move", "mut", "raw", "ref", "return", "static", "try", "unsafe",
+        "while", "yield",
+    ];
+    match token {
+        TokenTree::Ident(ident) => !KEYWORDS.iter().any(|keyword| ident == keyword),
+        TokenTree::Literal(_) => true,
+        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
+        TokenTree::Punct(_) => false,
+    }
+}
+
+fn is_group(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(_))
 }
 
 /// Tells `::<` and the beginning of `<T as Trait>::f` from "less than", which follows an operand.
@@ -303,13 +300,11 @@ fn opens_generics(previous: Option<&TokenTree>) -> bool {
 /// Tells whether a `>` after this token belongs to `->` or `=>`.
 pub(crate) fn is_arrow_shaft(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct)
-        if matches!(punct.as_char(), '-' | '=') && punct.spacing() == proc_macro2::Spacing::Joint)
+        if matches!(punct.as_char(), '-' | '=') && punct.spacing() == Spacing::Joint)
 }
 
-/// Steps over the comma that ended an argument.
+/// Steps over everything up to the next argument.
 fn after_comma(tokens: &[TokenTree]) -> &[TokenTree] {
-    match tokens.split_first() {
-        Some((first, rest)) if is_punct(first, ',') => rest,
-        _ => tokens,
-    }
+    let comma = tokens.iter().position(|token| is_punct(token, ','));
+    comma.map_or(&[], |comma| &tokens[comma + 1..])
 }

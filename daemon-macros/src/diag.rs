@@ -40,29 +40,18 @@ impl Mistakes {
 
     /// Renders one `compile_error!` for each mistake.
     pub(crate) fn render(&self) -> TokenStream {
-        self.0
-            .as_ref()
-            .map(Error::to_compile_error)
-            .unwrap_or_default()
+        self.0.as_ref().map(Error::to_compile_error).unwrap_or_default()
     }
 
     /// Returns the messages, without their places.
     #[cfg(test)]
     pub(crate) fn messages(&self) -> Vec<String> {
-        self.0
-            .iter()
-            .flatten()
-            .map(|error| error.to_string())
-            .collect()
+        self.0.iter().flatten().map(|error| error.to_string()).collect()
     }
 }
 
 /// Ends a message about an unknown word: with the word that was meant, or with all there are.
-pub(crate) fn suggestion<'a>(
-    word: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-    what: &str,
-) -> String {
+pub(crate) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone, what: &str) -> String {
     match closest(word, known.clone()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the {what} are {}", list(known)),
@@ -81,13 +70,8 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 /// Finds the word that was probably meant: one that begins with what was written, or else the one
 /// that is the fewest typing mistakes away, at most one in three letters.
-pub(crate) fn closest<'a>(
-    word: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> Option<&'a str> {
-    let mut begun = known
-        .clone()
-        .filter(|known| word.len() >= 3 && known.starts_with(word));
+pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let mut begun = known.clone().filter(|known| word.len() >= 3 && known.starts_with(word));
     if let (Some(only), None) = (begun.next(), begun.next()) {
         return Some(only);
     }
@@ -106,9 +90,7 @@ fn distance(from: &str, to: &str) -> usize {
     for (i, a) in from.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, b) in to.iter().enumerate() {
-            let mut best = (last[j] + usize::from(a != b))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut best = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
                 best = best.min(before[j - 1] + 1);
             }

@@ -4,7 +4,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
-use crate::args::{Arg, Args, Attribute};
+use crate::args::{Arg, Args, Attribute, delimit};
 use crate::diag::Mistakes;
 use crate::item::{Item, Param, Role};
 use crate::value::{Kind, transparent};
@@ -22,7 +22,7 @@ pub(crate) fn expand_noting(
     item: &TokenStream,
     mistakes: &mut Mistakes,
 ) -> TokenStream {
-    let args = Args::parse(attribute, args, mistakes);
+    let args = Args::parse(attribute, args, attribute_span(item), mistakes);
     let parsed = match Item::parse(attribute, item) {
         Ok(parsed) => parsed,
         Err(mistake) => {
@@ -32,10 +32,7 @@ pub(crate) fn expand_noting(
         }
     };
     parsed.check(attribute, mistakes);
-    let expansion = Expansion {
-        args: &args,
-        item: &parsed,
-    };
+    let expansion = Expansion { args: &args, item: &parsed };
     if mistakes.is_empty() {
         expansion.render()
     } else {
@@ -43,6 +40,13 @@ pub(crate) fn expand_noting(
         let fallback = expansion.fallback();
         quote!(#errors #fallback)
     }
+}
+
+/// Returns the place of the whole attribute, as something that the user wrote and not an expansion.
+fn attribute_span(item: &TokenStream) -> Span {
+    let first = item.clone().into_iter().next();
+    let user = first.map_or_else(Span::call_site, |token| token.span());
+    Span::call_site().resolved_at(user)
 }
 
 /// What is being printed. Every token of ours resolves where the macro is expanded, except for
@@ -78,54 +82,51 @@ impl Expansion<'_> {
     fn fallback(&self) -> TokenStream {
         let site = self.site();
         let item = self.item;
-        let params = item.params.iter().filter(|param| {
-            !param.is_context() && !matches!(param.role, Role::Receiver | Role::Variadic)
+        let params = item.params.iter().filter(|param| param.is_passed());
+        // A name of the fn's own would mean the inner fn.
+        let name = |param: &Param| param.name.clone().filter(|name| *name != item.name);
+        let names: Vec<Ident> = params.clone().filter_map(name).collect();
+        let declared = params.clone().map(|param| {
+            let (ty, underscore) = (&param.ty, quote_spanned!(site=> _));
+            let name = name(param).map_or(underscore, ToTokens::into_token_stream);
+            quote_spanned!(site=> #name: #ty)
         });
-        let has_params = params.clone().next().is_some();
         let inner = match &item.body {
             Some(body) if item.is_method() => self.unused_closure(body),
             Some(_) if !item.is_variadic() => item.inner(&self.inner_name()),
             _ => TokenStream::new(),
         };
-        let values = if item.is_main() && has_params {
+        let can_use_all = names.len() == params.clone().count();
+        let values = if item.is_main() && !names.is_empty() || !can_use_all {
             TokenStream::new()
         } else {
             let daemon = self.daemon();
-            quote_spanned!(site=> let _ = #daemon;)
+            quote_spanned!(site=> ::core::mem::drop(#daemon);)
         };
+        let used = if item.is_main() { &[] } else { names.as_slice() };
         self.outer(
-            params.map(|param| param.tokens.clone()),
-            quote_spanned!(site=> #inner #values ::core::unreachable!()),
+            declared,
+            quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values ::core::unreachable!()),
         )
     }
 
     /// Keeps a method's body where it can be checked: an inner fn has no `self`.
     fn unused_closure(&self, body: &Group) -> TokenStream {
         let site = self.site();
+        let contexts = self.item.params.iter().filter(|param| param.is_context());
+        let contexts = contexts.map(|param| &param.tokens);
         let output = &self.item.output;
         if self.item.is_async() {
-            return quote_spanned!(site=> let _ = async move #body;);
+            return quote_spanned!(site=> let _ = move |#(#contexts),*| async move #body;);
         }
-        let output = if output.is_empty() {
-            quote_spanned!(site=> -> ())
-        } else {
-            output.clone()
-        };
-        quote_spanned!(site=> let _ = move || #output #body;)
+        let unit = output.is_empty().then(|| quote_spanned!(site=> -> ()));
+        quote_spanned!(site=> let _ = move |#(#contexts),*| #unit #output #body;)
     }
 
     /// Prints the outer fn around a body.
     fn outer(&self, params: impl Iterator<Item = TokenStream>, body: TokenStream) -> TokenStream {
         let site = self.site();
-        let Item {
-            outer_attrs,
-            visibility,
-            name,
-            generics,
-            parentheses,
-            where_clause,
-            ..
-        } = self.item;
+        let Item { outer_attrs, visibility, name, generics, parentheses, where_clause, .. } = self.item;
         let krate = &self.args.krate;
         let visibility = relocate(visibility);
 
@@ -136,23 +137,17 @@ impl Expansion<'_> {
             .filter(|param| param.role == Role::Receiver)
             .map(|param| param.tokens.clone());
         let (params, output) = if self.item.is_main() {
-            (
-                TokenStream::new(),
-                quote_spanned!(site=> ::std::process::ExitCode),
-            )
+            (TokenStream::new(), quote_spanned!(site=> ::std::process::ExitCode))
         } else {
             let action = action();
             let action = quote_spanned!(site=> #action: impl #krate::IntoAction);
             let params = receiver.chain([action]).chain(params);
-            (
-                quote_spanned!(site=> #(#params),*),
-                quote_spanned!(site=> #krate::Result),
-            )
+            (quote_spanned!(site=> #(#params),*), quote_spanned!(site=> #krate::Result))
         };
         let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
         let body = self.item.body.as_ref().map_or_else(
             || quote_spanned!(site=> ;),
-            |written| delimit(Delimiter::Brace, body, written.span()),
+            |written| delimit(Delimiter::Brace, body, written.span()).into_token_stream(),
         );
         quote_spanned! {site=>
             #(#outer_attrs)*
@@ -201,22 +196,11 @@ impl Expansion<'_> {
             return inner.to_token_stream();
         }
         let context = Ident::new("context", Span::mixed_site());
-        let arguments = self
-            .item
-            .params
-            .iter()
-            .map(|param| self.argument(param, &context));
+        let arguments = self.item.params.iter().map(|param| self.argument(param, &context));
         let call = quote_spanned!(site=> #inner(#(#arguments),*));
         // Without it, the closure of an endless fn returns `()` in editions before 2024.
-        let call = if self.item.is_endless() {
-            quote_spanned!(site=> -> ! { #call })
-        } else {
-            call
-        };
-        let filled = self
-            .item
-            .context()
-            .map(|_| quote_spanned!(site=> #context: &#krate::Context));
+        let call = if self.item.is_endless() { quote_spanned!(site=> -> ! { #call }) } else { call };
+        let filled = self.item.context().map(|_| quote_spanned!(site=> #context: &#krate::Context));
         quote_spanned!(site=> move |#filled| #call)
     }
 
@@ -228,6 +212,9 @@ impl Expansion<'_> {
             Role::Context => context.to_token_stream(),
             Role::OwnContext => quote_spanned!(site=> ::core::clone::Clone::clone(#context)),
             Role::Value if self.args.repeats() => {
+                // If it can't be cloned, that is its type's fault.
+                let ty = param.ty.clone().into_iter().next();
+                let site = site.located_at(ty.map_or(site, |token| token.span()));
                 quote_spanned!(site=> ::core::clone::Clone::clone(&#name))
             }
             _ => name.to_token_stream(),
@@ -271,13 +258,6 @@ impl Expansion<'_> {
 /// Returns the first parameter, which isn't the user's even if that has the same name.
 fn action() -> Ident {
     Ident::new("action", Span::mixed_site())
-}
-
-/// Encloses tokens of ours, located where the user's own delimiters are.
-fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) -> TokenStream {
-    let mut group = Group::new(delimiter, tokens);
-    group.set_span(Span::mixed_site().located_at(written));
-    group.into_token_stream()
 }
 
 /// Makes a visibility's first token ours, so that the outer fn as a whole is seen as an expansion.

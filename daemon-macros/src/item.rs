@@ -1,6 +1,6 @@
 //! The annotated fn, read token by token as far as its signature goes, and what it may be.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::buffer::{Cursor, TokenBuffer};
 use syn::{Error, Result};
@@ -18,8 +18,8 @@ pub(crate) struct Item {
     /// A second `#[daemon]` or `#[repeat_daemon]`.
     again: Vec<Attr>,
     pub(crate) visibility: TokenStream,
-    /// `const async unsafe extern "C"`
-    qualifiers: Vec<TokenTree>,
+    /// `const`, `async`, `unsafe`, `extern`
+    qualifiers: Vec<Ident>,
     pub(crate) fn_token: Ident,
     pub(crate) name: Ident,
     /// With their angle brackets.
@@ -79,17 +79,7 @@ pub(crate) enum Role {
 }
 
 /// Attributes that stay on the fn that is called.
-const OUTER: &[&str] = &[
-    "allow",
-    "cfg",
-    "deny",
-    "deprecated",
-    "doc",
-    "expect",
-    "forbid",
-    "must_use",
-    "warn",
-];
+const OUTER: &[&str] = &["allow", "cfg", "deny", "deprecated", "doc", "expect", "forbid", "must_use", "warn"];
 
 /// Attributes of the compiler and its tools, by their first segment: none of them can be an async
 /// runtime's.
@@ -124,10 +114,7 @@ impl Item {
         let (qualifiers, rest) = parse_qualifiers(rest);
 
         let not_a_fn = || not_a_fn(attribute, rest);
-        let (fn_token, rest) = rest
-            .ident()
-            .filter(|(ident, _)| ident == "fn")
-            .ok_or_else(not_a_fn)?;
+        let (fn_token, rest) = rest.ident().filter(|(ident, _)| ident == "fn").ok_or_else(not_a_fn)?;
         let (name, rest) = rest.ident().ok_or_else(not_a_fn)?;
         let (generics, rest) = split(rest, |rest| rest.group(Delimiter::Parenthesis).is_some());
         let (parentheses, rest) = group(rest).ok_or_else(not_a_fn)?;
@@ -138,9 +125,7 @@ impl Item {
         let body = group(rest).map(|(body, _)| body);
 
         let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(Attr::is_ours);
-        let (outer_attrs, inner_attrs) = attrs
-            .into_iter()
-            .partition(|attr| attr.place == Place::Outer);
+        let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| attr.place == Place::Outer);
         Ok(Item {
             outer_attrs,
             inner_attrs,
@@ -174,11 +159,8 @@ impl Item {
                 "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
             );
         }
-        if self.body.is_none() {
-            mistakes.at(
-                self.name.span(),
-                format!("{attribute} needs a fn with a body; put it on a free fn"),
-            );
+        if self.body.is_none() && !self.is_method() {
+            mistakes.at(self.name.span(), format!("{attribute} needs a fn with a body; put it on a free fn"));
         }
         self.check_params(mistakes);
     }
@@ -197,13 +179,10 @@ impl Item {
     }
 
     fn check_qualifiers(&self, attribute: Attribute, mistakes: &mut Mistakes) {
-        for token in &self.qualifiers {
-            let TokenTree::Ident(qualifier) = token else {
-                continue;
-            };
+        for qualifier in &self.qualifiers {
             let message = match qualifier.to_string().as_str() {
                 "async" if self.inner_attrs.iter().all(Attr::is_builtin) => format!(
-                    "an async fn needs a runtime, built in the daemon; write #[{name}(..)] #[tokio::main] async fn {fn_name}",
+                    "an async fn needs a runtime, built in the daemon; write `#[{name}(..)] #[tokio::main] async fn {fn_name}`",
                     name = attribute.name(),
                     fn_name = self.name,
                 ),
@@ -282,9 +261,7 @@ impl Item {
     }
 
     pub(crate) fn is_async(&self) -> bool {
-        self.qualifiers
-            .iter()
-            .any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"))
+        self.qualifiers.iter().any(|qualifier| qualifier == "async")
     }
 
     pub(crate) fn is_method(&self) -> bool {
@@ -305,19 +282,12 @@ impl Item {
         matches!(output.as_slice(), [_, _, never] if is_punct(never, '!'))
     }
 
-    /// Prints the fn as it is written, except for what stays on the outer one.
+    /// Prints the fn as it is written, except for what stays on the outer one. Qualifiers that are
+    /// mistakes, but don't matter to the body, are left out, as they would find more to complain about.
     pub(crate) fn inner(&self, name: &Ident) -> TokenStream {
-        let Item {
-            inner_attrs,
-            qualifiers,
-            fn_token,
-            generics,
-            parentheses,
-            output,
-            where_clause,
-            body,
-            ..
-        } = self;
+        let Item { inner_attrs, fn_token, generics, parentheses, output, where_clause, body, .. } = self;
+        let qualifiers = self.qualifiers.iter();
+        let qualifiers = qualifiers.filter(|it| *it == "async" || *it == "unsafe");
         quote! {
             #(#inner_attrs)* #(#qualifiers)* #fn_token #name #generics #parentheses #output #where_clause #body
         }
@@ -334,11 +304,7 @@ impl Attr {
             let content = transparent(brackets.stream());
             let path = path_of(&content);
             let place = place(&path, &content);
-            attrs.push(Attr {
-                tokens: quote!(#hash #brackets),
-                path,
-                place,
-            });
+            attrs.push(Attr { tokens: quote!(#hash #brackets), path, place });
             rest = after;
         }
         (attrs, rest)
@@ -354,9 +320,7 @@ impl Attr {
     }
 
     fn is_builtin(&self) -> bool {
-        self.path
-            .first()
-            .is_none_or(|first| BUILTIN.iter().any(|builtin| first == builtin))
+        self.path.first().is_none_or(|first| BUILTIN.iter().any(|builtin| first == builtin))
     }
 }
 
@@ -376,12 +340,8 @@ fn place(path: &[Ident], content: &[TokenTree]) -> Place {
     }
     match content.get(1) {
         Some(TokenTree::Group(arguments)) if name == "cfg_attr" => {
-            let arguments: Vec<TokenTree> = arguments
-                .stream()
-                .into_iter()
-                .skip_while(|token| !is_punct(token, ','))
-                .skip(1)
-                .collect();
+            let arguments: Vec<TokenTree> =
+                arguments.stream().into_iter().skip_while(|token| !is_punct(token, ',')).skip(1).collect();
             place(&path_of(&arguments), &arguments)
         }
         _ => Place::Inner,
@@ -434,10 +394,12 @@ impl Param {
     }
 
     pub(crate) fn is_context(&self) -> bool {
-        matches!(
-            self.role,
-            Role::Context | Role::OwnContext | Role::MutContext
-        )
+        matches!(self.role, Role::Context | Role::OwnContext | Role::MutContext)
+    }
+
+    /// Tells whether the caller passes it, apart from `self`.
+    pub(crate) fn is_passed(&self) -> bool {
+        matches!(self.role, Role::Value | Role::Reference)
     }
 
     fn pattern(&self) -> TokenStream {
@@ -449,9 +411,7 @@ impl Param {
 fn name_of(pattern: &[TokenTree]) -> Option<Ident> {
     match pattern {
         [TokenTree::Ident(name)] => Some(name.clone()),
-        [TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mut" => {
-            Some(name.clone())
-        }
+        [TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mut" => Some(name.clone()),
         _ => None,
     }
     .filter(|name| name != "_")
@@ -459,10 +419,7 @@ fn name_of(pattern: &[TokenTree]) -> Option<Ident> {
 
 /// Tells what a parameter is for.
 fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
-    if pattern
-        .iter()
-        .any(|token| matches!(token, TokenTree::Ident(ident) if ident == "self"))
-    {
+    if pattern.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "self")) {
         return Role::Receiver;
     }
     let last = if ty.is_empty() { pattern } else { ty };
@@ -470,15 +427,13 @@ fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
         return Role::Variadic;
     }
     match ty {
-        [ampersand, referent @ ..] if is_punct(ampersand, '&') => {
-            match without_lifetime(referent) {
-                [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
-                    Role::MutContext
-                }
-                rest if is_context(rest) => Role::Context,
-                _ => Role::Reference,
+        [ampersand, referent @ ..] if is_punct(ampersand, '&') => match without_lifetime(referent) {
+            [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
+                Role::MutContext
             }
-        }
+            rest if is_context(rest) => Role::Context,
+            _ => Role::Reference,
+        },
         ty if is_context(ty) => Role::OwnContext,
         _ => Role::Value,
     }
@@ -493,17 +448,25 @@ fn without_lifetime(ty: &[TokenTree]) -> &[TokenTree] {
 
 /// Tells a path whose last segment is `Context`.
 fn is_context(ty: &[TokenTree]) -> bool {
-    let is_path = ty
-        .iter()
-        .all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
+    let is_path = ty.iter().all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
     is_path && matches!(ty.last(), Some(TokenTree::Ident(last)) if last == "Context")
 }
 
 /// Finds the colon between pattern and type, which is not one of `::`.
 fn find_colon(tokens: &[TokenTree]) -> Option<usize> {
-    let is_colon = |at: usize| tokens.get(at).is_some_and(|token| is_punct(token, ':'));
-    (0..tokens.len())
-        .find(|&at| is_colon(at) && !is_colon(at + 1) && !at.checked_sub(1).is_some_and(is_colon))
+    let is_colon = |token: Option<&TokenTree>| token.is_some_and(|token| is_punct(token, ':'));
+    let is_joint =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.spacing() == Spacing::Joint);
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let is_double = is_joint(token) && is_colon(tokens.get(at + 1));
+        match (is_colon(Some(token)), is_double) {
+            (true, true) => at += 2,
+            (true, false) => return Some(at),
+            (false, _) => at += 1,
+        }
+    }
+    None
 }
 
 /// Finds `impl` anywhere in a type.
@@ -542,20 +505,19 @@ fn parse_visibility(rest: Cursor) -> (TokenStream, Cursor) {
 }
 
 /// Reads `const async unsafe extern "C"`, if `fn` comes after it.
-fn parse_qualifiers(begin: Cursor) -> (Vec<TokenTree>, Cursor) {
-    const QUALIFIERS: &[&str] = &[
-        "const", "async", "unsafe", "safe", "extern", "default", "gen",
-    ];
+fn parse_qualifiers(begin: Cursor) -> (Vec<Ident>, Cursor) {
+    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
     let mut qualifiers = Vec::new();
     let mut rest = begin;
     while let Some((token, after)) = rest.token_tree() {
         match &token {
             TokenTree::Ident(ident) if ident == "fn" => return (qualifiers, rest),
-            TokenTree::Ident(ident) if QUALIFIERS.iter().any(|known| ident == known) => {}
+            TokenTree::Ident(ident) if QUALIFIERS.iter().any(|known| ident == known) => {
+                qualifiers.push(ident.clone());
+            }
             TokenTree::Literal(_) => {}
             _ => break,
         }
-        qualifiers.push(token);
         rest = after;
     }
     (Vec::new(), begin)
@@ -581,10 +543,7 @@ fn split<'a>(mut rest: Cursor<'a>, ends: impl Fn(Cursor<'a>) -> bool) -> (TokenS
 }
 
 fn ends_signature(rest: Cursor) -> bool {
-    rest.group(Delimiter::Brace).is_some()
-        || rest
-            .punct()
-            .is_some_and(|(punct, _)| punct.as_char() == ';')
+    rest.group(Delimiter::Brace).is_some() || rest.punct().is_some_and(|(punct, _)| punct.as_char() == ';')
 }
 
 fn group(rest: Cursor) -> Option<(Group, Cursor)> {
@@ -621,8 +580,6 @@ fn not_a_fn(attribute: Attribute, rest: Cursor) -> Error {
         .map_or("something else", |(_, what)| *what);
     Error::new(
         found.span(),
-        format!(
-            "{attribute} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"
-        ),
+        format!("{attribute} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"),
     )
 }

@@ -1,1 +1,311 @@
+//! Tests of the expansion, outside of the compiler: snapshots in `tests/expand/`, and the parts that
+//! are worth a closer look.
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+
+use crate::args::Attribute;
+use crate::diag::{Mistakes, closest};
+use crate::expand::expand_noting;
+use crate::value::print_duration;
+
+/// Rewrites the snapshots instead of comparing them.
+const UPDATE: &str = "UPDATE_EXPECT";
+
+#[test]
+fn expansions_are_as_in_the_snapshots() {
+    let mut wrong = Vec::new();
+    for input in snapshot_inputs() {
+        let output = input.with_extension("expanded.rs");
+        let expanded = expand_file(&input);
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(&output, &expanded).unwrap();
+        } else if std::fs::read_to_string(&output).unwrap_or_default() != expanded {
+            wrong.push(format!("{}:\n{expanded}", output.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{UPDATE}=1 rewrites these, which have changed:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn snapshots_are_all_of_something() {
+    let inputs: Vec<_> = snapshot_inputs();
+    assert!(inputs.len() >= 10, "only {inputs:?}");
+    for output in rust_files().filter(|path| is_expanded(path)) {
+        let input = PathBuf::from(output.to_str().unwrap().replace(".expanded.rs", ".rs"));
+        assert!(inputs.contains(&input), "{} is of nothing", output.display());
+    }
+}
+
+#[test]
+fn durations_are_printed_with_the_largest_unit_that_holds_them() {
+    for (text, printed) in [
+        ("0s", "from_secs(0)"),
+        ("5s", "from_secs(5)"),
+        ("1h 30m", "from_secs(5400)"),
+        ("1.5s", "from_millis(1500)"),
+        ("500ms", "from_millis(500)"),
+        ("250us", "from_micros(250)"),
+        ("1s 1ns", "from_nanos(1000000001)"),
+        ("1000y 1ns", "new(31557600000, 1)"),
+    ] {
+        let duration = humantime::parse_duration(text).unwrap();
+        let tokens = print_duration(duration, Span::call_site());
+        assert_eq!(
+            tokens.to_string().replace(' ', ""),
+            format!("::core::time::Duration::{printed}").replace(' ', ""),
+            "{text}",
+        );
+    }
+    let longest = print_duration(Duration::MAX, Span::call_site()).to_string();
+    assert!(longest.contains("new"), "{longest}");
+}
+
+#[test]
+fn a_word_is_corrected_only_if_it_is_close() {
+    let known = ["pidfile", "stdin", "stdout", "stderr", "umask", "user"];
+    for (written, meant) in [
+        ("pidfle", Some("pidfile")),
+        ("pid_file", Some("pidfile")),
+        ("pifdile", Some("pidfile")),
+        ("pid", Some("pidfile")),
+        ("std", None),
+        ("stdot", Some("stdout")),
+        ("unmask", Some("umask")),
+        ("us", None),
+        ("cwd", None),
+        ("", None),
+    ] {
+        assert_eq!(closest(written, known.into_iter()), meant, "{written}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let messages = mistakes(
+        Attribute::RepeatDaemon,
+        r#"pidfle = "x", times = -1, umask = 0o7777, stdin, stdout = "", missed = "never""#,
+        "async fn both(&self, (a, b): (u8, u8)) where u8: Copy {}",
+    );
+    assert_eq!(messages.len(), 11, "{messages:#?}");
+}
+
+#[test]
+fn a_mistake_names_its_repair() {
+    for (args, item, repair) in [
+        (r#"pidfle = "x""#, "fn f() {}", "did you mean `pidfile`?"),
+        (r#"cwd = "x""#, "fn f() {}", "the keys are `name`, `pidfile`, "),
+        (r#"every = "1s""#, "fn f() {}", "use #[repeat_daemon]"),
+        ("umask = 022", "fn f() {}", "write `0o22`"),
+        (r#"stop_signal = "HUP""#, "fn f() {}", r#"use for example "SIGTERM""#),
+        (r#"stop_signal = "sigint""#, "fn f() {}", "did you mean `SIGINT`?"),
+        (r#"stop_timeout = "10""#, "fn f() {}", "`10` of what? It needs a unit"),
+        ("", "async fn f() {}", "`#[daemon(..)] #[tokio::main] async fn f`"),
+        ("", "struct F;", "this is a struct"),
+    ] {
+        let messages = mistakes(Attribute::Daemon, args, item);
+        assert_eq!(messages.len(), 1, "{messages:#?}");
+        assert!(messages[0].contains(repair), "{messages:#?}");
+    }
+}
+
+#[test]
+fn values_go_on_to_the_comma_that_ends_them() {
+    for value in [
+        "HashMap::<u8, String>::default()",
+        "iter.collect::<Vec<(u8, u8)>>()",
+        "<Paths<u8, u16> as Log>::path()",
+        "if a < b { c } else { d }",
+        "cast::<fn(u8) -> Vec<u8>, u8>(x)",
+        "unsafe { *raw }",
+        "x as u32",
+        "move || -> u8 { 3 }",
+    ] {
+        let args = format!("pidfile = {value}, stdout = log");
+        let call = format!(".pidfile({value}).stdout(log).dispatch(action, f)");
+        assert_contains(&expansion(Attribute::Daemon, &args, "fn f() {}"), &call);
+    }
+}
+
+#[test]
+fn a_mistake_leaves_a_fn_that_can_be_called() {
+    for (args, item, signature) in [
+        (
+            r#"pidfle = "x""#,
+            "pub fn f(mut x: u8, context: &Context) -> u8 { 3 }",
+            "pub fn f(action: impl ::daemonic::IntoAction, x: u8) -> ::daemonic::Result",
+        ),
+        (
+            "pidfile =",
+            "fn f<T: Copy>(x: T) where u8: Copy {}",
+            "fn f<T: Copy>(action: impl ::daemonic::IntoAction, x: T) -> ::daemonic::Result where u8: Copy",
+        ),
+        (
+            "crate = d, umask = 0o7777",
+            "fn f(&self, (a, b): (u8, u8)) {}",
+            "fn f(&self, action: impl d::IntoAction, _: (u8, u8)) -> d::Result",
+        ),
+        ("", "fn main(x: u8) {}", "fn main() -> ::std::process::ExitCode"),
+    ] {
+        let expanded = expansion(Attribute::Daemon, args, item);
+        assert_contains(&expanded, "::core::compile_error!");
+        assert_contains(&expanded, signature);
+    }
+}
+
+/// What an editor sends while something is being typed.
+#[test]
+fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
+    for args in [
+        "pid",
+        "pidfile",
+        "pidfile =",
+        "pidfile = , stdout = log()",
+        "stdout = log(), pid",
+        r#"stdout = log(), pidfile = "x" u"#,
+        "stdout = log(),,",
+        "=",
+    ] {
+        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        let file: syn::File = syn::parse2(expanded.clone()).unwrap();
+        assert!(matches!(file.items.last(), Some(syn::Item::Fn(_))));
+        if args.contains("log") {
+            assert_contains(&expanded, ".stdout(log())");
+        }
+    }
+}
+
+#[test]
+fn a_half_typed_body_is_passed_on_as_it_is() {
+    let item = "fn f(context: &Context) { context. }";
+    assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
+}
+
+#[test]
+fn what_is_not_a_fn_is_left_alone() {
+    for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {
+        let expanded = expansion(Attribute::Daemon, "", item).to_string();
+        assert!(expanded.ends_with(&tokens(item).to_string()), "{expanded}");
+        assert!(expanded.starts_with(":: core :: compile_error"), "{expanded}");
+    }
+}
+
+#[test]
+fn fragments_of_a_macro_are_seen_through() {
+    let [every, ty, body] = [r#""5s""#, "&Context", "{ 3 }"].map(|text| invisible(tokens(text)));
+    let item = invisible(quote!(pub fn f(c: #ty) #body));
+    let mut mistakes = Mistakes::default();
+    let expanded = expand_noting(Attribute::RepeatDaemon, quote!(every = #every), &item, &mut mistakes);
+    assert!(mistakes.is_empty());
+    assert_contains(&expanded, ".every(::core::time::Duration::from_secs(5))");
+    assert_contains(&expanded, "|context: &::daemonic::Context| f(context)");
+}
+
+#[test]
+fn the_type_begins_after_the_colon_that_is_alone() {
+    for (param, name) in [("x: ::a::B", "x"), ("x:&::a::B", "x"), ("mut x: a::B<::a::C>", "x")] {
+        let ty = param.split_once(':').unwrap().1;
+        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({param}) {{}}"));
+        assert_contains(&expanded, &format!("IntoAction, {name}: {ty}) -> ::daemonic::Result"));
+    }
+}
+
+#[test]
+fn a_raw_name_is_printed_without_its_prefix() {
+    let expanded = expansion(Attribute::Daemon, "", "fn r#type() {}");
+    assert_contains(&expanded, r#"::daemonic::Daemon::new("type").dispatch(action, r#type)"#);
+}
+
+#[test]
+fn the_expansion_grows_linearly() {
+    let size = |count: usize| -> usize {
+        let params: Vec<_> = (0..count).map(|i| format!("p{i}: Vec<(u8, u8)>")).collect();
+        let item = format!("fn f({}) {{}}", params.join(", "));
+        expansion(Attribute::Daemon, "", &item).into_iter().map(count_tokens).sum()
+    };
+    assert_eq!(size(300) - size(200), size(200) - size(100));
+}
+
+fn count_tokens(token: TokenTree) -> usize {
+    match token {
+        TokenTree::Group(group) => 1 + group.stream().into_iter().map(count_tokens).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn tokens(text: &str) -> TokenStream {
+    text.parse().unwrap()
+}
+
+fn invisible(tokens: TokenStream) -> TokenStream {
+    Group::new(Delimiter::None, tokens).into_token_stream()
+}
+
+#[track_caller]
+fn assert_contains(expanded: &TokenStream, expected: &str) {
+    let bare = |text: &str| text.replace(char::is_whitespace, "");
+    assert!(bare(&expanded.to_string()).contains(&bare(expected)), "no {expected} in\n{expanded}");
+}
+
+fn expansion(attribute: Attribute, args: &str, item: &str) -> TokenStream {
+    expand_noting(attribute, tokens(args), &tokens(item), &mut Mistakes::default())
+}
+
+/// Returns the messages, after checking that each of them is in the expansion.
+fn mistakes(attribute: Attribute, args: &str, item: &str) -> Vec<String> {
+    let mut mistakes = Mistakes::default();
+    let expanded = expand_noting(attribute, tokens(args), &tokens(item), &mut mistakes).to_string();
+    let messages = mistakes.messages();
+    assert_eq!(expanded.matches("compile_error").count(), messages.len());
+    messages
+}
+
+/// Expands the attributes of ours in a file of the house, as the compiler would.
+fn expand_file(path: &Path) -> String {
+    let mut file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let items = std::mem::take(&mut file.items).into_iter();
+    let expanded: TokenStream = items.map(expand_item).collect();
+    file.items = syn::parse2::<syn::File>(expanded).unwrap().items;
+    prettyplease::unparse(&file)
+}
+
+fn expand_item(item: syn::Item) -> TokenStream {
+    let syn::Item::Fn(mut function) = item else {
+        return item.into_token_stream();
+    };
+    let attribute_of = |attr: &syn::Attribute| {
+        [Attribute::Daemon, Attribute::RepeatDaemon]
+            .into_iter()
+            .find(|ours| attr.path().is_ident(ours.name()))
+    };
+    let found = function.attrs.iter().position(|attr| attribute_of(attr).is_some());
+    let Some(found) = found else {
+        return function.into_token_stream();
+    };
+    let attr = function.attrs.remove(found);
+    let args = match &attr.meta {
+        syn::Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    };
+    let item = function.into_token_stream();
+    expand_noting(attribute_of(&attr).unwrap(), args, &item, &mut Mistakes::default())
+}
+
+fn snapshot_inputs() -> Vec<PathBuf> {
+    rust_files().filter(|path| !is_expanded(path)).collect()
+}
+
+fn is_expanded(path: &Path) -> bool {
+    path.to_str().unwrap().ends_with(".expanded.rs")
+}
+
+fn rust_files() -> impl Iterator<Item = PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/expand");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+}

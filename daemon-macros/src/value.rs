@@ -26,17 +26,13 @@ pub(crate) enum Kind {
 }
 
 /// The signals that can be asked to stop a daemon.
-const SIGNALS: &[&str] = &[
-    "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGPWR",
-];
+const SIGNALS: &[&str] =
+    &["SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGPWR"];
 
 /// Those that can't, and why.
 const REFUSED: &[(&str, &str)] = &[
     ("SIGHUP", "it asks a daemon to reload"),
-    (
-        "SIGKILL",
-        "it can't be caught, and is what comes after `stop_timeout` anyway",
-    ),
+    ("SIGKILL", "it can't be caught, and is what comes after `stop_timeout` anyway"),
     ("SIGSTOP", "it can't be caught, and only pauses a process"),
 ];
 
@@ -60,16 +56,11 @@ impl Kind {
             (Kind::Duration, Some(Lit::Str(text))) => duration(&text).map(Some),
             (Kind::Period, Some(Lit::Str(text))) => period(&text).map(Some),
             (Kind::Signal, Some(Lit::Str(name))) => signal(&name, krate).map(Some),
-            (Kind::Missed, Some(Lit::Str(word))) => {
-                choice("Missed", MISSED, &word, krate).map(Some)
+            (Kind::Missed, Some(Lit::Str(word))) => choice("Missed", MISSED, &word, krate).map(Some),
+            (Kind::OnError, Some(Lit::Str(word))) => choice("OnError", ON_ERROR, &word, krate).map(Some),
+            (Kind::Umask | Kind::Count, _) if is_negative(value) => {
+                Err(Error::new_spanned(value.iter().cloned().collect::<TokenStream>(), self.not_negative()))
             }
-            (Kind::OnError, Some(Lit::Str(word))) => {
-                choice("OnError", ON_ERROR, &word, krate).map(Some)
-            }
-            (Kind::Umask | Kind::Count, _) if is_negative(value) => Err(Error::new_spanned(
-                value.iter().cloned().collect::<TokenStream>(),
-                self.not_negative(),
-            )),
             _ => Ok(None),
         }?;
         Ok(checked.unwrap_or_else(|| value.iter().cloned().collect()))
@@ -131,10 +122,9 @@ fn check_path(path: &LitStr) -> Result<()> {
 fn check_umask(mask: &LitInt) -> Result<()> {
     let written = mask.token().to_string();
     let reason = match mask.base10_parse::<u32>() {
-        Ok(value) if value != 0 && is_like_c_octal(&written) => format!(
-            "`{written}` is a decimal number in Rust; write `0o{}`",
-            written.trim_start_matches('0'),
-        ),
+        Ok(value) if value != 0 && is_like_c_octal(&written) => {
+            format!("`{written}` is a decimal number in Rust; write `0o{}`", written.trim_start_matches('0'))
+        }
         Ok(value) if value <= UMASK => return Ok(()),
         _ if written.starts_with('-') => Kind::Umask.not_negative().into(),
         _ => format!("`{written}` is more than a umask has bits; the largest is 0o777"),
@@ -179,9 +169,7 @@ fn period(text: &LitStr) -> Result<TokenStream> {
 }
 
 fn parse_duration(text: &LitStr) -> Result<Duration> {
-    use humantime::DurationError::{
-        Empty, InvalidCharacter, NumberExpected, NumberOverflow, UnknownUnit,
-    };
+    use humantime::DurationError::{Empty, InvalidCharacter, NumberExpected, NumberOverflow, UnknownUnit};
     let written = text.value();
     humantime::parse_duration(&written).map_err(|error| {
         let reason = match error {
@@ -200,7 +188,9 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
         };
         Error::new(
             text.span(),
-            format!("{written:?} is not a duration: {reason}; write for example \"500ms\", \"5s\" or \"1h 30m\""),
+            format!(
+                "{written:?} is not a duration: {reason}; write for example \"500ms\", \"5s\" or \"1h 30m\""
+            ),
         )
     })
 }
@@ -224,10 +214,7 @@ pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
         let constructor = Ident::new(constructor, site);
         return quote_spanned!(site=> ::core::time::Duration::#constructor(#count));
     }
-    let [secs, nanos] = [
-        Literal::u64_unsuffixed(secs),
-        Literal::u32_unsuffixed(nanos),
-    ];
+    let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
     quote_spanned!(site=> ::core::time::Duration::new(#secs, #nanos))
 }
 
@@ -263,21 +250,13 @@ fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
 }
 
 /// Turns a word of a fixed few into the variant it stands for.
-fn choice(
-    of: &str,
-    choices: &[(&str, &str)],
-    word: &LitStr,
-    krate: &TokenStream,
-) -> Result<TokenStream> {
+fn choice(of: &str, choices: &[(&str, &str)], word: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
     let written = word.value();
     let Some((_, variant)) = choices.iter().find(|(choice, _)| *choice == written) else {
         let words = choices.iter().map(|(choice, _)| *choice);
         return Err(Error::new(
             word.span(),
-            format!(
-                "{written:?} is no choice here; {}",
-                suggestion(&written, words, "choices")
-            ),
+            format!("{written:?} is no choice here; {}", suggestion(&written, words, "choices")),
         ));
     };
     let site = Span::mixed_site().located_at(word.span());
@@ -288,9 +267,7 @@ fn choice(
 /// Checks `crate = some::path`.
 pub(crate) fn path(value: &[TokenTree]) -> Result<TokenStream> {
     let tokens: Vec<TokenTree> = transparent(value.iter().cloned());
-    let is_path = tokens
-        .iter()
-        .all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
+    let is_path = tokens.iter().all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
     let tokens: TokenStream = tokens.into_iter().collect();
     if is_path {
         return Ok(tokens);

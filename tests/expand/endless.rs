@@ -1,0 +1,6 @@
+#[daemon]
+fn spin(_speed: u32) -> ! {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,22 @@
+fn tick(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
+    fn tick() -> std::process::ExitCode {
+        println!("tick");
+        std::process::ExitCode::SUCCESS
+    }
+    ::daemonic::Daemon::new("tick")
+        .name("clock")
+        .pidfile("/run/clock.pid")
+        .stdin("/dev/null")
+        .stdout("/var/log/clock.log")
+        .stderr("/var/log/clock.err")
+        .working_directory("/var/lib/clock")
+        .umask(0o027)
+        .stop_signal(::daemonic::Signal::SIGUSR1)
+        .stop_timeout(::core::time::Duration::from_millis(1500))
+        .close_fds(false)
+        .every(::core::time::Duration::from_micros(250))
+        .times(1_000)
+        .missed(::daemonic::Missed::Burst)
+        .on_error(::daemonic::OnError::Stop)
+        .dispatch(action, tick)
+}

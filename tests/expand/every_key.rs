@@ -1,0 +1,20 @@
+#[repeat_daemon(
+    name = "clock",
+    pidfile = "/run/clock.pid",
+    stdin = "/dev/null",
+    stdout = "/var/log/clock.log",
+    stderr = "/var/log/clock.err",
+    working_directory = "/var/lib/clock",
+    umask = 0o027,
+    stop_signal = "SIGUSR1",
+    stop_timeout = "1500ms",
+    close_fds = false,
+    every = "250us",
+    times = 1_000,
+    missed = "burst",
+    on_error = "stop"
+)]
+fn tick() -> std::process::ExitCode {
+    println!("tick");
+    std::process::ExitCode::SUCCESS
+}

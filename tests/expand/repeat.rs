@@ -1,0 +1,4 @@
+#[repeat_daemon(every = "5s", times = 3, pidfile = "/tmp/tick.pid", stdout = "/tmp/tick.log")]
+fn tick() {
+    println!("tick");
+}

@@ -1,0 +1,7 @@
+#[repeat_daemon(missed = "delay", every = "1m 30s", on_error = "continue", stdout = log)]
+fn fetch(url: String, log: &std::path::Path, context: &daemonic::Context) -> Result<(), String> {
+    if context.is_stopping() {
+        return Err(format!("stopped before {url} was fetched, see {}", log.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+#[daemon(pidfile = "/tmp/example.pid")]
+fn main() {
+    println!("testing daemon ...");
+}

@@ -1,0 +1,4 @@
+use daemonic::daemon;
+
+#[daemon(pidfile = "/tmp/example.pid")]
+async fn main() {}

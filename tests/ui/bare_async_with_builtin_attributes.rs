@@ -1,0 +1,10 @@
+use daemonic::daemon;
+
+#[daemon]
+#[inline]
+#[must_use]
+async fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(stop_timeout = "10")]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

@@ -1,0 +1,12 @@
+use daemonic::daemon;
+
+struct Failure;
+
+#[daemon]
+fn example() -> Result<(), Failure> {
+    Err(Failure)
+}
+
+fn main() {
+    let _ = example("start");
+}

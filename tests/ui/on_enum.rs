@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+enum Example {}
+
+fn main() {}

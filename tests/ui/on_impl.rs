@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+struct Example;
+
+#[daemon]
+impl Example {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+mod example {}
+
+fn main() {}

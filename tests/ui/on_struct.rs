@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+struct Example;
+
+fn main() {}

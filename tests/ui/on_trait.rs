@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+trait Example {}
+
+fn main() {}

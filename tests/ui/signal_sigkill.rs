@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(stop_signal = "KILL")]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

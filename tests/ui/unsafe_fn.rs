@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon]
+unsafe fn example() {}
+
+fn main() {
+    let _ = example("start");
+}
