@@ -49,6 +49,7 @@ const KEYS: &[(&str, Kind, Scope)] = &[
     ("stop_signal", Kind::Signal, Scope::Any),
     ("stop_timeout", Kind::Duration, Scope::Any),
     ("close_fds", Kind::Bool, Scope::Any),
+    ("wait_ready", Kind::Duration, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),
@@ -114,6 +115,11 @@ impl Args {
             }
         }
         parsed
+    }
+
+    /// Gives a key of any daemon as the user wrote it, if it is there.
+    pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
+        self.plain.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
     /// Tells whether `every` is there, so that the repeat keys can be chained.

@@ -32,6 +32,12 @@ pub(crate) fn expand_noting(
         }
     };
     parsed.check(attribute, mistakes);
+    if let Some(key) = args.key("wait_ready").filter(|_| parsed.context().is_none()) {
+        mistakes.at(
+            key.span(),
+            "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
+        );
+    }
     let expansion = Expansion { args: &args, item: &parsed };
     if mistakes.is_empty() {
         expansion.render()

@@ -68,21 +68,29 @@ pub(crate) mod sealed {
 pub struct Ending {
     pub(crate) code: u8,
     pub(crate) error: Option<String>,
+    /// What the panic hook has already written to the log.
+    panic: Option<String>,
 }
 
 impl Ending {
-    pub(crate) const SUCCESS: Self = Self { code: 0, error: None };
-    /// A panic's, whose message the panic hook has written by then.
-    const PANIC: Self = Self { code: 101, error: None };
-
+    pub(crate) const SUCCESS: Self = Self { code: 0, error: None, panic: None };
     /// Calls a body and catches its panic.
     pub(crate) fn of<T: BodyResult>(body: impl FnOnce() -> T) -> Self {
-        let forget = |panic: Box<dyn Any + Send>| {
-            // Its destructor could panic again.
-            std::mem::forget(panic);
-            Self::PANIC
-        };
-        catch_unwind(AssertUnwindSafe(body)).map_or_else(forget, T::into_ending)
+        catch_unwind(AssertUnwindSafe(body)).map_or_else(Self::of_panic, T::into_ending)
+    }
+
+    fn of_panic(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let panic = Some(text.map_or("panicked".into(), |text| format!("panicked: {text}")));
+        // Its destructor could panic again.
+        std::mem::forget(payload);
+        Self { code: 101, error: None, panic }
+    }
+
+    /// Says why there is no daemon, if this is the end of one that was never ready.
+    pub(crate) fn reason(&self) -> &str {
+        self.error.as_deref().or(self.panic.as_deref()).unwrap_or("exited before it was ready")
     }
 
     /// Writes the error to the log, if there is one.
@@ -128,7 +136,7 @@ impl sealed::IntoEnding for ExitCode {
         // There is no other way to see the number (and the process must end by it without returning to
         // `main`): compare.
         let code = (0..=u8::MAX).find(|code| Self::from(*code) == self);
-        Ending { code: code.unwrap_or(1), error: None }
+        Ending { code: code.unwrap_or(1), ..Ending::SUCCESS }
     }
 }
 
@@ -136,7 +144,7 @@ impl<T: BodyResult, E: Display> sealed::IntoEnding for Result<T, E> {
     fn into_ending(self) -> Ending {
         match self {
             Ok(value) => value.into_ending(),
-            Err(error) => Ending { code: 1, error: Some(format!("{error:#}")) },
+            Err(error) => Ending { code: 1, error: Some(format!("{error:#}")), ..Ending::SUCCESS },
         }
     }
 }

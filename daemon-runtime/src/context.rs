@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{pipe2, write};
+use nix::unistd::{Pid, getpid, pipe2, write};
 
+use crate::error::Error;
+use crate::readiness::Readiness;
+use crate::supervisor::Supervisor;
 use crate::sys::{Sys, futex_wait, futex_wake_all};
 
 /// Tells a body that it shall stop or reload, and lets it sleep until then.
@@ -37,7 +40,7 @@ use crate::sys::{Sys, futex_wait, futex_wake_all};
 /// ```
 #[derive(Clone)]
 pub struct Context {
-    flag: &'static Flag,
+    state: &'static State,
     pipe: Option<Arc<Pipe>>,
 }
 
@@ -54,14 +57,27 @@ pub enum Event {
 }
 
 impl Context {
-    pub(crate) fn new(flag: &'static Flag, pipe: Option<Arc<Pipe>>) -> Self {
-        Self { flag, pipe }
+    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>) -> Self {
+        Self { state, pipe }
+    }
+
+    /// Says that the daemon is ready, for which `start` waits if there is
+    /// [`wait_ready`](crate::Daemon::wait_ready), and so does a service manager in the foreground.
+    ///
+    /// Without anybody who waits, and the second time, it does nothing. If the launcher has gone
+    /// meanwhile, by Ctrl-C for instance, nobody wants the daemon any more, and it ends here.
+    pub fn ready(&self) {
+        self.state.ready();
     }
 
     /// Tells whether the daemon shall stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.flag.is_stopping()
+        let stopping = self.state.flag.is_stopping();
+        if stopping {
+            self.state.supervisor.stopping();
+        }
+        stopping
     }
 
     /// Sleeps for this long on the monotonic clock, or until a stop is asked for; returns whether one is.
@@ -74,7 +90,7 @@ impl Context {
 
     /// Sleeps until a moment of the monotonic clock, or for ever.
     pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
-        self.flag.sleep(deadline, || self.is_stopping().then_some(())).is_some()
+        self.sleep(deadline, || self.is_stopping().then_some(())).is_some()
     }
 
     /// Sleeps until a stop or a reload is asked for, or for this long.
@@ -83,18 +99,51 @@ impl Context {
     /// [`reload_requested`](Context::reload_requested), however many clones and threads ask.
     #[must_use = "a reload is told only once"]
     pub fn next_event(&self, duration: Duration) -> Event {
-        let event = || match () {
+        self.sleep(now().checked_add(duration), || self.pending()).unwrap_or(Event::Elapsed)
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn flag(&self) -> &'static Flag {
+        &self.state.flag
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_back(&self) {
+        self.state.supervisor.back();
+    }
+
+    /// Gives what has been asked for by now.
+    pub(crate) fn pending(&self) -> Option<Event> {
+        match () {
             () if self.is_stopping() => Some(Event::Stop),
             () if self.reload_requested() => Some(Event::Reload),
             () => None,
-        };
-        self.flag.sleep(now().checked_add(duration), event).unwrap_or(Event::Elapsed)
+        }
     }
 
     /// Tells whether a reload has been asked for since this was last asked.
     #[must_use = "a reload is told only once"]
     pub fn reload_requested(&self) -> bool {
-        self.flag.reload.swap(false, Ordering::AcqRel)
+        let requested = self.state.flag.take_reload();
+        if requested {
+            self.state.supervisor.reloading();
+        }
+        requested
+    }
+
+    /// Sleeps until `wanted` gives something or the deadline has passed, and keeps a watchdog quiet meanwhile.
+    fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
+        let State { flag, supervisor, .. } = self.state;
+        supervisor.back();
+        loop {
+            supervisor.beat();
+            let pulse = supervisor.pulse().map(|pulse| now() + pulse);
+            let until = [deadline, pulse].into_iter().flatten().min();
+            let found = flag.sleep(until, &wanted);
+            if found.is_some() || until == deadline {
+                return found;
+            }
+        }
     }
 
     /// Lends a descriptor that is readable from the moment a stop is asked for, for
@@ -121,6 +170,47 @@ impl fmt::Debug for Context {
     }
 }
 
+/// What a life and the contexts of its body share.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) owner: Pid,
+    pub(crate) flag: Flag,
+    pub(crate) supervisor: Supervisor,
+    /// What a launcher waits for.
+    pub(crate) readiness: Mutex<Option<Readiness>>,
+}
+
+impl State {
+    pub(crate) fn ready(&self) {
+        // A child that the body has forked inherits the pipe, but doesn't speak for the daemon.
+        if self.owner != getpid() {
+            return;
+        }
+        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(readiness) = readiness.take() {
+            if readiness.ready(self.owner).is_err() {
+                std::process::exit(1);
+            }
+        }
+        drop(readiness);
+        self.supervisor.ready();
+    }
+
+    /// Tells the launcher that the daemon has failed, if it still waits.
+    pub(crate) fn failed(&self, reason: &str) {
+        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(readiness) = readiness.take() {
+            readiness.failed(Error::failed(reason));
+        }
+    }
+
+    /// Tells whether the launcher has gone while the body was getting ready. Async-signal-safe.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let readiness = self.readiness.try_lock();
+        readiness.is_ok_and(|readiness| readiness.as_ref().is_some_and(Readiness::is_abandoned))
+    }
+}
+
 /// The word that signal handlers set and waiters sleep on.
 ///
 /// Its lowest bit says that a stop is asked for; the others count the reloads, so that each one
@@ -129,6 +219,8 @@ impl fmt::Debug for Context {
 pub(crate) struct Flag {
     word: AtomicU32,
     reload: AtomicBool,
+    #[cfg(feature = "tokio")]
+    pub(crate) alarm: crate::async_context::Alarm,
 }
 
 const STOP: u32 = 1;
@@ -155,8 +247,17 @@ impl Flag {
         futex_wake_all(&self.word);
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn word(&self) -> u32 {
+        self.word.load(Ordering::Acquire)
+    }
+
+    fn take_reload(&self) -> bool {
+        self.reload.swap(false, Ordering::AcqRel)
+    }
+
     /// Sleeps until `wanted` gives something or the deadline has passed.
-    fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
+    pub(crate) fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
         loop {
             let word = self.word.load(Ordering::Acquire);
             if let Some(found) = wanted() {

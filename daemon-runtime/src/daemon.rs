@@ -12,9 +12,10 @@ use nix::unistd::{Pid, getpid};
 use crate::action::{Action, IntoAction};
 use crate::body::{Body, Once};
 use crate::error::{Error, Result};
-use crate::launch::{Readiness, Side, fork_daemon};
+use crate::launch::{Side, fork_daemon};
 use crate::outcome::{Answer, report};
 use crate::pidfile::{Held, Presence};
+use crate::readiness::Readiness;
 use crate::repeat::{Missed, OnError, Repeating};
 use crate::settings::{Plan, Settings};
 use crate::signals::{Birth, Living, Manner, Signal};
@@ -156,6 +157,34 @@ impl<M> Daemon<M> {
         self.settings.close_fds = close;
         self
     }
+
+    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`], for this long at the
+    /// most; by default the daemon counts as ready when its body is about to be called.
+    ///
+    /// If the body returns, fails, panics or exits before that, or says nothing in time, `start` fails with
+    /// that reason and the daemon is gone. The body must have a `Context`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Context, Daemon};
+    /// use std::{net::TcpListener, time::Duration};
+    ///
+    /// let serve = |context: &Context| -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("localhost:8080")?;
+    ///     context.ready();
+    ///     while !context.is_stopping() {
+    ///         drop(listener.accept()?);
+    ///     }
+    ///     Ok(())
+    /// };
+    /// Daemon::new("server").wait_ready(Duration::from_secs(30)).start(serve)?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn wait_ready(mut self, patience: Duration) -> Self {
+        self.settings.wait_ready = Some(patience);
+        self
+    }
 }
 
 /// The actions. None of them prints anything; what they return has the message and the exit code.
@@ -222,7 +251,8 @@ impl<M> Daemon<M> {
 
     /// Starts the daemon in the background and returns once it is ready.
     ///
-    /// Ready means: it is set up, it holds its pidfile, and its body is about to be called.
+    /// Ready means: it is set up, it holds its pidfile, and its body is about to be called; with
+    /// [`wait_ready`](Daemon::wait_ready), that the body has said so.
     ///
     /// # Errors
     ///
@@ -241,7 +271,7 @@ impl<M> Daemon<M> {
         let Self { settings, mode } = self;
         settings.answer(Action::Start, |plan| {
             detach::refuse_threads()?;
-            B::check(&mode)?;
+            plan.check::<M, K, B>(&mode)?;
             Ok(Answer::Started { pid: launch(plan, &mode, body)? })
         })
     }
@@ -277,7 +307,7 @@ impl<M> Daemon<M> {
         let Self { settings, mode } = self;
         settings.answer(Action::Restart, |plan| {
             detach::refuse_threads()?;
-            B::check(&mode)?;
+            plan.check::<M, K, B>(&mode)?;
             let stopped = plan.stop().map_err(|error| error.during(&plan.name, Action::Stop))?;
             let pid = launch(plan, &mode, body)?;
             Ok(match stopped {
@@ -329,7 +359,7 @@ impl<M> Daemon<M> {
     pub fn run<K, B: Body<M, K>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Run, |plan| {
-            B::check(&mode)?;
+            plan.check::<M, K, B>(&mode)?;
             Ok(Answer::Finished { code: be_foreground(plan, &mode, body)? })
         })
     }
@@ -344,24 +374,34 @@ fn launch<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
         Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
     }
     match fork_daemon()? {
-        Side::Launcher(daemon) => Ok(number(daemon)),
+        Side::Launcher(launch) => launch.outcome(plan).map(number),
         Side::Daemon(readiness) => be_daemon(plan, readiness, mode, body),
     }
 }
 
 /// The daemon's whole life, from the second fork to its exit.
 fn be_daemon<M, K, B: Body<M, K>>(plan: &Plan, readiness: Readiness, mode: &M, body: B) -> ! {
-    let living = match set_up::<M, K, B>(plan) {
+    let mut living = match set_up::<M, K, B>(plan) {
         Ok(living) => living,
-        Err(error) => readiness.failed(error),
+        Err(error) => {
+            readiness.failed(error);
+            sys::exit_now(1)
+        }
     };
-    if readiness.ready(living.owner()).is_err() {
+    let state = living.state();
+    let told = match plan.wait_ready {
+        None => readiness.ready(state.owner),
+        Some(_) => living.let_body_say(readiness),
+    };
+    if told.is_err() {
+        // There is no launcher any more.
         drop(living);
         sys::exit_now(1);
     }
     let _ = SigSet::empty().thread_set_mask();
     let ending = body.live(mode, &plan.name, &living.context());
     ending.log(&plan.name);
+    state.failed(ending.reason());
     // Flushes what the body has printed; the exit handler removes the pidfile.
     std::process::exit(ending.code.into())
 }
@@ -387,12 +427,26 @@ fn be_foreground<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<
     }
     let living = plan.begin_life::<M, K, B>(plan.pidfile.acquire()?, None)?;
     living.unblock();
+    if plan.wait_ready.is_none() {
+        living.state().ready();
+    }
     let ending = body.live(mode, &plan.name, &living.context());
     ending.log(&plan.name);
+    living.state().supervisor.stopping();
     Ok(ending.code)
 }
 
 impl Plan {
+    /// Refuses what this body can't be asked for.
+    fn check<M, K, B: Body<M, K>>(&self, mode: &M) -> Result<()> {
+        if self.wait_ready.is_some() && !B::WITH_CONTEXT {
+            return Err(Error::failed(
+                "`wait_ready` needs a body with a `Context`, which says when it is ready",
+            ));
+        }
+        B::check(mode)
+    }
+
     fn stop(&self) -> Result<Stopped> {
         stop::stop(&self.pidfile, self.stop_signal, self.stop_timeout)
     }

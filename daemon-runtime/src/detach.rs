@@ -16,6 +16,13 @@ use crate::sys;
 /// Refuses a process with more than one thread, since a fork keeps only the calling one: the locks that
 /// the others hold stay locked for ever, and a runtime's workers are gone.
 pub(crate) fn refuse_threads() -> Result<()> {
+    #[cfg(feature = "tokio")]
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Err(Error::failed(
+            "this is inside a tokio runtime, which doesn't survive a fork; build it in the daemon: \
+             `#[daemon(..)] #[tokio::main] async fn ..`",
+        ));
+    }
     match threads() {
         Some(count) if count > 1 => Err(Error::failed(format!(
             "this process has {count} threads, and a fork would keep only one; call this first in \

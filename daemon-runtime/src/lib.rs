@@ -5,20 +5,25 @@
 compile_error!("daemonic runs on Linux; other Unix systems are to come, Windows has no daemons");
 
 mod action;
+#[cfg(feature = "tokio")]
+mod async_context;
 mod body;
 mod context;
 mod daemon;
 mod detach;
 mod error;
+mod holder;
 mod launch;
 mod outcome;
 mod pidfile;
+mod readiness;
 mod repeat;
 mod settings;
 mod signals;
 mod status;
 mod stdio;
 mod stop;
+mod supervisor;
 mod sys;
 
 pub use action::{Action, IntoAction};

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
     pub(crate) close_fds: bool,
+    pub(crate) wait_ready: Option<Duration>,
 }
 
 /// The keys of a daemon, ready for use in whatever directory.
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
     pub(crate) close_fds: bool,
+    pub(crate) wait_ready: Option<Duration>,
 }
 
 impl Settings {
@@ -56,6 +58,7 @@ impl Settings {
             stop_signal: Signal::SIGTERM,
             stop_timeout: Duration::from_secs(10),
             close_fds: true,
+            wait_ready: None,
         }
     }
 
@@ -88,6 +91,7 @@ impl Settings {
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             close_fds: self.close_fds,
+            wait_ready: self.wait_ready,
         })
     }
 

@@ -13,12 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::getpid;
 
-use crate::context::{Context, Flag, Pipe};
+use crate::context::{Context, Flag, Pipe, State};
 use crate::error::{Error, Result};
 use crate::pidfile::{FileId, Held};
+use crate::readiness::Readiness;
 use crate::stdio::Streams;
+use crate::supervisor::Supervisor;
 use crate::sys::{self, Disposition};
 
 /// Names a signal that can be a daemon's `stop_signal`.
@@ -122,13 +124,12 @@ pub(crate) enum Manner {
 /// for each daemon that a process has been. What it holds goes when it ends.
 struct Life {
     name: String,
-    owner: Pid,
     stop_signal: Signal,
     manner: Manner,
     streams: Option<Streams>,
     pidfile: FileId,
     held: Mutex<Option<Held>>,
-    flag: Flag,
+    state: State,
     pipe: Mutex<Option<Arc<Pipe>>>,
     ended: AtomicBool,
     next: OnceLock<&'static Life>,
@@ -160,17 +161,18 @@ impl Living {
     /// Installs the handlers around a pidfile that is held.
     pub(crate) fn begin(birth: Birth<'_>) -> Result<Self> {
         let Birth { name, stop_signal, manner, with_pipe, streams, held } = birth;
+        let owner = held.owner();
+        let supervisor = if streams.is_none() { Supervisor::find() } else { Supervisor::default() };
         let cannot = |errno| Error::os("cannot install the signal handlers", errno);
         let pipe = with_pipe.then(Pipe::new).transpose().map_err(cannot)?.map(Arc::new);
         let life: &'static Life = Box::leak(Box::new(Life {
             name: name.to_owned(),
-            owner: held.owner(),
             stop_signal,
             manner,
             streams,
             pidfile: held.id(),
             held: Mutex::new(Some(held)),
-            flag: Flag::default(),
+            state: State { owner, flag: Flag::default(), supervisor, readiness: Mutex::new(None) },
             pipe: Mutex::new(pipe),
             ended: AtomicBool::new(false),
             next: OnceLock::new(),
@@ -179,22 +181,36 @@ impl Living {
         enlist(life);
         register_exit().map_err(cannot)?;
         for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, stop_signal.0] {
-            if !living.signals.contains(&signal) {
-                install(signal).map_err(cannot)?;
-                living.signals.push(signal);
-            }
+            living.listen_to(signal).map_err(cannot)?;
         }
         Ok(living)
     }
 
-    /// Makes a handle for the body.
-    pub(crate) fn context(&self) -> Context {
-        Context::new(&self.life.flag, lock(&self.life.pipe).clone())
+    fn listen_to(&mut self, signal: c_int) -> sys::Sys<()> {
+        if !self.signals.contains(&signal) {
+            install(signal)?;
+            self.signals.push(signal);
+        }
+        Ok(())
     }
 
-    /// Gives the process whose life it is.
-    pub(crate) fn owner(&self) -> Pid {
-        self.life.owner
+    /// Leaves it to the body to say when the daemon is ready; if its launcher goes before that, so does the
+    /// daemon.
+    pub(crate) fn let_body_say(&mut self, readiness: Readiness) -> sys::Sys<()> {
+        self.listen_to(libc::SIGIO)?;
+        let readiness = readiness.wait_for_body(self.life.state.owner)?;
+        *lock(&self.life.state.readiness) = Some(readiness);
+        Ok(())
+    }
+
+    /// Makes a handle for the body.
+    pub(crate) fn context(&self) -> Context {
+        Context::new(&self.life.state, lock(&self.life.pipe).clone())
+    }
+
+    /// Gives what the life shares with its body.
+    pub(crate) fn state(&self) -> &'static State {
+        &self.life.state
     }
 
     /// Lets the signals in that this life listens to.
@@ -209,6 +225,8 @@ impl Drop for Living {
             uninstall(*signal);
         }
         self.life.ended.store(true, Ordering::Release);
+        // Whoever still waits for a stop needn't any longer.
+        self.life.state.flag.stop();
         drop(lock(&self.life.held).take());
         drop(lock(&self.life.pipe).take());
     }
@@ -226,7 +244,7 @@ fn enlist(life: &'static Life) {
 fn own_lives() -> impl Iterator<Item = &'static Life> {
     let here = getpid();
     iter::successors(LIVES.get(), |life| life.next.get())
-        .filter(move |life| life.owner == here && !life.ended.load(Ordering::Acquire))
+        .filter(move |life| life.state.owner == here && !life.ended.load(Ordering::Acquire))
         .copied()
 }
 
@@ -248,15 +266,25 @@ extern "C" fn hear(signal: c_int) {
 
 impl Life {
     fn hear(&self, signal: c_int) {
-        if signal == libc::SIGHUP {
-            if let Some(streams) = &self.streams {
-                streams.reopen(&self.name, self.pidfile);
-            }
-            return self.flag.reload();
+        match signal {
+            // The launcher has gone, and with it the wish for a daemon that isn't ready yet.
+            libc::SIGIO if self.state.is_abandoned() => die_of(libc::SIGTERM),
+            libc::SIGIO => {}
+            libc::SIGHUP => self.reload(),
+            libc::SIGTERM | libc::SIGINT => self.end(signal),
+            _ if signal == self.stop_signal.0 => self.end(signal),
+            _ => {}
         }
-        if ![libc::SIGTERM, libc::SIGINT, self.stop_signal.0].contains(&signal) {
-            return;
+    }
+
+    fn reload(&self) {
+        if let Some(streams) = &self.streams {
+            streams.reopen(&self.name, self.pidfile);
         }
+        self.state.flag.reload();
+    }
+
+    fn end(&self, signal: c_int) {
         match self.manner {
             // Another handler above ours that calls ours, as those of signal-hook and tokio do, means
             // that the body wants to hear this signal itself.
@@ -267,7 +295,7 @@ impl Life {
     }
 
     fn stop(&self, signal: c_int) {
-        if self.flag.stop() {
+        if self.state.flag.stop() {
             if let Ok(Some(pipe)) = self.pipe.try_lock().as_deref() {
                 pipe.make_readable();
             }
@@ -297,7 +325,10 @@ fn die_of(signal: c_int) {
 /// Has the pidfile removed if the body ends the process by `std::process::exit`.
 fn register_exit() -> sys::Sys<()> {
     extern "C" fn at_exit() {
-        own_lives().for_each(Life::remove_pidfile);
+        for life in own_lives() {
+            life.state.failed("exited before it was ready");
+            life.remove_pidfile();
+        }
     }
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.swap(true, Ordering::AcqRel) { Ok(()) } else { sys::at_exit(at_exit) }

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::unistd::{ForkResult, Pid};
 
@@ -47,6 +47,7 @@ pub(crate) fn at_exit(function: extern "C" fn()) -> Sys<()> {
 }
 
 /// A process that keeps its identity: its PID can't be reused under this descriptor.
+#[derive(Debug)]
 pub(crate) struct PidFd(OwnedFd);
 
 impl PidFd {
@@ -173,6 +174,18 @@ pub(crate) fn close_inherited(fd: RawFd) {
     // that Rust has opened has; so no owner in this program will use it or close it again. A program
     // that opened one without the flag is told to say `close_fds = false`.
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
+}
+
+/// Has SIGIO sent to a process when the other end of a pipe is closed, or to nobody.
+///
+/// The signal comes for other reasons too, so its handler must look at the pipe.
+pub(crate) fn notify_of_closing(pipe: &OwnedFd, process: Option<Pid>) -> Sys<()> {
+    if let Some(process) = process {
+        // SAFETY: F_SETOWN takes an integer and changes only this descriptor, which is open.
+        Errno::result(unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETOWN, process.as_raw()) })?;
+    }
+    let flags = if process.is_some() { OFlag::O_ASYNC } else { OFlag::empty() };
+    fcntl(pipe, FcntlArg::F_SETFL(flags)).map(drop)
 }
 
 // ---- sleeping on a word ----
