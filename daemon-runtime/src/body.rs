@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use self::sealed::{IntoEnding, Live};
 use crate::context::Context;
 
 /// Marks a [`Daemon`](crate::Daemon) whose body is called once.
@@ -19,13 +20,12 @@ pub struct Once;
 /// `FnMut`. `K` is its shape, which the compiler finds by itself. What it returns is a [`BodyResult`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a daemon's body",
-    label = "not a body",
+    label = "no body",
     note = "a body is a function or closure without parameters, or with one `&daemonic::Context`",
-    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`",
     note = "one that repeats is called again and again, so it can't move out of what it has captured"
 )]
-pub trait Body<M, K>: sealed::Live<M, K> {}
-impl<B: sealed::Live<M, K>, M, K> Body<M, K> for B {}
+pub trait Body<M, K>: Live<M, K> {}
+impl<B: Live<M, K>, M, K> Body<M, K> for B {}
 
 /// Can be what a body returns: `()`, `!`, `ExitCode`, or a `Result` of these with a `Display` error.
 ///
@@ -33,16 +33,19 @@ impl<B: sealed::Live<M, K>, M, K> Body<M, K> for B {}
 /// is 1; [`Termination`](std::process::Termination) would print only its `Debug`.
 #[diagnostic::on_unimplemented(
     message = "a daemon's body can't return `{Self}`",
+    label = "returns what can't be an exit status",
     note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`"
 )]
-pub trait BodyResult: sealed::IntoEnding {}
-impl<T: sealed::IntoEnding> BodyResult for T {}
+pub trait BodyResult: IntoEnding {}
+impl<T: IntoEnding> BodyResult for T {}
 
 pub(crate) mod sealed {
     use super::{Context, Ending};
     use crate::error::Result;
 
     pub trait Live<M, K> {
+        /// What it returns.
+        type Output;
         /// Whether it hears of a stop and can end by itself.
         const GRACEFUL: bool;
         /// Whether it gets to see the [`Context`].
@@ -51,7 +54,9 @@ pub(crate) mod sealed {
         fn check(_: &M) -> Result<()> {
             Ok(())
         }
-        fn live(self, mode: &M, name: &str, context: &Context) -> Ending;
+        fn live(self, mode: &M, name: &str, context: &Context) -> Ending
+        where
+            Self::Output: IntoEnding;
     }
 
     pub trait IntoEnding {
@@ -74,8 +79,9 @@ pub struct Ending {
 
 impl Ending {
     pub(crate) const SUCCESS: Self = Self { code: 0, error: None, panic: None };
+
     /// Calls a body and catches its panic.
-    pub(crate) fn of<T: BodyResult>(body: impl FnOnce() -> T) -> Self {
+    pub(crate) fn of<T: IntoEnding>(body: impl FnOnce() -> T) -> Self {
         catch_unwind(AssertUnwindSafe(body)).map_or_else(Self::of_panic, T::into_ending)
     }
 
@@ -101,37 +107,45 @@ impl Ending {
     }
 }
 
-impl<F: FnOnce() -> T, T: BodyResult> sealed::Live<Once, fn() -> T> for F {
+impl<F: FnOnce() -> T, T> Live<Once, fn() -> T> for F {
+    type Output = T;
     const GRACEFUL: bool = false;
     const WITH_CONTEXT: bool = false;
 
-    fn live(self, _: &Once, _: &str, _: &Context) -> Ending {
+    fn live(self, _: &Once, _: &str, _: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
         Ending::of(self)
     }
 }
 
-impl<F: FnOnce(&Context) -> T, T: BodyResult> sealed::Live<Once, fn(&Context) -> T> for F {
+impl<F: FnOnce(&Context) -> T, T> Live<Once, fn(&Context) -> T> for F {
+    type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;
 
-    fn live(self, _: &Once, _: &str, context: &Context) -> Ending {
+    fn live(self, _: &Once, _: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
         Ending::of(|| self(context))
     }
 }
 
-impl sealed::IntoEnding for () {
+impl IntoEnding for () {
     fn into_ending(self) -> Ending {
         Ending::SUCCESS
     }
 }
 
-impl sealed::IntoEnding for Never {
+impl IntoEnding for Never {
     fn into_ending(self) -> Ending {
         self
     }
 }
 
-impl sealed::IntoEnding for ExitCode {
+impl IntoEnding for ExitCode {
     fn into_ending(self) -> Ending {
         // There is no other way to see the number (and the process must end by it without returning to
         // `main`): compare.
@@ -140,7 +154,7 @@ impl sealed::IntoEnding for ExitCode {
     }
 }
 
-impl<T: BodyResult, E: Display> sealed::IntoEnding for Result<T, E> {
+impl<T: IntoEnding, E: Display> IntoEnding for Result<T, E> {
     fn into_ending(self) -> Ending {
         match self {
             Ok(value) => value.into_ending(),

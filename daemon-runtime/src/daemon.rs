@@ -10,7 +10,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, getpid};
 
 use crate::action::{Action, IntoAction};
-use crate::body::{Body, Once};
+use crate::body::{Body, BodyResult, Once};
 use crate::error::{Error, Result};
 use crate::launch::{Side, fork_daemon};
 use crate::outcome::{Answer, report};
@@ -207,7 +207,7 @@ impl<M> Daemon<M> {
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn dispatch<K, B: Body<M, K>>(self, action: impl IntoAction, body: B) -> Result {
+    pub fn dispatch<K, B: Body<M, K, Output: BodyResult>>(self, action: impl IntoAction, body: B) -> Result {
         match action.into_action().map_err(|error| error.named(&self.settings.name))? {
             Action::Start => self.start(body),
             Action::Stop => self.stop(),
@@ -233,7 +233,7 @@ impl<M> Daemon<M> {
     ///     Daemon::new("example").pidfile("/tmp/example.pid").main(|| println!("one run"))
     /// }
     /// ```
-    pub fn main<K, B: Body<M, K>>(self, body: B) -> ExitCode {
+    pub fn main<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> ExitCode {
         let argument = env::args_os().nth(1);
         let usage = Action::usage(&self.settings.name);
         if argument.as_ref().is_some_and(|word| word == "help" || word == "--help" || word == "-h") {
@@ -267,7 +267,7 @@ impl<M> Daemon<M> {
     /// println!("{outcome}"); // example: started (pid 42)
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn start<K, B: Body<M, K>>(self, body: B) -> Result {
+    pub fn start<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Start, |plan| {
             detach::refuse_threads()?;
@@ -303,7 +303,7 @@ impl<M> Daemon<M> {
     ///
     /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start
     /// impossible in this process is found before anything is stopped.
-    pub fn restart<K, B: Body<M, K>>(self, body: B) -> Result {
+    pub fn restart<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Restart, |plan| {
             detach::refuse_threads()?;
@@ -356,7 +356,7 @@ impl<M> Daemon<M> {
     ///
     /// Fails if it is running already, or if the pidfile or the handlers can't be had. That the body has
     /// failed is no error of this method: the outcome has its exit code.
-    pub fn run<K, B: Body<M, K>>(self, body: B) -> Result {
+    pub fn run<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Run, |plan| {
             plan.check::<M, K, B>(&mode)?;
@@ -366,7 +366,7 @@ impl<M> Daemon<M> {
 }
 
 /// Forks the daemon. Returns in the launcher only.
-fn launch<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
+fn launch<M, K, B: Body<M, K, Output: BodyResult>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
     match plan.pidfile.look()?.presence {
         Presence::Nobody | Presence::Stale => {}
         Presence::Own => return Err(Error::already_running(getpid())),
@@ -380,7 +380,12 @@ fn launch<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
 }
 
 /// The daemon's whole life, from the second fork to its exit.
-fn be_daemon<M, K, B: Body<M, K>>(plan: &Plan, readiness: Readiness, mode: &M, body: B) -> ! {
+fn be_daemon<M, K, B: Body<M, K, Output: BodyResult>>(
+    plan: &Plan,
+    readiness: Readiness,
+    mode: &M,
+    body: B,
+) -> ! {
     let mut living = match set_up::<M, K, B>(plan) {
         Ok(living) => living,
         Err(error) => {
@@ -421,7 +426,7 @@ fn set_up<M, K, B: Body<M, K>>(plan: &Plan) -> Result<Living> {
 }
 
 /// The same life without the forks: the caller's streams and directory stay.
-fn be_foreground<M, K, B: Body<M, K>>(plan: &Plan, mode: &M, body: B) -> Result<u8> {
+fn be_foreground<M, K, B: Body<M, K, Output: BodyResult>>(plan: &Plan, mode: &M, body: B) -> Result<u8> {
     if let Some(mask) = plan.umask {
         detach::set_umask(mask);
     }

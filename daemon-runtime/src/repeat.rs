@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::body::sealed::Live;
-use crate::body::{BodyResult, Ending};
+use crate::body::Ending;
+use crate::body::sealed::{IntoEnding, Live};
 use crate::context::{Context, now};
 use crate::error::{Error, Result};
 
@@ -40,7 +40,8 @@ pub enum OnError {
     Continue,
 }
 
-impl<F: FnMut() -> T, T: BodyResult> Live<Repeating, fn() -> T> for F {
+impl<F: FnMut() -> T, T> Live<Repeating, fn() -> T> for F {
+    type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = false;
 
@@ -48,12 +49,16 @@ impl<F: FnMut() -> T, T: BodyResult> Live<Repeating, fn() -> T> for F {
         mode.check()
     }
 
-    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending {
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
         mode.repeat(name, context, || Ending::of(&mut self))
     }
 }
 
-impl<F: FnMut(&Context) -> T, T: BodyResult> Live<Repeating, fn(&Context) -> T> for F {
+impl<F: FnMut(&Context) -> T, T> Live<Repeating, fn(&Context) -> T> for F {
+    type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;
 
@@ -61,7 +66,10 @@ impl<F: FnMut(&Context) -> T, T: BodyResult> Live<Repeating, fn(&Context) -> T> 
         mode.check()
     }
 
-    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending {
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
         mode.repeat(name, context, || Ending::of(|| self(context)))
     }
 }
