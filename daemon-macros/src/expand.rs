@@ -169,7 +169,7 @@ impl Expansion<'_> {
         name.set_span(site);
         let plain = self.args.plain.iter().map(|arg| {
             let value = match arg.kind {
-                Kind::Path => self.lend(&arg.value),
+                Kind::Path | Kind::Account => self.lend(&arg.value),
                 _ => arg.value.clone(),
             };
             arg.with(&value)

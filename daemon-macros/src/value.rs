@@ -14,6 +14,7 @@ use crate::diag::suggestion;
 pub(crate) enum Kind {
     Name,
     Path,
+    Account,
     Umask,
     Bool,
     Count,
@@ -71,6 +72,7 @@ impl Kind {
         match self {
             Kind::Name => "\"example\"",
             Kind::Path => "\"/path/to/it\"",
+            Kind::Account => "\"nobody\"",
             Kind::Umask => "0o022",
             Kind::Bool => "true",
             Kind::Count => "3",

@@ -1,6 +1,7 @@
 //! The builder, and under it the whole story: what each action does, step by step.
 
 use std::env;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use nix::unistd::{Pid, getpid};
 use crate::action::{Action, IntoAction};
 use crate::body::{Body, BodyResult, Once};
 use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::launch::{Side, fork_daemon};
 use crate::outcome::{Answer, report};
 use crate::pidfile::{Held, Presence};
@@ -158,6 +160,34 @@ impl<M> Daemon<M> {
         self
     }
 
+    /// Sets the user that the daemon becomes, by name or number; by default it stays who starts it.
+    ///
+    /// Its group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are
+    /// the user's. Pidfile and logs are opened before. Only root may use it.
+    pub fn user(mut self, user: impl Display) -> Self {
+        self.settings.user = Some(user.to_string());
+        self
+    }
+
+    /// Sets the group that the daemon runs as, by name or number.
+    ///
+    /// Without [`user`](Daemon::user) it has no supplementary groups. Only root may use it.
+    pub fn group(mut self, group: impl Display) -> Self {
+        self.settings.group = Some(group.to_string());
+        self
+    }
+
+    /// Sets the folder that becomes the daemon's root, by
+    /// [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html).
+    ///
+    /// Pidfile and logs are opened before, by their paths outside; so [`reload`](Daemon::reload) can't reopen
+    /// the logs. [`working_directory`](Daemon::working_directory) is inside. Only root may use it, and only
+    /// together with [`user`](Daemon::user) does it confine anything: root can leave a chroot.
+    pub fn chroot(mut self, root: impl AsRef<Path>) -> Self {
+        self.settings.chroot = Some(root.as_ref().into());
+        self
+    }
+
     /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`], for this long at the
     /// most; by default the daemon counts as ready when its body is about to be called.
     ///
@@ -271,8 +301,7 @@ impl<M> Daemon<M> {
         let Self { settings, mode } = self;
         settings.answer(Action::Start, |plan| {
             detach::refuse_threads()?;
-            plan.check::<M, K, B>(&mode)?;
-            Ok(Answer::Started { pid: launch(plan, &mode, body)? })
+            Ok(Answer::Started { pid: Beginning::prepare::<K, B>(plan, &mode)?.launch(body)? })
         })
     }
 
@@ -287,7 +316,7 @@ impl<M> Daemon<M> {
     /// Fails if the daemon may not be signalled, can't be named, or is this very process.
     pub fn stop(self) -> Result {
         self.settings.answer(Action::Stop, |plan| {
-            Ok(match plan.stop()? {
+            Ok(match stop::stop(plan)? {
                 Stopped::NotRunning => Answer::NotRunning,
                 Stopped::Gone(pid) => Answer::Stopped { pid },
                 Stopped::Killed(pid) => {
@@ -307,9 +336,9 @@ impl<M> Daemon<M> {
         let Self { settings, mode } = self;
         settings.answer(Action::Restart, |plan| {
             detach::refuse_threads()?;
-            plan.check::<M, K, B>(&mode)?;
-            let stopped = plan.stop().map_err(|error| error.during(&plan.name, Action::Stop))?;
-            let pid = launch(plan, &mode, body)?;
+            let beginning = Beginning::prepare::<K, B>(plan, &mode)?;
+            let stopped = stop::stop(plan).map_err(|error| error.during(&plan.name, Action::Stop))?;
+            let pid = beginning.launch(body)?;
             Ok(match stopped {
                 Stopped::NotRunning => Answer::Started { pid },
                 Stopped::Gone(_) | Stopped::Killed(_) => Answer::Restarted { pid },
@@ -359,111 +388,125 @@ impl<M> Daemon<M> {
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Run, |plan| {
-            plan.check::<M, K, B>(&mode)?;
-            Ok(Answer::Finished { code: be_foreground(plan, &mode, body)? })
+            Ok(Answer::Finished { code: Beginning::prepare::<K, B>(plan, &mode)?.be_foreground(body)? })
         })
     }
 }
 
-/// Forks the daemon. Returns in the launcher only.
-fn launch<M, K, B: Body<M, K, Output: BodyResult>>(plan: &Plan, mode: &M, body: B) -> Result<u32> {
-    match plan.pidfile.look()?.presence {
-        Presence::Nobody | Presence::Stale => {}
-        Presence::Own => return Err(Error::already_running(getpid())),
-        Presence::Holder(pid) => return Err(Error::already_running(pid)),
-        Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
-    }
-    match fork_daemon()? {
-        Side::Launcher(launch) => launch.outcome(plan).map(number),
-        Side::Daemon(readiness) => be_daemon(plan, readiness, mode, body),
-    }
+/// A daemon that is about to begin: checked, and everything looked up that the daemon itself can't.
+struct Beginning<'a, M> {
+    plan: &'a Plan,
+    mode: &'a M,
+    identity: Option<Identity>,
 }
 
-/// The daemon's whole life, from the second fork to its exit.
-fn be_daemon<M, K, B: Body<M, K, Output: BodyResult>>(
-    plan: &Plan,
-    readiness: Readiness,
-    mode: &M,
-    body: B,
-) -> ! {
-    let mut living = match set_up::<M, K, B>(plan) {
-        Ok(living) => living,
-        Err(error) => {
-            readiness.failed(error);
-            sys::exit_now(1)
-        }
-    };
-    let state = living.state();
-    let told = match plan.wait_ready {
-        None => readiness.ready(state.owner),
-        Some(_) => living.let_body_say(readiness),
-    };
-    if told.is_err() {
-        // There is no launcher any more.
-        drop(living);
-        sys::exit_now(1);
-    }
-    let _ = SigSet::empty().thread_set_mask();
-    let ending = body.live(mode, &plan.name, &living.context());
-    ending.log(&plan.name);
-    state.failed(ending.reason());
-    // Flushes what the body has printed; the exit handler removes the pidfile.
-    std::process::exit(ending.code.into())
-}
-
-/// Does the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) that come after
-/// the forks.
-fn set_up<M, K, B: Body<M, K>>(plan: &Plan) -> Result<Living> {
-    detach::undo_ignored_signals();
-    detach::set_umask(plan.umask.unwrap_or(0o022));
-    if plan.close_fds {
-        detach::close_inherited();
-    }
-    let held = plan.pidfile.acquire()?;
-    plan.streams.redirect(held.id())?;
-    detach::enter(&plan.working_directory)?;
-    plan.begin_life::<M, K, B>(held, Some(plan.streams.clone()))
-}
-
-/// The same life without the forks: the caller's streams and directory stay.
-fn be_foreground<M, K, B: Body<M, K, Output: BodyResult>>(plan: &Plan, mode: &M, body: B) -> Result<u8> {
-    if let Some(mask) = plan.umask {
-        detach::set_umask(mask);
-    }
-    let living = plan.begin_life::<M, K, B>(plan.pidfile.acquire()?, None)?;
-    living.unblock();
-    if plan.wait_ready.is_none() {
-        living.state().ready();
-    }
-    let ending = body.live(mode, &plan.name, &living.context());
-    ending.log(&plan.name);
-    living.state().supervisor.stopping();
-    Ok(ending.code)
-}
-
-impl Plan {
-    /// Refuses what this body can't be asked for.
-    fn check<M, K, B: Body<M, K>>(&self, mode: &M) -> Result<()> {
-        if self.wait_ready.is_some() && !B::WITH_CONTEXT {
+impl<'a, M> Beginning<'a, M> {
+    /// Refuses what this body can't be asked for, and looks up whom it shall run as.
+    fn prepare<K, B: Body<M, K>>(plan: &'a Plan, mode: &'a M) -> Result<Self> {
+        B::check(mode)?;
+        if plan.wait_ready.is_some() && !B::WITH_CONTEXT {
             return Err(Error::failed(
                 "`wait_ready` needs a body with a `Context`, which says when it is ready",
             ));
         }
-        B::check(mode)
+        let identity = Identity::look_up(plan.user.as_deref(), plan.group.as_deref())?;
+        Ok(Self { plan, mode, identity })
     }
 
-    fn stop(&self) -> Result<Stopped> {
-        stop::stop(&self.pidfile, self.stop_signal, self.stop_timeout)
+    /// Forks the daemon. Returns in the launcher only.
+    fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<u32> {
+        match self.plan.pidfile.look()?.presence {
+            Presence::Nobody | Presence::Stale => {}
+            Presence::Own => return Err(Error::already_running(getpid())),
+            Presence::Holder(pid) => return Err(Error::already_running(pid)),
+            Presence::Unnamed => return Err(Error::unnamed(self.plan.pidfile.path())),
+        }
+        match fork_daemon()? {
+            Side::Launcher(launch) => launch.outcome(self.plan).map(number),
+            Side::Daemon(readiness) => self.be_daemon(readiness, body),
+        }
+    }
+
+    /// The daemon's whole life, from the second fork to its exit.
+    fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, readiness: Readiness, body: B) -> ! {
+        let mut living = match self.set_up::<K, B>() {
+            Ok(living) => living,
+            Err(error) => {
+                readiness.failed(error);
+                sys::exit_now(1)
+            }
+        };
+        let state = living.state();
+        let told = match self.plan.wait_ready {
+            None => readiness.ready(state.owner),
+            Some(_) => living.let_body_say(readiness),
+        };
+        if told.is_err() {
+            // There is no launcher any more.
+            drop(living);
+            sys::exit_now(1);
+        }
+        let _ = SigSet::empty().thread_set_mask();
+        let ending = body.live(self.mode, &self.plan.name, &living.context());
+        ending.log(&self.plan.name);
+        state.failed(ending.reason());
+        // Flushes what the body has printed; the exit handler removes the pidfile.
+        std::process::exit(ending.code.into())
+    }
+
+    /// Does the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) that come after
+    /// the forks. What needs the caller's root and privileges comes before they are given up.
+    fn set_up<K, B: Body<M, K>>(&self) -> Result<Living> {
+        let plan = self.plan;
+        detach::undo_ignored_signals();
+        detach::set_umask(plan.umask.unwrap_or(0o022));
+        if plan.close_fds {
+            detach::close_inherited();
+        }
+        let held = plan.pidfile.acquire()?;
+        plan.streams.redirect(held.id())?;
+        self.confine()?;
+        detach::enter(&plan.working_directory)?;
+        self.drop_privileges()?;
+        self.begin_life::<K, B>(held, Some(plan.streams.clone()))
+    }
+
+    /// The same life without the forks: the caller's streams and directory stay.
+    fn be_foreground<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+        let plan = self.plan;
+        if let Some(mask) = plan.umask {
+            detach::set_umask(mask);
+        }
+        let held = plan.pidfile.acquire()?;
+        self.confine()?;
+        self.drop_privileges()?;
+        let living = self.begin_life::<K, B>(held, None)?;
+        living.unblock();
+        if plan.wait_ready.is_none() {
+            living.state().ready();
+        }
+        let ending = body.live(self.mode, &plan.name, &living.context());
+        ending.log(&plan.name);
+        living.state().supervisor.stopping();
+        Ok(ending.code)
+    }
+
+    fn confine(&self) -> Result<()> {
+        self.plan.chroot.as_deref().map_or(Ok(()), detach::confine)
+    }
+
+    fn drop_privileges(&self) -> Result<()> {
+        self.identity.as_ref().map_or(Ok(()), Identity::take_on)
     }
 
     /// Installs the handlers; streams are given in the background only.
-    fn begin_life<M, K, B: Body<M, K>>(&self, held: Held, streams: Option<Streams>) -> Result<Living> {
+    fn begin_life<K, B: Body<M, K>>(&self, held: Held, streams: Option<Streams>) -> Result<Living> {
         let manner = match (B::GRACEFUL, &streams) {
             (false, _) => Manner::Abrupt,
             (true, Some(_)) => Manner::Graceful,
             (true, None) => Manner::GracefulForeground,
         };
-        let (name, stop_signal, with_pipe) = (&self.name, self.stop_signal, B::WITH_CONTEXT);
+        let (name, stop_signal, with_pipe) = (&self.plan.name, self.plan.stop_signal, B::WITH_CONTEXT);
         Living::begin(Birth { name, stop_signal, manner, with_pipe, streams, held })
     }
 }

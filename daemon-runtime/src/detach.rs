@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::chdir;
+use nix::unistd::{chdir, chroot};
 
 use crate::error::{Error, Result, shown};
 use crate::sys;
@@ -96,4 +96,10 @@ pub(crate) fn set_umask(mask: u32) {
 pub(crate) fn enter(directory: &CStr) -> Result<()> {
     let cannot = |errno| Error::os(format!("cannot enter working_directory {}", shown(directory)), errno);
     chdir(directory).map_err(cannot)
+}
+
+/// Makes a folder the root of what this process sees, and enters it, since a directory outside is a way out.
+pub(crate) fn confine(root: &CStr) -> Result<()> {
+    let cannot = |errno| Error::os(format!("cannot confine the daemon to chroot {}", shown(root)), errno);
+    chroot(root).and_then(|()| chdir("/")).map_err(cannot)
 }

@@ -13,6 +13,7 @@ mod daemon;
 mod detach;
 mod error;
 mod holder;
+mod identity;
 mod launch;
 mod outcome;
 mod pidfile;

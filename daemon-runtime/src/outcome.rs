@@ -30,6 +30,7 @@ pub struct Outcome {
     name: String,
     action: Action,
     answer: Answer,
+    warning: Option<String>,
 }
 
 /// Tells the answers of all actions apart.
@@ -87,8 +88,8 @@ pub enum Answer {
 }
 
 impl Outcome {
-    pub(crate) fn new(name: &str, action: Action, answer: Answer) -> Self {
-        Self { name: name.to_owned(), action, answer }
+    pub(crate) fn new(name: &str, action: Action, answer: Answer, warning: Option<String>) -> Self {
+        Self { name: name.to_owned(), action, answer, warning }
     }
 
     /// Gives the action that was asked for.
@@ -115,6 +116,12 @@ impl Outcome {
             | Answer::Reloaded { pid } => Some(pid),
             Answer::NotRunning | Answer::Stale { .. } | Answer::Finished { .. } => None,
         }
+    }
+
+    /// Gives what root should know about the pidfile's folder, if anything; it goes to stderr.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Gives the exit code of the contract: for `status` 0, 1 or 3 as in the LSB, for `run` the
@@ -164,6 +171,9 @@ impl Termination for Outcome {
 impl Outcome {
     /// Prints the message; `run` has none. A closed stdout is no reason to change the exit code.
     fn print(&self) {
+        if let Some(warning) = &self.warning {
+            let _ = writeln!(io::stderr(), "{}: warning: {warning}", self.name);
+        }
         if !matches!(self.answer, Answer::Finished { .. }) {
             let _ = writeln!(io::stdout(), "{self}");
         }

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat};
-use nix::unistd::{Pid, ftruncate, getpid, unlink, write};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
+use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
 use crate::sys::Sys;
@@ -89,6 +89,16 @@ impl Pidfile {
         OsString::from_vec(self.path.to_bytes().to_vec()).into()
     }
 
+    /// Warns root of a folder in which anybody may replace the file.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let folder = self.to_path().parent()?.to_owned();
+        let mode = geteuid().is_root().then(|| stat(&folder))?.ok()?.st_mode;
+        let open_to_all = mode & libc::S_IWOTH != 0 && mode & libc::S_ISVTX == 0;
+        open_to_all.then(|| {
+            format!("anybody may replace the pidfile: the folder {} is writable by all", folder.display())
+        })
+    }
+
     /// Looks who holds the file, without changing anything.
     pub(crate) fn look(&self) -> Result<Look> {
         let alone = |presence| Ok(Look { presence, file: None });
@@ -134,7 +144,7 @@ impl Pidfile {
             Err(errno) => return Err(self.cannot("lock", errno)),
         }
         let held = Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: getpid() };
-        all.push((held.owner, held.id));
+        all.push(Own { owner: held.owner, id: held.id, path: held.path.clone() });
         drop(all);
         held.fill(&stat).map_err(|errno| self.cannot("write", errno))?;
         Ok(held)
@@ -297,11 +307,12 @@ impl Held {
         Ok(())
     }
 
-    /// Removes the file unless the path has become another's; where that isn't allowed, empties it.
-    /// Async-signal-safe, and harmless when repeated.
+    /// Removes the file unless the path has become another's; where that isn't allowed, or the path is
+    /// outside a chroot, empties it. Async-signal-safe, and harmless when repeated.
     pub(crate) fn remove(&self) {
         let path = self.path.as_c_str();
-        if lstat(path).is_ok_and(|stat| self.id.is_of(&stat)) && unlink(path).is_err() {
+        let is_ours = lstat(path).is_ok_and(|stat| self.id.is_of(&stat));
+        if !is_ours || unlink(path).is_err() {
             let _ = ftruncate(&self.file, 0);
         }
     }
@@ -312,7 +323,7 @@ impl Drop for Held {
         // A child that the body has forked holds no lock.
         if self.owner == getpid() {
             self.remove();
-            held().retain(|own| *own != (self.owner, self.id));
+            held().retain(|own| (own.owner, own.id) != (self.owner, self.id));
         }
     }
 }
@@ -338,15 +349,28 @@ impl FileId {
 
 /// The files that this process holds. A forked child inherits the list but not the locks, so each
 /// entry has its owner.
-static HELD: Mutex<Vec<(Pid, FileId)>> = Mutex::new(Vec::new());
+static HELD: Mutex<Vec<Own>> = Mutex::new(Vec::new());
 
-fn held() -> MutexGuard<'static, Vec<(Pid, FileId)>> {
+#[derive(Debug, PartialEq, Eq)]
+struct Own {
+    owner: Pid,
+    id: FileId,
+    path: CString,
+}
+
+fn held() -> MutexGuard<'static, Vec<Own>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells whether this process holds the file at a path, without opening it.
-fn is_own(held: &[(Pid, FileId)], path: &CStr) -> bool {
-    !held.is_empty() && lstat(path).is_ok_and(|stat| held.contains(&(getpid(), FileId::from_stat(&stat))))
+/// Tells whether this process holds the file at a path, without opening it. From inside a chroot its own path
+/// may lead nowhere.
+fn is_own(held: &[Own], path: &CStr) -> bool {
+    if held.is_empty() {
+        return false;
+    }
+    let (here, found) = (getpid(), lstat(path));
+    held.iter()
+        .any(|own| own.owner == here && found.map_or(own.path.as_c_str() == path, |stat| own.id.is_of(&stat)))
 }
 
 /// Tells whether a path still leads to a file that has been opened by it.

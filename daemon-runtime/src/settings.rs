@@ -29,6 +29,9 @@ pub(crate) struct Settings {
     pub(crate) stop_timeout: Duration,
     pub(crate) close_fds: bool,
     pub(crate) wait_ready: Option<Duration>,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) chroot: Option<PathBuf>,
 }
 
 /// The keys of a daemon, ready for use in whatever directory.
@@ -43,6 +46,9 @@ pub(crate) struct Plan {
     pub(crate) stop_timeout: Duration,
     pub(crate) close_fds: bool,
     pub(crate) wait_ready: Option<Duration>,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) chroot: Option<CString>,
 }
 
 impl Settings {
@@ -59,15 +65,19 @@ impl Settings {
             stop_timeout: Duration::from_secs(10),
             close_fds: true,
             wait_ready: None,
+            user: None,
+            group: None,
+            chroot: None,
         }
     }
 
     /// Does an action and gives its answer, or its failure, the daemon's name.
     pub(crate) fn answer(self, action: Action, act: impl FnOnce(&Plan) -> Result<Answer>) -> Result {
-        match self.plan().and_then(|plan| act(&plan)) {
-            Ok(answer) => Ok(Outcome::new(&self.name, action, answer)),
-            Err(error) => Err(error.during(&self.name, action)),
-        }
+        let outcome = self.plan().and_then(|plan| {
+            let answer = act(&plan)?;
+            Ok(Outcome::new(&self.name, action, answer, plan.pidfile.warning()))
+        });
+        outcome.map_err(|error| error.during(&self.name, action))
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -85,14 +95,30 @@ impl Settings {
         Ok(Plan {
             name: self.name.clone(),
             pidfile: Pidfile::new(resolve("pidfile", &self.pidfile_path()?)?),
-            streams: Streams { stdin: resolve("stdin", &self.stdin)?, stdout, stderr },
-            working_directory: resolve("working_directory", &self.working_directory)?,
+            streams: Streams {
+                stdin: resolve("stdin", &self.stdin)?,
+                stdout,
+                stderr,
+                are_outside: self.chroot.is_some(),
+            },
+            working_directory: resolve("working_directory", &self.directory())?,
             umask: self.umask,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             close_fds: self.close_fds,
             wait_ready: self.wait_ready,
+            user: self.user.clone(),
+            group: self.group.clone(),
+            chroot: self.chroot.as_ref().map(|root| resolve("chroot", root)).transpose()?,
         })
+    }
+
+    /// Gives the working directory, which is inside the `chroot` if there is one.
+    fn directory(&self) -> PathBuf {
+        match self.chroot {
+            Some(_) => Path::new("/").join(&self.working_directory),
+            None => self.working_directory.clone(),
+        }
     }
 
     fn pidfile_path(&self) -> Result<PathBuf> {

@@ -18,6 +18,8 @@ pub(crate) struct Streams {
     pub(crate) stdin: CString,
     pub(crate) stdout: CString,
     pub(crate) stderr: CString,
+    /// Whether the paths lead nowhere any more, because of a chroot.
+    pub(crate) are_outside: bool,
 }
 
 /// Never gets a terminal, never reaches a child under its own number.
@@ -46,10 +48,14 @@ impl Streams {
     /// Opens the logs anew, by path, as they are renamed by whoever rotates them. What can't be opened
     /// stays as it was, and says so. Async-signal-safe.
     pub(crate) fn reopen(&self, name: &str, pidfile: FileId) {
+        if self.are_outside {
+            complain(name, &self.stdout, "it is outside the chroot");
+            return;
+        }
         let reopen = |path: &CStr| match open_stream(path, LOG, pidfile) {
             Ok(Some(file)) => Some(file),
-            Ok(None) => complain(name, path, Errno::EBUSY),
-            Err(errno) => complain(name, path, errno),
+            Ok(None) => complain(name, path, "it is the pidfile"),
+            Err(errno) => complain(name, path, errno.desc()),
         };
         let stdout = reopen(&self.stdout);
         if self.stderr == self.stdout {
@@ -102,10 +108,9 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Sys<T>) -> Sys<T> {
 }
 
 /// Writes a line to the old log, without allocating.
-fn complain(name: &str, path: &CStr, errno: Errno) -> Option<OwnedFd> {
+fn complain(name: &str, path: &CStr, reason: &str) -> Option<OwnedFd> {
     let stderr = std::io::stderr();
-    let parts =
-        [name.as_bytes(), b": cannot reopen ", path.to_bytes(), b": ", errno.desc().as_bytes(), b"\n"];
+    let parts = [name.as_bytes(), b": cannot reopen ", path.to_bytes(), b": ", reason.as_bytes(), b"\n"];
     for part in parts {
         let _ = write(&stderr, part);
     }

@@ -1,14 +1,12 @@
 //! Ending the daemon, and making it reload.
 
-use std::time::Duration;
-
 use nix::libc;
 use nix::unistd::getpid;
 
 use crate::error::{Error, Kind, Result};
 use crate::holder::Holder;
 use crate::pidfile::Pidfile;
-use crate::signals::Signal;
+use crate::settings::Plan;
 
 /// How a stop has come out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +16,9 @@ pub(crate) enum Stopped {
     Killed(u32),
 }
 
-/// Signals the daemon, waits until it is gone, and kills it if it is still there after `timeout`.
-pub(crate) fn stop(pidfile: &Pidfile, signal: Signal, timeout: Duration) -> Result<Stopped> {
+/// Signals the daemon, waits until it is gone, and kills it if it is still there after `stop_timeout`.
+pub(crate) fn stop(plan: &Plan) -> Result<Stopped> {
+    let pidfile = &plan.pidfile;
     let Some(daemon) = Holder::find(pidfile)? else {
         // What can't be removed isn't running either.
         let _ = pidfile.remove_stale(false);
@@ -31,7 +30,7 @@ pub(crate) fn stop(pidfile: &Pidfile, signal: Signal, timeout: Duration) -> Resu
             "this is the daemon itself; return from its body, which can take a `Context` to hear of a stop",
         ));
     }
-    let killed = daemon.end(signal, timeout)?;
+    let killed = daemon.end(plan.stop_signal, plan.stop_timeout)?;
     // It has removed the file itself, if it could; who can't do it here leaves a stale one.
     let _ = pidfile.remove_stale(true);
     let pid = pid.as_raw().unsigned_abs();
