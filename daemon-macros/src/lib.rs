@@ -19,7 +19,7 @@ use args::Attribute;
 /// first parameter: the action, one of `start`, `stop`, `restart`, `status`, `reload` and `run`. What
 /// it returns is the action's outcome; its own return type decides the daemon's exit status.
 ///
-/// ```ignore
+/// ```no_run
 /// use daemonic::daemon;
 ///
 /// #[daemon(pidfile = "/tmp/example.pid", stdout = "/tmp/example.log")]
@@ -37,7 +37,7 @@ use args::Attribute;
 ///
 /// Equivalent code without the macro:
 ///
-/// ```ignore
+/// ```no_run
 /// fn example(action: impl daemonic::IntoAction) -> daemonic::Result {
 ///     fn example() {
 ///         loop {
@@ -50,6 +50,7 @@ use args::Attribute;
 ///         .stdout("/tmp/example.log")
 ///         .dispatch(action, example)
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// # Keys
@@ -66,9 +67,13 @@ use args::Attribute;
 /// | `stderr` | a path, appended to, created if missing | the same as `stdout` |
 /// | `working_directory` | a path | `/` |
 /// | `umask` | the permissions to take away from new files | `0o022` |
+/// | `user` | a name or number: whom the daemon becomes, with the groups that go with it | who starts it |
+/// | `group` | a name or number | the user's |
+/// | `chroot` | a path, which becomes the daemon's root | none |
 /// | `stop_signal` | `"SIGTERM"`, or a `Signal` | `"SIGTERM"` |
 /// | `stop_timeout` | `"10s"`, or a `Duration`, after which `SIGKILL` is sent | `"10s"` |
 /// | `close_fds` | whether descriptors inherited from the caller are closed | `true` |
+/// | `wait_ready` | `"30s"`, or a `Duration`: how long `start` waits for `Context::ready()` | it doesn't |
 /// | `crate` | the path of this crate, for those who re-export it | `::daemonic` |
 ///
 /// # Parameters
@@ -76,16 +81,18 @@ use args::Attribute;
 /// The fn's parameters are handed to the body, in the daemon. Values of keys may use them, so one fn
 /// can serve many instances:
 ///
-/// ```ignore
+/// ```no_run
+/// # use daemonic::daemon;
 /// #[daemon(pidfile = format!("/run/worker-{id}.pid"))]
 /// fn worker(id: u32, name: String) {
 ///     // ...
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// Equivalent code without the macro:
 ///
-/// ```ignore
+/// ```no_run
 /// fn worker(action: impl daemonic::IntoAction, id: u32, name: String) -> daemonic::Result {
 ///     fn worker(id: u32, name: String) {
 ///         // ...
@@ -94,23 +101,27 @@ use args::Attribute;
 ///         .pidfile(format!("/run/worker-{id}.pid"))
 ///         .dispatch(action, move || worker(id, name))
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// A parameter of type `Context` or `&Context` is filled by the runtime and vanishes from the outer
 /// signature. It asks for graceful shutdown: the body looks at it, and returns when it is told to.
 ///
-/// ```ignore
+/// ```no_run
+/// # use daemonic::{Context, daemon};
 /// #[daemon]
 /// fn serve(port: u16, context: &Context) {
 ///     while !context.is_stopping() {
 ///         // ...
 ///     }
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// Equivalent code without the macro:
 ///
-/// ```ignore
+/// ```no_run
+/// # use daemonic::Context;
 /// fn serve(action: impl daemonic::IntoAction, port: u16) -> daemonic::Result {
 ///     fn serve(port: u16, context: &Context) {
 ///         while !context.is_stopping() {
@@ -120,6 +131,7 @@ use args::Attribute;
 ///     daemonic::Daemon::new("serve")
 ///         .dispatch(action, move |context: &daemonic::Context| serve(port, context))
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// # On `main`
@@ -127,7 +139,8 @@ use args::Attribute;
 /// On `fn main` it makes a whole program, which reads the action from its first argument, knows
 /// `help`, and exits with the action's code. Further arguments are the body's.
 ///
-/// ```ignore
+/// ```no_run
+/// # use daemonic::daemon;
 /// #[daemon]
 /// fn main() {
 ///     // ...
@@ -136,7 +149,7 @@ use args::Attribute;
 ///
 /// Equivalent code without the macro, in a binary called `example`:
 ///
-/// ```ignore
+/// ```no_run
 /// fn main() -> std::process::ExitCode {
 ///     fn main() {
 ///         // ...
@@ -150,12 +163,14 @@ use args::Attribute;
 /// Attributes move with the body, except for docs, `cfg`, `deprecated`, `must_use` and lints. So the
 /// runtime of an async fn is built in the daemon, after the fork, where its threads survive:
 ///
-/// ```ignore
+/// ```no_run
+/// # use daemonic::daemon;
 /// #[daemon]
 /// #[tokio::main]
 /// async fn serve() {
 ///     // ...
 /// }
+/// # fn main() {}
 /// ```
 #[proc_macro_attribute]
 pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -167,7 +182,7 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The first run is at once, and the others follow at a steady period, which doesn't drift. A stop
 /// during the pause ends the daemon at once; a stop during a run lets the run finish.
 ///
-/// ```ignore
+/// ```no_run
 /// use daemonic::repeat_daemon;
 ///
 /// #[repeat_daemon(every = "5s", times = 3, pidfile = "/tmp/tick.pid", stdout = "/tmp/tick.log")]
@@ -182,7 +197,7 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Equivalent code without the macro:
 ///
-/// ```ignore
+/// ```no_run
 /// fn tick(action: impl daemonic::IntoAction) -> daemonic::Result {
 ///     fn tick() {
 ///         println!("tick");
@@ -194,6 +209,7 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///         .times(3)
 ///         .dispatch(action, tick)
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// # Keys
