@@ -93,6 +93,17 @@ impl Context {
         self.sleep(deadline, || self.is_stopping().then_some(())).is_some()
     }
 
+    /// Does the same for a body that can't hear of a reload: nothing is left to do for one but to say so.
+    pub(crate) fn rest_until(&self, deadline: Option<Duration>) -> bool {
+        let stop = || {
+            if self.reload_requested() {
+                self.state.supervisor.back();
+            }
+            self.is_stopping().then_some(())
+        };
+        self.sleep(deadline, stop).is_some()
+    }
+
     /// Sleeps until a stop or a reload is asked for, or for this long.
     ///
     /// A stop goes before a reload; a reload is told once, here or by
@@ -150,7 +161,6 @@ impl Context {
     /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html) or any reactor.
     ///
     /// Don't read from it: it tells every clone and every thread.
-    ///
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "every Context that a body can get has the pipe")]
     pub fn as_fd(&self) -> BorrowedFd<'_> {

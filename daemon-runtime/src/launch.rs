@@ -99,7 +99,13 @@ pub(crate) struct Launch {
 impl Launch {
     /// Returns once the daemon has said that it is ready, or has failed; then nothing is left of it.
     pub(crate) fn outcome(mut self, plan: &Plan) -> Result<Pid> {
-        let outcome = match self.next_message()? {
+        let outcome = self.hear(plan);
+        reap(self.first_child);
+        outcome
+    }
+
+    fn hear(&mut self, plan: &Plan) -> Result<Pid> {
+        match self.next_message()? {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Waiting(pid)) => self.await_body(plan, pid),
             Some(Message::Failed(pid, error)) => {
@@ -107,9 +113,7 @@ impl Launch {
                 Err(error)
             }
             None => Err(Self::died(plan)),
-        };
-        reap(self.first_child);
-        outcome
+        }
     }
 
     /// Waits for what the body says, as long as `wait_ready`. A child that the body has forked may keep the

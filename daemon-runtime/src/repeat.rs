@@ -53,7 +53,7 @@ impl<F: FnMut() -> T, T> Live<Repeating, fn() -> T> for F {
     where
         T: IntoEnding,
     {
-        mode.repeat(name, context, || Ending::of(&mut self))
+        mode.repeat(name, |due| context.rest_until(due), || Ending::of(&mut self))
     }
 }
 
@@ -70,7 +70,7 @@ impl<F: FnMut(&Context) -> T, T> Live<Repeating, fn(&Context) -> T> for F {
     where
         T: IntoEnding,
     {
-        mode.repeat(name, context, || Ending::of(|| self(context)))
+        mode.repeat(name, |due| context.wait_until(due), || Ending::of(|| self(context)))
     }
 }
 
@@ -86,11 +86,17 @@ impl Repeating {
         Ok(())
     }
 
-    /// Runs at once, and then whenever a run is due, until there have been `times` or a stop is asked for.
-    fn repeat(&self, name: &str, context: &Context, mut run: impl FnMut() -> Ending) -> Ending {
+    /// Runs at once, and then whenever a run is due, until there have been `times` or the pause says that a
+    /// stop is asked for.
+    fn repeat(
+        &self,
+        name: &str,
+        pause: impl Fn(Option<Duration>) -> bool,
+        mut run: impl FnMut() -> Ending,
+    ) -> Ending {
         let mut due = Some(now());
         let mut runs = 0;
-        while !context.wait_until(due) {
+        while !pause(due) {
             let ending = run();
             if ending.code != 0 && self.on_error == OnError::Stop {
                 return ending;
