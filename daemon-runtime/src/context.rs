@@ -1,20 +1,19 @@
 //! What a body is told of the world: that it shall stop, that it shall reload.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{Pid, getpid, pipe2, write};
+use nix::unistd::{Pid, getpid};
 
 use crate::error::Error;
+use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::supervisor::Supervisor;
-use crate::sys::{Sys, futex_wait, futex_wake_all};
+use crate::sys::Sys;
+use crate::word::{Word, now};
 
 /// Tells a body that it shall stop or reload, and lets it sleep until then.
 ///
@@ -41,6 +40,7 @@ use crate::sys::{Sys, futex_wait, futex_wake_all};
 #[derive(Clone)]
 pub struct Context {
     state: &'static State,
+    /// Readable once stopping, and never drained.
     pipe: Option<Arc<Pipe>>,
 }
 
@@ -164,7 +164,7 @@ impl Context {
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "every Context that a body can get has the pipe")]
     pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pipe.as_ref().expect("a body with a Context has the pipe").reader.as_fd()
+        self.pipe.as_ref().expect("a body with a Context has the pipe").reader()
     }
 }
 
@@ -221,13 +221,13 @@ impl State {
     }
 }
 
-/// The word that signal handlers set and waiters sleep on.
+/// What signal handlers set and waiters sleep on.
 ///
-/// Its lowest bit says that a stop is asked for; the others count the reloads, so that each one
-/// changes the word and no sleeper can miss it.
-#[derive(Debug, Default)]
+/// The word's lowest bit says that a stop is asked for; the others count the reloads, so that each one
+/// changes the word.
+#[derive(Debug)]
 pub(crate) struct Flag {
-    word: AtomicU32,
+    word: Word,
     reload: AtomicBool,
     #[cfg(feature = "tokio")]
     pub(crate) alarm: crate::async_context::Alarm,
@@ -237,71 +237,50 @@ const STOP: u32 = 1;
 const RELOAD: u32 = 2;
 
 impl Flag {
+    pub(crate) fn new() -> Sys<Self> {
+        Ok(Self {
+            word: Word::new()?,
+            reload: AtomicBool::new(false),
+            #[cfg(feature = "tokio")]
+            alarm: crate::async_context::Alarm::default(),
+        })
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
-        self.word.load(Ordering::Acquire) & STOP != 0
+        self.word.get() & STOP != 0
     }
 
     /// Asks for a stop. Async-signal-safe; returns whether it is the first time.
     pub(crate) fn stop(&self) -> bool {
-        let first = self.word.fetch_or(STOP, Ordering::AcqRel) & STOP == 0;
-        if first {
-            futex_wake_all(&self.word);
-        }
-        first
+        self.word.set(STOP) & STOP == 0
     }
 
     /// Asks for a reload. Async-signal-safe.
     pub(crate) fn reload(&self) {
         self.reload.store(true, Ordering::Release);
-        self.word.fetch_add(RELOAD, Ordering::AcqRel);
-        futex_wake_all(&self.word);
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(crate) fn word(&self) -> u32 {
-        self.word.load(Ordering::Acquire)
+        self.word.add(RELOAD);
     }
 
     fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::AcqRel)
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn word(&self) -> u32 {
+        self.word.get()
+    }
+
     /// Sleeps until `wanted` gives something or the deadline has passed.
     pub(crate) fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
         loop {
-            let word = self.word.load(Ordering::Acquire);
+            let seen = self.word.get();
             if let Some(found) = wanted() {
                 return Some(found);
             }
             if deadline.is_some_and(|deadline| now() >= deadline) {
                 return None;
             }
-            futex_wait(&self.word, word, deadline);
+            self.word.sleep(seen, deadline);
         }
     }
-}
-
-/// The pipe behind [`Context::as_fd`], never drained.
-#[derive(Debug)]
-pub(crate) struct Pipe {
-    reader: OwnedFd,
-    writer: OwnedFd,
-}
-
-impl Pipe {
-    pub(crate) fn new() -> Sys<Self> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        Ok(Self { reader, writer })
-    }
-
-    /// Makes the reader's end readable for good. Async-signal-safe.
-    pub(crate) fn make_readable(&self) {
-        while write(&self.writer, b"s") == Err(Errno::EINTR) {}
-    }
-}
-
-/// Reads the monotonic clock, by which every wait here is measured.
-pub(crate) fn now() -> Duration {
-    // The clock always exists (POSIX), and is never negative.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }

@@ -35,9 +35,16 @@ pub(crate) fn refuse_threads() -> Result<()> {
 
 /// Counts the threads, where `/proc` is mounted: the directory has two links of its own and one for
 /// each thread's.
+#[cfg(target_os = "linux")]
 fn threads() -> Option<libc::nlink_t> {
     let links = nix::sys::stat::stat(c"/proc/self/task").ok()?.st_nlink;
     links.checked_sub(2)
+}
+
+/// No call tells it that all of these systems have.
+#[cfg(not(target_os = "linux"))]
+fn threads() -> Option<u64> {
+    None
 }
 
 /// Gives the default disposition to every signal that the caller had ignored, as `nohup` does.
@@ -79,17 +86,33 @@ pub(crate) fn close_inherited() {
     }
 }
 
+/// Lists the open descriptors, or at least all that may be.
 fn open_descriptors() -> Vec<RawFd> {
     let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    match fs::read_dir("/proc/self/fd").or_else(|_| fs::read_dir("/dev/fd")) {
-        Ok(entries) => entries.filter_map(number).collect(),
-        Err(_) => (0..sys::open_max()).collect(),
+    match DESCRIPTORS.map(fs::read_dir) {
+        Some(Ok(entries)) => entries.filter_map(number).collect(),
+        _ => (0..sys::open_max()).collect(),
     }
 }
 
+/// The folder that lists them. On the BSDs `/dev/fd` has only the first three unless fdescfs is mounted.
+const DESCRIPTORS: Option<&str> = match () {
+    #[cfg(target_os = "linux")]
+    () => Some("/proc/self/fd"),
+    #[cfg(target_vendor = "apple")]
+    () => Some("/dev/fd"),
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    () => None,
+};
+
 /// Sets the permissions that no file of this process gets.
 pub(crate) fn set_umask(mask: u32) {
-    nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::unnecessary_cast,
+        reason = "mode_t has 16 bits elsewhere"
+    )]
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask as libc::mode_t));
 }
 
 /// Leaves the caller's directory, so that its file system can be unmounted.

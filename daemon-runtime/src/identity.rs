@@ -3,10 +3,7 @@
 use std::ffi::CString;
 
 use nix::errno::Errno;
-use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
-    setresuid,
-};
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid};
 
 use crate::error::{Error, Result};
 use crate::sys::Sys;
@@ -45,7 +42,7 @@ impl Identity {
                 )));
             }
         };
-        let groups = entry.map_or_else(|| Ok(vec![gid]), |entry| getgrouplist(&entry.name, gid));
+        let groups = entry.map_or_else(|| Ok(vec![gid]), |entry| supplementary::of(&entry.name, gid));
         let groups =
             groups.map_err(|errno| Error::os(format!("cannot look up the groups of {label}"), errno))?;
         if !geteuid().is_root() {
@@ -58,9 +55,9 @@ impl Identity {
     /// and sees that it is so, and that there is no way back.
     pub(crate) fn take_on(&self) -> Result<()> {
         let cannot = |errno| Error::os(format!("cannot become {}", self.label), errno);
-        setgroups(&self.groups)
-            .and_then(|()| setresgid(self.gid, self.gid, self.gid))
-            .and_then(|()| setresuid(self.uid, self.uid, self.uid))
+        supplementary::set(&self.groups)
+            .and_then(|()| saved::set_group(self.gid))
+            .and_then(|()| saved::set_user(self.uid))
             .map_err(cannot)?;
         if self.is_taken_on().map_err(cannot)? {
             Ok(())
@@ -70,17 +67,14 @@ impl Identity {
     }
 
     fn is_taken_on(&self) -> Sys<bool> {
-        let (users, groups) = (getresuid()?, getresgid()?);
-        let mut supplementary = getgroups()?;
-        let mut wanted = self.groups.clone();
-        supplementary.sort_by_key(|gid| gid.as_raw());
-        wanted.sort_by_key(|gid| gid.as_raw());
-        wanted.dedup();
         let root = Uid::from_raw(0);
-        Ok([users.real, users.effective, users.saved] == [self.uid; 3]
-            && [groups.real, groups.effective, groups.saved] == [self.gid; 3]
-            && supplementary == wanted
-            && (self.uid == root || setresuid(root, root, root).is_err()))
+        let users = [getuid(), geteuid()];
+        let groups = [getgid(), getegid()];
+        Ok(users == [self.uid; 2]
+            && groups == [self.gid; 2]
+            && saved::are(self.uid, self.gid)?
+            && supplementary::are(&self.groups)?
+            && (self.uid == root || saved::set_user(root).is_err()))
     }
 }
 
@@ -121,4 +115,91 @@ fn find_group(name: &str) -> Result<Gid> {
         .map(|group| group.gid)
         .or_else(number)
         .ok_or_else(|| Error::failed(format!("there is no group {name}; give `group` one that exists")))
+}
+
+/// The systems on which the saved user and group can be set and read.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd", target_os = "dragonfly"))]
+mod saved {
+    use nix::unistd::{Gid, Uid, getresgid, getresuid, setresgid, setresuid};
+
+    use crate::sys::Sys;
+
+    pub(super) fn set_user(uid: Uid) -> Sys<()> {
+        setresuid(uid, uid, uid)
+    }
+
+    pub(super) fn set_group(gid: Gid) -> Sys<()> {
+        setresgid(gid, gid, gid)
+    }
+
+    pub(super) fn are(uid: Uid, gid: Gid) -> Sys<bool> {
+        Ok(getresuid()?.saved == uid && getresgid()?.saved == gid)
+    }
+}
+
+/// The others. For root `setuid` and `setgid` set all three, says POSIX; that there is no way back is seen by
+/// trying.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd", target_os = "dragonfly")))]
+mod saved {
+    use nix::unistd::{Gid, Uid, setgid, setuid};
+
+    use crate::sys::Sys;
+
+    pub(super) fn set_user(uid: Uid) -> Sys<()> {
+        setuid(uid)
+    }
+
+    pub(super) fn set_group(gid: Gid) -> Sys<()> {
+        setgid(gid)
+    }
+
+    pub(super) fn are(_: Uid, _: Gid) -> Sys<bool> {
+        Ok(true)
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+mod supplementary {
+    use std::ffi::CStr;
+
+    use nix::unistd::{Gid, getgrouplist, getgroups, setgroups};
+
+    use crate::sys::Sys;
+
+    pub(super) fn of(user: &CStr, gid: Gid) -> Sys<Vec<Gid>> {
+        getgrouplist(user, gid)
+    }
+
+    pub(super) fn set(groups: &[Gid]) -> Sys<()> {
+        setgroups(groups)
+    }
+
+    pub(super) fn are(groups: &[Gid]) -> Sys<bool> {
+        let sorted = |mut groups: Vec<Gid>| {
+            groups.sort_by_key(|gid| gid.as_raw());
+            groups.dedup();
+            groups
+        };
+        Ok(sorted(getgroups()?) == sorted(groups.to_vec()))
+    }
+}
+
+/// The directory service knows more groups than a process can have, and may answer with more than were set; the
+/// daemon gets its own one only.
+#[cfg(target_vendor = "apple")]
+mod supplementary {
+    use std::ffi::CStr;
+
+    use nix::unistd::Gid;
+
+    use crate::sys::Sys;
+    pub(super) use crate::sys::set_groups as set;
+
+    pub(super) fn of(_: &CStr, gid: Gid) -> Sys<Vec<Gid>> {
+        Ok(vec![gid])
+    }
+
+    pub(super) fn are(_: &[Gid]) -> Sys<bool> {
+        Ok(true)
+    }
 }

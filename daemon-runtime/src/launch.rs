@@ -21,7 +21,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, pipe2, read, setsid};
+use nix::unistd::{ForkResult, Pid, read, setsid};
 
 use crate::error::{Error, Result};
 use crate::holder::{Holder, Woken};
@@ -62,7 +62,7 @@ pub(crate) fn fork_daemon() -> Result<Side> {
 }
 
 fn pipe() -> Sys<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let (reader, writer) = sys::pipe(OFlag::empty())?;
     Ok((above_stdio(reader)?, above_stdio(writer)?))
 }
 

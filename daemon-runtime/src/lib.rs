@@ -1,8 +1,6 @@
 //! The runtime of [`daemonic`](https://docs.rs/daemonic), which is the crate to use: it forks, locks,
 //! signals and repeats.
-
-#[cfg(not(target_os = "linux"))]
-compile_error!("daemonic runs on Linux; other Unix systems are to come, Windows has no daemons");
+#![cfg(unix)]
 
 mod action;
 #[cfg(feature = "tokio")]
@@ -17,6 +15,7 @@ mod identity;
 mod launch;
 mod outcome;
 mod pidfile;
+mod pipe;
 mod readiness;
 mod repeat;
 mod settings;
@@ -26,6 +25,7 @@ mod stdio;
 mod stop;
 mod supervisor;
 mod sys;
+mod word;
 
 pub use action::{Action, IntoAction};
 pub use body::{Body, BodyResult, Once};

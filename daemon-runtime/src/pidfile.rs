@@ -11,7 +11,7 @@
 //! | 1 | the daemon, or whoever removes a stale file | this file is in use |
 //! | 2 | the daemon, by an open-file-description lock | still in use, even if the body has closed a descriptor of this file, which drops the other two |
 
-use std::ffi::{CStr, CString, OsString, c_int};
+use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
 use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
-use crate::sys::Sys;
+use crate::sys::{Lock, Sys, is_free, record_lock};
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -223,7 +223,7 @@ impl Pidfile {
     /// Says who is in the way though no daemon is: a reader's lock, or a remover that hangs.
     fn no_lock(&self, file: &OwnedFd) -> Error {
         let path = shown(self.path());
-        match first_lock(file, libc::F_WRLCK, DAEMON, 2) {
+        match first_lock(file, Lock::Write, DAEMON, 2) {
             Ok(Some(lock)) if lock.l_pid > 0 => Error::failed(format!(
                 "cannot lock pidfile {path}: held by pid {}, which is not its daemon",
                 lock.l_pid
@@ -239,7 +239,7 @@ impl Pidfile {
     /// Says why the path can't be opened.
     fn cannot_open(&self, errno: Errno) -> Error {
         match errno {
-            Errno::ELOOP => Error::failed(format!(
+            IS_LINK => Error::failed(format!(
                 "pidfile {} is a symbolic link; give the path of the file itself",
                 shown(self.path())
             )),
@@ -264,6 +264,16 @@ impl Pidfile {
 /// Never follows a link, never hangs on a FIFO, never gets a terminal, never reaches a child.
 const SAFELY: OFlag =
     OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+
+/// What `O_NOFOLLOW` fails with: ELOOP, says POSIX.
+const IS_LINK: Errno = match () {
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+    () => Errno::EMLINK,
+    #[cfg(target_os = "netbsd")]
+    () => Errno::EFTYPE,
+    #[cfg(not(any(target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd")))]
+    () => Errno::ELOOP,
+};
 
 /// The pidfile that this process holds; the lock goes with it.
 #[must_use = "dropping this removes the pidfile and releases the lock"]
@@ -388,34 +398,30 @@ fn presence(file: &OwnedFd, size: i64) -> Sys<Presence> {
 
 /// Tells who write-locks a byte. A reader's lock doesn't count: anybody who may read the file can take one.
 fn holder(file: &OwnedFd, byte: i64) -> Sys<Option<Presence>> {
-    Ok(first_lock(file, libc::F_RDLCK, byte, 1)?.map(|lock| match lock.l_pid {
+    Ok(first_lock(file, Lock::Read, byte, 1)?.map(|lock| match lock.l_pid {
         pid if pid > 0 => Presence::Holder(Pid::from_raw(pid)),
         _ => Presence::Unnamed,
     }))
 }
 
 /// Asks for the first lock that would be in the way of one of ours.
-fn first_lock(file: impl AsFd, kind: c_int, byte: i64, length: i64) -> Sys<Option<libc::flock>> {
-    let mut lock = range(kind, byte, length);
+fn first_lock(file: impl AsFd, kind: Lock, byte: i64, length: i64) -> Sys<Option<libc::flock>> {
+    let mut lock = record_lock(kind, byte, length);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
-    Ok((c_int::from(lock.l_type) != libc::F_UNLCK).then_some(lock))
+    Ok((!is_free(&lock)).then_some(lock))
 }
 
 fn lock(file: &OwnedFd, byte: i64, length: i64) -> Sys<()> {
-    fcntl(file, FcntlArg::F_SETLK(&range(libc::F_WRLCK, byte, length))).map(drop)
+    fcntl(file, FcntlArg::F_SETLK(&record_lock(Lock::Write, byte, length))).map(drop)
 }
 
+#[cfg(target_os = "linux")]
 fn lock_description(file: &OwnedFd, byte: i64) -> Sys<()> {
-    fcntl(file, FcntlArg::F_OFD_SETLK(&range(libc::F_WRLCK, byte, 1))).map(drop)
+    fcntl(file, FcntlArg::F_OFD_SETLK(&record_lock(Lock::Write, byte, 1))).map(drop)
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the constants are small, the field is a short")]
-fn range(kind: c_int, byte: i64, length: i64) -> libc::flock {
-    libc::flock {
-        l_type: kind as i16,
-        l_whence: libc::SEEK_SET as i16,
-        l_start: byte,
-        l_len: length,
-        l_pid: 0,
-    }
+/// POSIX.1-2024 has such locks, but not yet the systems.
+#[cfg(not(target_os = "linux"))]
+fn lock_description(_: &OwnedFd, _: i64) -> Sys<()> {
+    Err(Errno::ENOSYS)
 }

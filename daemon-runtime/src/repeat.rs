@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::body::Ending;
 use crate::body::sealed::{IntoEnding, Live};
-use crate::context::{Context, now};
+use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::word::now;
 
 /// Marks a [`Daemon`](crate::Daemon) whose body is called once a period, and says how.
 #[derive(Debug, Clone, Copy)]

@@ -15,9 +15,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::getpid;
 
-use crate::context::{Context, Flag, Pipe, State};
+use crate::context::{Context, Flag, State};
 use crate::error::{Error, Result};
 use crate::pidfile::{FileId, Held};
+use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::stdio::Streams;
 use crate::supervisor::Supervisor;
@@ -39,12 +40,13 @@ use crate::sys::{self, Disposition};
 pub struct Signal(c_int);
 
 macro_rules! signals {
-    ($($(#[$doc:meta])* $name:ident)*) => {
+    ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $name:ident)*) => {
         impl Signal {
-            $($(#[$doc])* pub const $name: Self = Self(libc::$name);)*
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? pub const $name: Self = Self(libc::$name);)*
         }
 
-        const SIGNALS: &[(&str, Signal)] = &[$((stringify!($name), Signal::$name)),*];
+        const SIGNALS: &[(&str, Signal)] =
+            &[$($(#[cfg($cfg)])? (stringify!($name), Signal::$name)),*];
     };
 }
 
@@ -63,7 +65,8 @@ signals! {
     SIGALRM
     /// The window's size has changed; some servers stop gracefully by it.
     SIGWINCH
-    /// Power is failing.
+    /// Power is failing; only on Linux.
+    #[cfg(target_os = "linux")]
     SIGPWR
     /// Hang up: it means *reload* here, so it can't mean *stop*.
     SIGHUP
@@ -164,6 +167,7 @@ impl Living {
         let owner = held.owner();
         let supervisor = if streams.is_none() { Supervisor::find() } else { Supervisor::default() };
         let cannot = |errno| Error::os("cannot install the signal handlers", errno);
+        let flag = Flag::new().map_err(cannot)?;
         let pipe = with_pipe.then(Pipe::new).transpose().map_err(cannot)?.map(Arc::new);
         let life: &'static Life = Box::leak(Box::new(Life {
             name: name.to_owned(),
@@ -172,7 +176,7 @@ impl Living {
             streams,
             pidfile: held.id(),
             held: Mutex::new(Some(held)),
-            state: State { owner, flag: Flag::default(), supervisor, readiness: Mutex::new(None) },
+            state: State { owner, flag, supervisor, readiness: Mutex::new(None) },
             pipe: Mutex::new(pipe),
             ended: AtomicBool::new(false),
             next: OnceLock::new(),
@@ -297,7 +301,7 @@ impl Life {
     fn stop(&self, signal: c_int) {
         if self.state.flag.stop() {
             if let Ok(Some(pipe)) = self.pipe.try_lock().as_deref() {
-                pipe.make_readable();
+                pipe.write();
             }
         } else if signal == libc::SIGINT && self.manner == Manner::GracefulForeground {
             die_of(signal);

@@ -1,35 +1,42 @@
 //! How long a process has been there.
 
-use std::fs::File;
-use std::io::Read;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
-
-use crate::sys;
 
 /// Gives the age of a process, as
 /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
 /// tell it, where there is a `/proc`.
+#[cfg(target_os = "linux")]
 pub(crate) fn age(pid: Pid) -> Option<Duration> {
+    use std::fs::File;
+    use std::io::Read;
+
+    use nix::time::{ClockId, clock_gettime};
+
     let mut text = [0; 1024];
     let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
     let ticks = start_ticks(&String::from_utf8_lossy(&text[..length]))?;
-    let per_second = sys::clock_ticks()?;
+    let per_second = crate::sys::clock_ticks()?;
     let started = Duration::from_secs(ticks / per_second)
         + Duration::from_secs(ticks % per_second) / u32::try_from(per_second).ok()?;
     Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?).checked_sub(started)
 }
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn age(_: Pid) -> Option<Duration> {
+    None
+}
+
 /// Reads the 22nd field. The second one is the command in parentheses, which may itself hold spaces and
 /// parentheses.
+#[cfg(target_os = "linux")]
 fn start_ticks(stat: &str) -> Option<u64> {
     let (_, after_command) = stat.rsplit_once(')')?;
     after_command.split_whitespace().nth(22 - 3)?.parse().ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

@@ -7,12 +7,14 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::{sync::atomic::AtomicU32, time::Duration};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
+#[cfg(target_vendor = "apple")]
+use nix::unistd::Gid;
 use nix::unistd::{ForkResult, Pid};
 
 /// The result of a system call.
@@ -52,6 +54,7 @@ pub(crate) struct PidFd(OwnedFd);
 
 impl PidFd {
     /// Opens the process that has this PID now.
+    #[cfg(target_os = "linux")]
     pub(crate) fn open(pid: Pid) -> Sys<Self> {
         // SAFETY: the call takes two integers and touches no memory.
         let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
@@ -61,6 +64,7 @@ impl PidFd {
     }
 
     /// Sends a signal to just this process, never to a successor of its PID.
+    #[cfg(target_os = "linux")]
     pub(crate) fn signal(&self, signal: c_int) -> Sys<()> {
         let fd = self.0.as_raw_fd();
         // SAFETY: the siginfo pointer may be null, which makes it as if `kill` had been called; the
@@ -69,6 +73,16 @@ impl PidFd {
             libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, ptr::null::<libc::siginfo_t>(), 0)
         })
         .map(drop)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn open(_: Pid) -> Sys<Self> {
+        Err(Errno::ENOSYS)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn signal(&self, _: c_int) -> Sys<()> {
+        Err(Errno::ENOSYS)
     }
 }
 
@@ -188,10 +202,68 @@ pub(crate) fn notify_of_closing(pipe: &OwnedFd, process: Option<Pid>) -> Sys<()>
     fcntl(pipe, FcntlArg::F_SETFL(flags)).map(drop)
 }
 
+/// Makes a pipe that no child gets by an exec.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn pipe(flags: OFlag) -> Sys<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(flags | OFlag::O_CLOEXEC)
+}
+
+/// The same where there is no pipe2. Between the calls another thread may fork, and its child have the pipe.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn pipe(flags: OFlag) -> Sys<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = nix::unistd::pipe()?;
+    for end in [&reader, &writer] {
+        fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+        fcntl(end, FcntlArg::F_SETFL(flags))?;
+    }
+    Ok((reader, writer))
+}
+
+/// Says whether a record lock is for reading or for writing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lock {
+    Read,
+    Write,
+}
+
+/// Describes a lock on some bytes from the start of a file.
+pub(crate) fn record_lock(kind: Lock, start: i64, length: i64) -> libc::flock {
+    // SAFETY: flock is plain data, for which all zeros is a value; some systems have more fields than POSIX.
+    let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
+    #[allow(clippy::cast_possible_truncation, reason = "the constants are small, the fields are shorts")]
+    {
+        lock.l_type = match kind {
+            Lock::Read => libc::F_RDLCK as _,
+            Lock::Write => libc::F_WRLCK as _,
+        };
+        lock.l_whence = libc::SEEK_SET as _;
+    }
+    lock.l_start = start;
+    lock.l_len = length;
+    lock
+}
+
+/// Tells whether `F_GETLK` has found nothing in the way.
+pub(crate) fn is_free(lock: &libc::flock) -> bool {
+    c_int::from(lock.l_type) == c_int::from(libc::F_UNLCK)
+}
+
+// ---- identity ----
+
+/// Sets the supplementary groups, on the Unix whose nix has no function for it.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn set_groups(groups: &[Gid]) -> Sys<()> {
+    let groups: Vec<libc::gid_t> = groups.iter().map(|gid| gid.as_raw()).collect();
+    let count = c_int::try_from(groups.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the pointer is to `count` group numbers that live through the call.
+    Errno::result(unsafe { libc::setgroups(count, groups.as_ptr()) }).map(drop)
+}
+
 // ---- sleeping on a word ----
 
 /// Sleeps until the word is woken, it no longer has this value, or the monotonic clock has reached
 /// the deadline. Returns early for no reason at times; the caller looks again.
+#[cfg(target_os = "linux")]
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, deadline: Option<Duration>) {
     let deadline = deadline.and_then(timespec);
     let timeout = deadline.as_ref().map_or(ptr::null(), ptr::from_ref);
@@ -211,6 +283,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, value: u32, deadline: Option<Duration
 }
 
 /// Wakes everybody who sleeps on the word. Async-signal-safe.
+#[cfg(target_os = "linux")]
 pub(crate) fn futex_wake_all(word: &AtomicU32) {
     let (wake, all) = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, c_int::MAX);
     // SAFETY: the word lives through the call, which only compares its address with the sleepers'.
@@ -218,6 +291,7 @@ pub(crate) fn futex_wake_all(word: &AtomicU32) {
 }
 
 /// `None` for a moment that no clock will reach.
+#[cfg(target_os = "linux")]
 fn timespec(moment: Duration) -> Option<libc::timespec> {
     Some(libc::timespec { tv_sec: moment.as_secs().try_into().ok()?, tv_nsec: moment.subsec_nanos().into() })
 }
@@ -225,6 +299,7 @@ fn timespec(moment: Duration) -> Option<libc::timespec> {
 // ---- numbers of the system ----
 
 /// Gives the clock ticks per second of `/proc/PID/stat`.
+#[cfg(target_os = "linux")]
 pub(crate) fn clock_ticks() -> Option<u64> {
     // SAFETY: `sysconf` takes an integer and has no effect.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0)
@@ -232,6 +307,6 @@ pub(crate) fn clock_ticks() -> Option<u64> {
 
 /// Gives a number that no open descriptor reaches.
 pub(crate) fn open_max() -> RawFd {
-    // SAFETY: as above.
+    // SAFETY: `sysconf` takes an integer and has no effect.
     RawFd::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).unwrap_or(1024)
 }

@@ -1,0 +1,50 @@
+//! A pipe to one's own process: how a signal handler wakes whoever polls.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::write;
+
+use crate::sys::{self, Sys};
+
+/// A pipe of which both ends are here. Neither blocks.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Pipe {
+    pub(crate) fn new() -> Sys<Self> {
+        let (reader, writer) = sys::pipe(OFlag::O_NONBLOCK)?;
+        Ok(Self { reader, writer })
+    }
+
+    pub(crate) fn reader(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    /// Makes the reader's end readable. Async-signal-safe.
+    pub(crate) fn write(&self) {
+        while write(&self.writer, b"!") == Err(Errno::EINTR) {}
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Pipe {
+    /// Waits until there is something to read, for ever or for this long, rounded up to a millisecond.
+    pub(crate) fn is_readable_within(&self, left: Option<std::time::Duration>) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let millis = left.map(|left| left.as_micros().div_ceil(1000));
+        let timeout =
+            millis.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        poll(&mut [PollFd::new(self.reader(), PollFlags::POLLIN)], timeout) == Ok(1)
+    }
+
+    /// Reads all that there is.
+    pub(crate) fn drain(&self) {
+        let mut buffer = [0; 64];
+        while matches!(nix::unistd::read(&self.reader, &mut buffer), Ok(1..) | Err(Errno::EINTR)) {}
+    }
+}
