@@ -1,0 +1,198 @@
+//! The helper programs that need what other crates have, and a daemon that is one of them.
+#![allow(dead_code, reason = "each test uses its own part of this")]
+
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::common::{Answer, Process, Subject, wait_until};
+
+/// Gives the path of one of these programs, built once for each test binary.
+pub fn program(name: &str) -> &'static Path {
+    static PROGRAMS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let package = ["--package", "daemonic-test-async-programs"];
+    let programs = PROGRAMS.get_or_init(|| {
+        let all = ["asynchronous", "inside", "pair", "service", "whole_async"];
+        let mut programs = build(&[&package[..], &all.map(|name| ["--bin", name]).concat()].concat());
+        // The one that the features of the others would change.
+        programs.extend(build(&[&package[..], &["--no-default-features", "--bin", "inside_plain"]].concat()));
+        programs
+    });
+    programs.iter().find(|path| path.ends_with(name)).expect("a program of that name")
+}
+
+/// Builds programs, and gives their paths.
+pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the programs don't build");
+    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
+}
+
+/// Reads `{…,"executable":"/target/debug/service",…}`.
+fn executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(r#""executable":""#)?;
+    Some(rest.split_once('"')?.0.into())
+}
+
+/// A daemon in the folder of a [`Subject`], that is another program.
+///
+/// Dropping it ends every process that has come of it.
+pub struct Service {
+    subject: Subject,
+    program: PathBuf,
+}
+
+impl Deref for Service {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+impl Service {
+    pub fn of(program: &Path) -> Self {
+        Self { subject: Subject::new(), program: program.into() }
+    }
+
+    /// The scripted one, whose body has a `Context`.
+    pub fn new(body: &str) -> Self {
+        Self::of(program("service")).key("body", body)
+    }
+
+    /// One of the async ones.
+    pub fn variant(variant: &str) -> Self {
+        Self::of(program("asynchronous")).key("variant", variant)
+    }
+
+    pub fn key(self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        Self { subject: self.subject.key(key, value), ..self }
+    }
+
+    pub fn without(self, key: &str) -> Self {
+        Self { subject: self.subject.without(key), ..self }
+    }
+
+    pub fn form(self, form: &str) -> Self {
+        self.key("form", form)
+    }
+
+    /// Lets `start` wait for the body.
+    pub fn waiting(self, milliseconds: u32) -> Self {
+        self.key("wait_ready", milliseconds.to_string())
+    }
+
+    /// Gives the script a file to wait for: the step `until` is about it.
+    pub fn until(self, body: &str) -> Self {
+        let body = body.replace("until", &format!("until {}", self.path("go").display()));
+        self.key("body", body)
+    }
+
+    /// Makes the file that the step `until` waits for.
+    pub fn go(&self) {
+        fs::write(self.path("go"), "").expect("a file");
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.pidfile().parent().expect("a folder").into()
+    }
+
+    pub fn action(&self, action: &str) -> Command {
+        let mut command = self.command(&self.program);
+        command.arg(action);
+        command
+    }
+
+    pub fn act(&self, action: &str) -> Answer {
+        Answer::of(self.action(action))
+    }
+
+    #[track_caller]
+    pub fn start(&self) -> Process {
+        self.act("start").started()
+    }
+
+    /// Begins an action, and doesn't wait for its end.
+    pub fn begin(&self, action: &str) -> Child {
+        self.action(action).spawn().expect("the program runs")
+    }
+
+    /// Stops the daemon, which must return by itself.
+    #[track_caller]
+    pub fn stop(&self, daemon: Process) {
+        self.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+
+    /// Runs the daemon in the foreground, with its output in the log, and waits until it is set up.
+    pub fn run(&self) -> Run {
+        self.run_by(self.action("run"))
+    }
+
+    pub fn run_by(&self, mut command: Command) -> Run {
+        let log = fs::File::options().create(true).append(true).open(self.log()).expect("a log");
+        let child = command.stdout(log).spawn().expect("the program runs");
+        let process = Process(child.id().try_into().expect("a pid"));
+        wait_until("the pidfile of run", || self.pid_text() == format!("{process}\n"));
+        Run { child, process }
+    }
+
+    /// Gives the process that holds the pidfile.
+    pub fn daemon(&self) -> Process {
+        wait_until("a pidfile", || self.pid_text().ends_with('\n'));
+        Process(self.pid_text().trim().parse().expect("a pid"))
+    }
+
+    /// Gives the number that a line of the log ends with, as in `forked 42`.
+    pub fn number(&self, word: &str) -> Process {
+        let find = || {
+            let text = self.log_text();
+            let (_, rest) = text.split_once(&format!("{word} "))?;
+            rest.split_once('\n')?.0.parse().ok().map(Process)
+        };
+        crate::common::wait_for(format_args!("{word} and a number"), find)
+    }
+
+    /// Waits until the log is just this.
+    #[track_caller]
+    pub fn logs(&self, text: &str) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.log_text() != text {
+            assert!(std::time::Instant::now() < deadline, "{:?} isn't {text:?}", self.log_text());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    /// Lists the living processes that have come of this, whatever they are.
+    pub fn processes(&self) -> Vec<Process> {
+        let all = Process::with_environment(&format!("SUBJECT_FOLDER={}", self.folder().display()));
+        all.into_iter().filter(|process| process.is_alive()).collect()
+    }
+
+    /// Fails if there is a process, a pidfile, or a lock that keeps the next one from starting.
+    #[track_caller]
+    pub fn left_nothing(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
+        assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
+    }
+}
+
+/// A daemon in the foreground.
+pub struct Run {
+    pub child: Child,
+    pub process: Process,
+}
+
+impl Run {
+    #[track_caller]
+    pub fn answer(self) -> Answer {
+        Answer::from(self.child)
+    }
+}

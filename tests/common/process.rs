@@ -1,0 +1,139 @@
+//! A process, as `/proc` shows it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::{wait_for, wait_until};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Process(pub i32);
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Process {
+    /// Lists the processes whose environment has an entry.
+    pub fn with_environment(entry: &str) -> Vec<Self> {
+        let has = |process: &Self| {
+            let environment = fs::read(process.path("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|other| other == entry.as_bytes())
+        };
+        let all = fs::read_dir("/proc").expect("/proc");
+        let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok().map(Self);
+        all.flatten().filter_map(pid).filter(has).collect()
+    }
+
+    /// Tells whether it runs; a zombie doesn't.
+    pub fn is_alive(self) -> bool {
+        fs::read_to_string(self.path("status")).is_ok_and(|text| {
+            !text.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX"))
+        })
+    }
+
+    pub fn wait_until_gone(self) {
+        wait_until(format_args!("the end of {self}"), || !self.is_alive());
+    }
+
+    /// Waits for its end, and tells how it ended. It must be an orphan, or a child of this process.
+    pub fn ending(self) -> WaitStatus {
+        wait_for(format_args!("the end of {self}"), || {
+            match waitpid(Pid::from_raw(self.0), Some(WaitPidFlag::WNOHANG)).expect("a child") {
+                WaitStatus::StillAlive => None,
+                status => Some(status),
+            }
+        })
+    }
+
+    /// Waits for its end, which must be an exit, and gives the code.
+    pub fn exit_code(self) -> i32 {
+        match self.ending() {
+            WaitStatus::Exited(_, code) => code,
+            other => panic!("no exit: {other:?}"),
+        }
+    }
+
+    /// Waits for its end, which must be by a signal, and gives that.
+    pub fn killer(self) -> Signal {
+        match self.ending() {
+            WaitStatus::Signaled(_, signal, _) => signal,
+            other => panic!("not killed: {other:?}"),
+        }
+    }
+
+    pub fn signal(self, signal: Signal) {
+        kill(Pid::from_raw(self.0), signal).expect("a process to signal");
+    }
+
+    /// Reads a line of `/proc/PID/status`.
+    pub fn status(self, field: &str) -> String {
+        let text = fs::read_to_string(self.path("status")).expect("a process");
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.expect("a field of /proc/PID/status").trim().to_owned()
+    }
+
+    /// Reads a set of signals out of `/proc/PID/status`.
+    pub fn signals(self, field: &str) -> Vec<Signal> {
+        let mask = u64::from_str_radix(&self.status(field), 16).expect("a mask");
+        let numbers = (1..=64).filter(|signal| mask >> (signal - 1) & 1 == 1);
+        numbers.filter_map(|number| Signal::try_from(number).ok()).collect()
+    }
+
+    /// Reads a field of `/proc/PID/stat`, counted as in its manual page, from the third on; none if the
+    /// process is gone.
+    pub fn stat(self, field: usize) -> Option<i32> {
+        let text = fs::read_to_string(self.path("stat")).ok()?;
+        let (_, rest) = text.rsplit_once(')')?;
+        rest.split_whitespace().nth(field - 3)?.parse().ok()
+    }
+
+    pub fn parent(self) -> Option<Self> {
+        self.stat(4).map(Self)
+    }
+
+    pub fn session(self) -> Option<Self> {
+        self.stat(6).map(Self)
+    }
+
+    /// Reads one of its links: `cwd`, `exe`, `fd/0`.
+    pub fn link(self, name: &str) -> PathBuf {
+        fs::read_link(self.path(name)).unwrap_or_default()
+    }
+
+    /// Lists what its descriptors lead to, in the order of their numbers.
+    pub fn descriptors(self) -> Vec<(u32, PathBuf)> {
+        let entries = fs::read_dir(self.path("fd")).into_iter().flatten().flatten();
+        let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let mut numbers: Vec<u32> = entries.filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|fd| (fd, self.link(&format!("fd/{fd}")))).collect()
+    }
+
+    pub fn has_open(self, path: &Path) -> bool {
+        self.descriptors().iter().any(|(_, open)| open == path)
+    }
+
+    /// Lists its children, zombies too.
+    pub fn children(self) -> String {
+        fs::read_to_string(self.path(&format!("task/{self}/children"))).expect("a process")
+    }
+
+    /// Gives the words of its command line.
+    pub fn command_line(self) -> Vec<OsString> {
+        let text = fs::read(self.path("cmdline")).unwrap_or_default();
+        text.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect()
+    }
+
+    fn path(self, name: &str) -> PathBuf {
+        format!("/proc/{self}/{name}").into()
+    }
+}

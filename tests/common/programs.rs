@@ -1,0 +1,49 @@
+//! The helper programs, built once for each test binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+/// Gives the path of a helper program.
+pub fn program(name: &str) -> &'static Path {
+    static PROGRAMS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let programs = PROGRAMS.get_or_init(|| {
+        adopt_orphans();
+        listen_to_signals();
+        build()
+    });
+    programs.iter().find(|path| path.ends_with(name)).expect("a helper program of that name")
+}
+
+/// Makes this process the parent of all daemons that the tests start, so that it learns how they end.
+fn adopt_orphans() {
+    nix::sys::prctl::set_child_subreaper(true).expect("a child subreaper");
+}
+
+/// Undoes what a shell does to the signals of a command in the background, which the daemons would inherit.
+#[allow(unsafe_code, reason = "there is no safe signal")]
+fn listen_to_signals() {
+    for number in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default disposition calls nothing of ours.
+        unsafe { signal(number, SigHandler::SigDfl) }.expect("a default");
+    }
+}
+
+fn build() -> Vec<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "daemonic-test-programs", "--bins", "--message-format=json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the helper programs don't build");
+    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
+}
+
+/// Reads `{…,"executable":"/target/debug/subject",…}`.
+fn executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(r#""executable":""#)?;
+    Some(rest.split_once('"')?.0.into())
+}

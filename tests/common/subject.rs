@@ -1,0 +1,390 @@
+//! A daemon to be tested: a folder of its own, its keys, and what it answers.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::{Process, program, wait_until};
+
+/// The user and group that owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// How long a program may take to answer or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon in a folder of its own, with `subject.pid` and `subject.log`, that parks.
+///
+/// Dropping it ends every process that has come of it.
+pub struct Subject {
+    folder: TempDir,
+    program: PathBuf,
+    keys: BTreeMap<String, OsString>,
+}
+
+impl Subject {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let subject = Self { folder, program: program("subject").into(), keys: BTreeMap::new() };
+        let (pidfile, log) = (subject.pidfile(), subject.log());
+        subject.key("pidfile", pidfile).key("stdout", log).body("park")
+    }
+
+    /// Sets a key of the builder, or one of the program's own.
+    pub fn key(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.keys.insert(format!("SUBJECT_{}", key.to_uppercase()), value.as_ref().into());
+        self
+    }
+
+    pub fn without(mut self, key: &str) -> Self {
+        self.keys.remove(&format!("SUBJECT_{}", key.to_uppercase()));
+        self
+    }
+
+    /// Says what the body does.
+    pub fn body(self, script: impl AsRef<OsStr>) -> Self {
+        self.key("body", script)
+    }
+
+    /// Gives the body a `Context`.
+    pub fn graceful(self, script: impl AsRef<OsStr>) -> Self {
+        self.key("context", "").body(script)
+    }
+
+    /// Makes it a repeating one.
+    pub fn every(self, milliseconds: u32, script: impl AsRef<OsStr>) -> Self {
+        self.key("every", milliseconds.to_string()).body(script)
+    }
+
+    /// Puts everything where any user may execute, read and write it.
+    pub fn open_to_all(mut self) -> Self {
+        let copy = self.path("subject");
+        // By another process: a descriptor that a parallel test's fork inherits makes the file busy.
+        let copied = Command::new("cp").arg(&self.program).arg(&copy).status();
+        assert!(copied.expect("cp runs").success());
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o1777)).expect("permissions");
+        self.program = copy;
+        self
+    }
+
+    /// Gives a path in the daemon's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn pidfile(&self) -> PathBuf {
+        self.path("subject.pid")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.path("subject.log")
+    }
+
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// Gives the log once it has a line.
+    #[track_caller]
+    pub fn log_with(&self, line: &str) -> String {
+        wait_until(format_args!("the line {line:?} in the log"), || {
+            self.log_text().lines().any(|other| other == line)
+        });
+        self.log_text()
+    }
+
+    /// Gives the text of the pidfile.
+    pub fn pid_text(&self) -> String {
+        fs::read_to_string(self.pidfile()).unwrap_or_default()
+    }
+
+    /// Prepares one of the helper programs in this daemon's environment.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.envs(&self.keys).env("SUBJECT_FOLDER", self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Prepares an action.
+    pub fn action(&self, action: &str) -> Command {
+        let mut command = self.command(&self.program);
+        command.arg(action);
+        command
+    }
+
+    /// Prepares an action that a wrapper executes, such as `env --ignore-signal=HUP`.
+    pub fn wrapped(&self, wrapper: &[&str], action: &str) -> Command {
+        let mut command = self.command(wrapper[0]);
+        command.args(&wrapper[1..]).arg(&self.program).arg(action);
+        command
+    }
+
+    /// Prepares an action that a shell executes after its own commands.
+    pub fn after(&self, commands: &str, action: &str) -> Command {
+        self.wrapped(&["sh", "-c", &format!("{commands}; exec \"$0\" \"$@\"")], action)
+    }
+
+    /// Prepares an action under strace, which writes to the file `trace`.
+    pub fn traced(&self, arguments: &[&str], action: &str) -> Command {
+        let trace = self.path("trace");
+        let strace = ["strace", "-f", "-o", trace.to_str().expect("text")];
+        self.wrapped(&[&strace, arguments].concat(), action)
+    }
+
+    /// Prepares an action of a user who owns nothing.
+    pub fn by_nobody(&self, action: &str) -> Command {
+        let mut command = self.action(action);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    }
+
+    /// Does an action.
+    pub fn act(&self, action: &str) -> Answer {
+        Answer::of(self.action(action))
+    }
+
+    /// Starts the daemon, which must succeed, and gives its process.
+    #[track_caller]
+    pub fn start(&self) -> Process {
+        self.act("start").started()
+    }
+
+    /// Runs the daemon in the foreground, and waits until it is set up.
+    pub fn run(&self) -> Foreground {
+        let child = self.action("run").spawn().expect("the subject runs");
+        let process = Process(child.id().try_into().expect("a pid"));
+        wait_until("the pidfile of run", || self.pid_text() == format!("{process}\n"));
+        wait_until("the handlers of run", || process.signals("SigCgt").contains(&Signal::SIGHUP));
+        Foreground { child, process }
+    }
+
+    /// Has one process do many actions.
+    pub fn converse(&self) -> Conversation {
+        Conversation::with(&mut self.action("converse"))
+    }
+
+    /// Has another process lock a file.
+    pub fn lock(&self, path: &Path, kind: &str, start: i64, length: i64) -> Locker {
+        let mut command = self.command(program("locker"));
+        command.arg(path).args([kind, &start.to_string(), &length.to_string()]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the locker runs");
+        let process = Process(child.id().try_into().expect("a pid"));
+        let word = lines(child.stdout.take().expect("stdout")).recv_timeout(PATIENCE);
+        assert_eq!(word.as_deref(), Ok("locked"));
+        Locker { child, process }
+    }
+
+    /// Lists the living processes that have come of this daemon.
+    pub fn processes(&self) -> Vec<Process> {
+        let is_subject = |process: &Process| process.link("exe") == self.program && process.is_alive();
+        self.everything().into_iter().filter(is_subject).collect()
+    }
+
+    /// Fails if there is a process or a pidfile.
+    #[track_caller]
+    pub fn left_nothing(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
+        assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
+    }
+
+    /// Waits until there is neither a process nor a pidfile.
+    #[track_caller]
+    pub fn leaves_nothing(&self) {
+        wait_until("the end of all processes", || self.processes().is_empty());
+        assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
+    }
+
+    fn everything(&self) -> Vec<Process> {
+        Process::with_environment(&format!("SUBJECT_FOLDER={}", self.folder.path().display()))
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            let left = self.everything();
+            if left.is_empty() {
+                return;
+            }
+            for process in left {
+                let _ = kill(Pid::from_raw(process.0), Signal::SIGKILL);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// What an action has printed, and its exit status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn of(mut command: Command) -> Self {
+        Self::from(command.spawn().expect("the program runs"))
+    }
+
+    /// Waits for the end of a program and of its output.
+    #[track_caller]
+    pub fn from(child: Child) -> Self {
+        let pid = child.id();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
+        let output = receiver.recv_timeout(PATIENCE);
+        let output =
+            output.unwrap_or_else(|_| panic!("pid {pid} hangs, or its output is held open")).expect("output");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Succeeds or not, as the code says, with a message on stdout and nothing on stderr.
+    #[track_caller]
+    pub fn says(&self, code: i32, message: &str) {
+        assert_eq!(self.parts(), (Some(code), format!("{message}\n").as_str(), ""));
+    }
+
+    /// Fails with a message on stderr and nothing on stdout.
+    #[track_caller]
+    pub fn fails(&self, code: i32, message: &str) {
+        assert_eq!(self.parts(), (Some(code), "", format!("{message}\n").as_str()));
+    }
+
+    /// Fails with a message on stderr that has certain parts.
+    #[track_caller]
+    pub fn fails_naming(&self, code: i32, parts: &[&str]) {
+        assert_eq!((self.status.code(), self.stdout.as_str()), (Some(code), ""), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} in {self:?}");
+        }
+    }
+
+    /// Has started a daemon, which lives.
+    #[track_caller]
+    pub fn started(&self) -> Process {
+        let process = self.pid();
+        self.says(0, &format!("subject: started (pid {process})"));
+        process
+    }
+
+    /// Is of a status that says that this process runs.
+    #[track_caller]
+    pub fn runs(&self, process: Process) {
+        let (code, text, errors) = self.parts();
+        let up = text
+            .strip_prefix(&format!("subject: running (pid {process}, up "))
+            .and_then(|rest| rest.strip_suffix("s)\n"));
+        let whole_seconds =
+            up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " mh".contains(letter)));
+        assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");
+    }
+
+    /// Gives the process that the message names.
+    #[track_caller]
+    pub fn pid(&self) -> Process {
+        let digits = self.stdout.split_once("(pid ").map(|(_, rest)| rest.split([',', ')']).next());
+        let pid = digits.flatten().and_then(|digits| digits.parse().ok());
+        Process(pid.unwrap_or_else(|| panic!("no pid in {self:?}")))
+    }
+
+    fn parts(&self) -> (Option<i32>, &str, &str) {
+        (self.status.code(), &self.stdout, &self.stderr)
+    }
+
+    pub fn signal(&self) -> Option<Signal> {
+        self.status.signal().and_then(|number| Signal::try_from(number).ok())
+    }
+}
+
+/// A daemon that runs in the foreground.
+pub struct Foreground {
+    child: Child,
+    pub process: Process,
+}
+
+impl Foreground {
+    #[track_caller]
+    pub fn answer(self) -> Answer {
+        Answer::from(self.child)
+    }
+}
+
+/// One process that does one action after the other.
+pub struct Conversation {
+    child: Child,
+    pub process: Process,
+    words: ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Conversation {
+    /// Begins one by a command of its own.
+    pub fn with(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the subject runs");
+        let (words, answers) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
+        let process = Process(child.id().try_into().expect("a pid"));
+        Self { child, process, words, answers: lines(answers) }
+    }
+
+    /// Has it do an action, and gives the line that it says.
+    #[track_caller]
+    pub fn say(&mut self, action: &str) -> String {
+        self.begin(action);
+        self.hear()
+    }
+
+    pub fn begin(&mut self, action: &str) {
+        writeln!(self.words, "{action}").expect("it listens");
+    }
+
+    #[track_caller]
+    pub fn hear(&mut self) -> String {
+        self.answers.recv_timeout(PATIENCE).expect("an answer")
+    }
+
+    /// Ends it in order.
+    #[track_caller]
+    pub fn end(self) -> Answer {
+        drop(self.words);
+        Answer::from(self.child)
+    }
+}
+
+/// Reads lines as they come, without the wait for a line that never comes.
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.map(|line| sender.send(line)).take_while(Result::is_ok).count()
+    });
+    receiver
+}
+
+/// Somebody's process that holds a lock, until this is dropped.
+pub struct Locker {
+    child: Child,
+    pub process: Process,
+}
+
+impl Drop for Locker {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

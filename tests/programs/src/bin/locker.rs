@@ -1,0 +1,28 @@
+//! Holds a lock until its standard input ends, to stand in for somebody's process.
+//!
+//! Its arguments are the path, the kind (`read`, `write`, or `description` for a lock of the open file
+//! description, which has no owner), the first byte and the number of bytes.
+
+use std::env::args;
+use std::fs::File;
+use std::io::{self, Read};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc::{self, flock};
+
+fn main() {
+    let [path, kind, start, length] = args().skip(1).collect::<Vec<_>>().try_into().expect("four arguments");
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).expect("a file");
+    let lock = flock {
+        l_type: i16::try_from(if kind == "read" { libc::F_RDLCK } else { libc::F_WRLCK }).unwrap(),
+        l_whence: i16::try_from(libc::SEEK_SET).unwrap(),
+        l_start: start.parse().expect("a number"),
+        l_len: length.parse().expect("a number"),
+        l_pid: 0,
+    };
+    let request = if kind == "description" { FcntlArg::F_OFD_SETLK(&lock) } else { FcntlArg::F_SETLK(&lock) };
+    fcntl(&file, request).expect("the lock is free");
+    println!("locked");
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+}

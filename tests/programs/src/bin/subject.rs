@@ -1,0 +1,254 @@
+//! The daemon that the tests start; the environment says what it is and what it does.
+//!
+//! Each key of the builder is a variable such as `SUBJECT_PIDFILE`, with durations in milliseconds and
+//! the umask in octal. `SUBJECT_BODY` is a script: steps divided by `;`, each a verb and what it is
+//! about, as in `print hello; park`. With `SUBJECT_CONTEXT` the body takes a `Context`.
+//!
+//! `subject ACTION` does one action. `subject converse` does an action for each line of its standard
+//! input and answers each with a line, so that one can see what becomes of a caller that lives on.
+
+use std::env;
+use std::ffi::c_int;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::mem;
+use std::path::Path;
+use std::process::{self, ExitCode};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use daemonic::{Context, Daemon, Missed, OnError, Repeating};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::ForkResult;
+
+/// What the program has opened before it came to the dispatcher.
+static NOTES: OnceLock<File> = OnceLock::new();
+
+fn main() -> ExitCode {
+    if let Some(path) = key("OPEN") {
+        let file = File::options().create(true).append(true).open(path).expect("the notes open");
+        NOTES.set(file).expect("they are opened once");
+    }
+    if key("THREAD").is_some() {
+        thread::spawn(thread::park);
+    }
+    print!("{}", key("EARLY").unwrap_or_default());
+    match env::args().nth(1) {
+        Some(word) if word == "converse" => converse(),
+        action => daemonic::report(dispatch(action)),
+    }
+}
+
+fn converse() -> ExitCode {
+    for action in io::stdin().lines().map_while(Result::ok) {
+        match dispatch(Some(action)) {
+            Ok(outcome) => println!("{:?} {outcome}", outcome.answer()),
+            Err(error) => println!("{error}"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn key(name: &str) -> Option<String> {
+    env::var(format!("SUBJECT_{name}")).ok()
+}
+
+fn milliseconds(text: &str) -> Duration {
+    Duration::from_millis(text.parse().expect("a number of milliseconds"))
+}
+
+fn dispatch(action: Option<String>) -> daemonic::Result {
+    let script = Script(key("BODY").unwrap_or_default());
+    let every = key("EVERY").map(|period| milliseconds(&period));
+    match (every, key("CONTEXT")) {
+        (None, None) if script.0 == "never" => daemon().dispatch(action, never),
+        (None, None) if script.0 == "nothing" => daemon().dispatch(action, || {}),
+        (None, None) => daemon().dispatch(action, || script.perform(None)),
+        (None, Some(_)) => daemon().dispatch(action, |context: &Context| script.perform(Some(context))),
+        (Some(every), None) => repeating(every).dispatch(action, || script.perform(None)),
+        (Some(every), Some(_)) => {
+            repeating(every).dispatch(action, |context: &Context| script.perform(Some(context)))
+        }
+    }
+}
+
+fn never() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+type Setter = fn(Daemon, String) -> Daemon;
+
+fn daemon() -> Daemon {
+    let keys: [(&str, Setter); 13] = [
+        ("PIDFILE", |daemon, path| daemon.pidfile(path.replace("\\0", "\0"))),
+        ("STDIN", |daemon, path| daemon.stdin(path)),
+        ("STDOUT", |daemon, path| daemon.stdout(path)),
+        ("STDERR", |daemon, path| daemon.stderr(path)),
+        ("WORKING_DIRECTORY", |daemon, path| daemon.working_directory(path)),
+        ("UMASK", |daemon, mask| daemon.umask(u32::from_str_radix(&mask, 8).expect("an octal umask"))),
+        ("STOP_SIGNAL", |daemon, name| daemon.stop_signal(name.parse().expect("a signal"))),
+        ("STOP_TIMEOUT", |daemon, time| daemon.stop_timeout(milliseconds(&time))),
+        ("CLOSE_FDS", |daemon, close| daemon.close_fds(close == "true")),
+        ("NAME", |daemon, name| daemon.name(name)),
+        ("USER", |daemon, user| daemon.user(user)),
+        ("GROUP", |daemon, group| daemon.group(group)),
+        ("CHROOT", |daemon, root| daemon.chroot(root)),
+    ];
+    keys.into_iter().fold(Daemon::new("subject"), |daemon, (name, set)| match key(name) {
+        Some(value) => set(daemon, value),
+        None => daemon,
+    })
+}
+
+fn repeating(every: Duration) -> Daemon<Repeating> {
+    let missed = match key("MISSED").as_deref() {
+        Some("burst") => Missed::Burst,
+        Some("delay") => Missed::Delay,
+        _ => Missed::Skip,
+    };
+    let on_error =
+        if key("ON_ERROR").as_deref() == Some("continue") { OnError::Continue } else { OnError::Stop };
+    let times = key("TIMES").map_or(0, |times| times.parse().expect("a number"));
+    daemon().every(every).times(times).missed(missed).on_error(on_error)
+}
+
+/// An error with more to say when it is asked for all, as those of `anyhow` have.
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)?;
+        if f.alternate() { f.write_str(": the cause") } else { Ok(()) }
+    }
+}
+
+struct Script(String);
+
+impl Script {
+    fn perform(&self, context: Option<&Context>) -> Result<ExitCode, Failure> {
+        for step in self.0.split(';') {
+            if let Some(code) = perform(step.trim(), context)? {
+                return Ok(code);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Does one step; a code ends the script.
+fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failure> {
+    let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+    let number = || rest.parse::<u8>().expect("a number");
+    match verb {
+        "" => {}
+        "print" => println!("{rest}"),
+        "warn" => eprintln!("{rest}"),
+        "half" => print!("{rest}"),
+        "note" => writeln!(NOTES.get().expect("SUBJECT_OPEN"), "{rest}").expect("the notes take a line"),
+        "stamp" => {
+            let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
+            println!("{}", now.as_nanos());
+        }
+        "park" => never(),
+        "sleep" => thread::sleep(milliseconds(rest)),
+        // Wakes whoever waits for the line, and goes on when the file is there.
+        "until" => {
+            println!("until {rest}");
+            while !Path::new(rest).exists() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        "count" => count(),
+        "fail" => return Err(Failure(rest.to_owned())),
+        "panic" => panic!("{rest}"),
+        "exit" => process::exit(number().into()),
+        "abort" => process::abort(),
+        "overflow" => println!("{}", overflow(0)),
+        "code" => return Ok(Some(ExitCode::from(number()))),
+        "first" => {
+            static SECOND: AtomicBool = AtomicBool::new(false);
+            if !SECOND.swap(true, Ordering::Relaxed) {
+                return perform(rest, context);
+            }
+        }
+        "fork" => return fork(rest, context),
+        "block" => block(rest.parse().expect("a signal")),
+        // As many files as it may have, up to a number that takes the system a while to close.
+        "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
+        "read" => drop(fs::read(rest).expect("a file to read")),
+        "act" => match dispatch(Some(rest.to_owned())) {
+            Ok(outcome) => println!("{rest}: {outcome}"),
+            Err(error) => println!("{rest}: {error}"),
+        },
+        "wait" => {
+            let stopping = context.expect("SUBJECT_CONTEXT").wait(Duration::MAX);
+            println!("stopping {stopping}");
+        }
+        "other" => match Daemon::new("other").pidfile(rest).start(never) {
+            Ok(outcome) => println!("{outcome}"),
+            Err(error) => println!("{error}"),
+        },
+        "hook" => hook(rest.parse().expect("a signal")),
+        "event" => println!("{:?}", context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX)),
+        _ => panic!("no such step: {step}"),
+    }
+    Ok(None)
+}
+
+/// Prints numbered lines for ever, with a pause after each.
+fn count() -> ! {
+    for number in 0_u64.. {
+        println!("{number}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    unreachable!("there are more numbers than time")
+}
+
+/// Handles a signal in front of whoever has handled it so far, and calls that one too.
+#[allow(unsafe_code, reason = "there is no safe sigaction")]
+fn hook(signal: Signal) {
+    static BEFORE: OnceLock<SigHandler> = OnceLock::new();
+    extern "C" fn hear(signal: c_int) {
+        let _ = nix::unistd::write(io::stdout(), b"hooked\n");
+        if let Some(SigHandler::Handler(before)) = BEFORE.get() {
+            before(signal);
+        }
+    }
+    let action = SigAction::new(SigHandler::Handler(hear), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler only writes, and calls a handler that was installed before.
+    let before = unsafe { sigaction(signal, &action) }.expect("a handler");
+    BEFORE.set(before.handler()).expect("one hook");
+    println!("hooking");
+}
+
+/// Needs more stack than there is.
+#[allow(unconditional_recursion, reason = "that is the point")]
+fn overflow(depth: u64) -> u64 {
+    std::hint::black_box([depth; 1000]).iter().sum::<u64>() + overflow(depth + 1)
+}
+
+/// Forks a child that does a step and ends.
+#[allow(unsafe_code, reason = "there is no safe fork")]
+fn fork(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failure> {
+    // SAFETY: this process has one thread, so the child may do what it likes.
+    match unsafe { nix::unistd::fork() }.expect("a fork") {
+        ForkResult::Parent { child } => {
+            println!("forked {child}");
+            Ok(None)
+        }
+        ForkResult::Child => {
+            perform(step, context)?;
+            process::exit(0);
+        }
+    }
+}
+
+fn block(signal: Signal) {
+    SigSet::from(signal).thread_block().expect("a mask");
+}

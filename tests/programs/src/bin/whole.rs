@@ -1,0 +1,12 @@
+//! A whole program by `Daemon::main`; its pidfile is in the environment.
+
+use std::env;
+use std::process::ExitCode;
+use std::thread;
+
+use daemonic::Daemon;
+
+fn main() -> ExitCode {
+    let pidfile = env::var("SUBJECT_PIDFILE").expect("a pidfile");
+    Daemon::new("whole").pidfile(pidfile).main(thread::park)
+}
