@@ -1,0 +1,135 @@
+//! An HTTP server as a daemon: it is ready once it listens, reloads its greeting, and answers what it has
+//! begun before it stops.
+//!
+//! `cargo run --example http --features tokio -- start`, then `curl localhost:8080`, `reload`, `stop`.
+//! Another address is one more argument (`start localhost:8081`); the greeting is in `~/daemon_http.txt`.
+
+use std::error::Error;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use std::{env, fs, io, iter};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use axum::serve::Listener;
+use daemonic::{Context, Event, daemon};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// What every request sees, and a reload replaces.
+type Greeting = Arc<RwLock<String>>;
+
+fn main() -> ExitCode {
+    // This happens for every action, `status` too, so nothing is bound or opened here.
+    let address = env::args().nth(2).unwrap_or("localhost:8080".into());
+    daemonic::report(http(env::args().nth(1), &address, &home("daemon_http.txt")))
+}
+
+/// The attribute comes first, so that tokio's runtime is built in the daemon: none survives a fork.
+#[daemon(
+    pidfile = home("daemon_http.pid"),
+    stdout = home("daemon_http.log"),
+    wait_ready = "10s",
+    stop_timeout = "30s",
+)]
+#[tokio::main]
+async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dyn Error>> {
+    let greeting = Greeting::new(RwLock::new(read(file)?));
+    let pages =
+        Router::new().route("/", get(greet)).route("/slow", get(greet_slowly)).with_state(greeting.clone());
+
+    // If this fails, so does `start`, with this error: the daemon isn't ready yet.
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("cannot bind {address}: {error}"))?;
+    println!("listening on {}", listener.local_addr()?);
+    context.ready();
+
+    let door = Door { listener: Some(listener), queue: Vec::new(), context: context.clone() };
+    let stop = live(context, file.to_owned(), greeting);
+    axum::serve(door, pages).with_graceful_shutdown(stop).await?;
+    println!("every request is answered");
+    Ok(())
+}
+
+/// Reloads the greeting whenever it is asked to, and returns when connections without a request may be closed.
+async fn live(context: Context, file: PathBuf, greeting: Greeting) {
+    while context.event().await == Event::Reload {
+        match read(&file) {
+            Ok(text) => *greeting.write().expect("no panic while it is written") = text,
+            // A mistake in the file is no reason to fall silent: the old greeting stays.
+            Err(error) => println!("cannot reload {}: {error}", file.display()),
+        }
+    }
+    println!("stopping");
+    // Who is connected by now may have a request on the way.
+    sleep(Duration::from_millis(250)).await;
+}
+
+/// Lets connections in until the daemon shall stop, and then those that wait at the door, whose requests would be
+/// lost if it were just shut.
+struct Door {
+    listener: Option<TcpListener>,
+    queue: Vec<(TcpStream, SocketAddr)>,
+    context: Context,
+}
+
+impl Listener for Door {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        if let Some(listener) = &mut self.listener {
+            tokio::select! {
+                connection = Listener::accept(listener) => return connection,
+                () = self.context.stopped() => {}
+            }
+            self.queue = self.listener.take().and_then(|listener| shut(listener).ok()).unwrap_or_default();
+        }
+        match self.queue.pop() {
+            Some(connection) => connection,
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
+    }
+}
+
+/// Asks the kernel itself who waits; tokio may not have heard of the last ones yet.
+fn shut(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let listener = listener.into_std()?;
+    let waiting = iter::from_fn(|| listener.accept().ok());
+    waiting
+        .map(|(stream, address)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, address))
+        })
+        .collect()
+}
+
+async fn greet(State(greeting): State<Greeting>) -> String {
+    greeting.read().expect("no panic while it is written").clone()
+}
+
+/// Takes its time, so that one can see a stop wait for it.
+async fn greet_slowly(greeting: State<Greeting>) -> String {
+    sleep(Duration::from_secs(2)).await;
+    greet(greeting).await
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok("Hello!\n".into()),
+        text => text,
+    }
+}
+
+fn home(file: &str) -> PathBuf {
+    env::home_dir().unwrap_or_else(env::temp_dir).join(file)
+}
