@@ -309,10 +309,12 @@ fn a_reload_in_a_chroot_keeps_the_log_and_says_so() {
     let daemon = subject.start();
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     let log = subject.log_with("again");
-    assert!(log.contains(&format!(
-        "subject: cannot reopen {}: it is outside the chroot",
-        subject.log().display()
-    )));
+    assert!(
+        log.contains(&format!(
+            "subject: cannot reopen {}: it is outside the chroot",
+            subject.log().display()
+        ))
+    );
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
 }
 

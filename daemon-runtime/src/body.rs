@@ -102,7 +102,7 @@ impl Ending {
     /// Writes the error to the log, if there is one.
     pub(crate) fn log(&self, name: &str) {
         if let Some(error) = &self.error {
-            let _ = writeln!(io::stderr(), "{name}: {error}");
+            let _ = io::stderr().write_all(format!("{name}: {error}\n").as_bytes());
         }
     }
 }

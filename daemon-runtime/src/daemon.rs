@@ -20,7 +20,7 @@ use crate::pidfile::{Held, Presence};
 use crate::readiness::Readiness;
 use crate::repeat::{Missed, OnError, Repeating};
 use crate::settings::{Plan, Settings};
-use crate::signals::{Birth, Living, Manner, Signal};
+use crate::signals::{Birth, Blocked, Living, Manner, Signal};
 use crate::stdio::Streams;
 use crate::stop::Stopped;
 use crate::{detach, status, stop, sys};
@@ -477,10 +477,12 @@ impl<'a, M> Beginning<'a, M> {
         if let Some(mask) = plan.umask {
             detach::set_umask(mask);
         }
+        let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
         let held = plan.pidfile.acquire()?;
         self.confine()?;
         self.drop_privileges()?;
         let living = self.begin_life::<K, B>(held, None)?;
+        blocked.give_back();
         living.unblock();
         if plan.wait_ready.is_none() {
             living.state().ready();

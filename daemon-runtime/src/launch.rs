@@ -13,13 +13,13 @@
 //! is called nobody else has the pipe open.
 
 use std::io::{self, Write};
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, read, setsid};
 
@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::holder::{Holder, Woken};
 use crate::readiness::{Message, Readiness};
 use crate::settings::Plan;
+use crate::signals::Blocked;
 use crate::stdio::above_stdio;
 use crate::sys::{self, PidFd, Sys};
 
@@ -43,19 +44,16 @@ pub(crate) fn fork_daemon() -> Result<Side> {
     // What lies in the buffers would be written by both.
     let _ = (io::stdout().flush(), io::stderr().flush());
     let (reader, writer) = pipe().map_err(|errno| Error::os("cannot make a pipe", errno))?;
-    let mask = block_signals().map_err(|errno| Error::os("cannot block signals", errno))?;
+    let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
     match sys::fork() {
-        Err(errno) => {
-            let _ = mask.thread_set_mask();
-            Err(Error::os("cannot fork", errno))
-        }
+        Err(errno) => Err(Error::os("cannot fork", errno)),
         Ok(ForkResult::Child) => {
+            mem::forget(blocked);
             drop(reader);
             Ok(Side::Daemon(lead_session(writer)))
         }
         Ok(ForkResult::Parent { child }) => {
             drop(writer);
-            let _ = mask.thread_set_mask();
             Ok(Side::Launcher(Launch { first_child: child, pipe: reader, received: Vec::new() }))
         }
     }
@@ -64,10 +62,6 @@ pub(crate) fn fork_daemon() -> Result<Side> {
 fn pipe() -> Sys<(OwnedFd, OwnedFd)> {
     let (reader, writer) = sys::pipe(OFlag::empty())?;
     Ok((above_stdio(reader)?, above_stdio(writer)?))
-}
-
-fn block_signals() -> Sys<SigSet> {
-    SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)
 }
 
 /// The first child's life: it returns in its own child only.

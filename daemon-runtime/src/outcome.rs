@@ -172,7 +172,7 @@ impl Outcome {
     /// Prints the message; `run` has none. A closed stdout is no reason to change the exit code.
     fn print(&self) {
         if let Some(warning) = &self.warning {
-            let _ = writeln!(io::stderr(), "{}: warning: {warning}", self.name);
+            let _ = io::stderr().write_all(format!("{}: warning: {warning}\n", self.name).as_bytes());
         }
         if !matches!(self.answer, Answer::Finished { .. }) {
             let _ = writeln!(io::stdout(), "{self}");
@@ -200,7 +200,8 @@ pub fn report(result: Result) -> ExitCode {
     match result {
         Ok(outcome) => outcome.report(),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            // In one piece, since stderr isn't buffered and others may be writing too.
+            let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
             error.exit_code()
         }
     }

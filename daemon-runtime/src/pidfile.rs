@@ -60,6 +60,15 @@ pub(crate) enum Presence {
     Unnamed,
 }
 
+/// What has come of an attempt to lock the file.
+enum Attempt {
+    Locked,
+    /// A reader or a remover has some of it.
+    InUse,
+    /// Something of an earlier daemon has byte 2.
+    Survived,
+}
+
 /// A look at a pidfile, which can be repeated: it keeps asking the same file.
 pub(crate) struct Look {
     pub(crate) presence: Presence,
@@ -100,7 +109,21 @@ impl Pidfile {
     }
 
     /// Looks who holds the file, without changing anything.
+    ///
+    /// A holder without a name is looked at again for a second: a daemon that starts between two questions, or
+    /// that was killed and whose files the kernel is still closing, is one for a moment.
     pub(crate) fn look(&self) -> Result<Look> {
+        let begun = Instant::now();
+        loop {
+            let look = self.glance()?;
+            if look.presence != Presence::Unnamed || begun.elapsed() > PATIENCE {
+                return Ok(look);
+            }
+            sleep(PAUSE);
+        }
+    }
+
+    fn glance(&self) -> Result<Look> {
         let alone = |presence| Ok(Look { presence, file: None });
         if is_own(&held(), &self.path) {
             return alone(Presence::Own);
@@ -112,6 +135,11 @@ impl Pidfile {
         };
         let stat = self.check(&file)?;
         let presence = presence(&file, stat.st_size).map_err(|errno| self.cannot("query", errno))?;
+        let is_free = matches!(presence, Presence::Nobody | Presence::Stale);
+        if is_free && !is_same(self.path(), &stat) {
+            // Its daemon has ended since we opened it.
+            return self.glance();
+        }
         Ok(Look { presence, file: Some(file) })
     }
 
@@ -121,28 +149,22 @@ impl Pidfile {
         if is_own(&all, &self.path) {
             return Err(Error::already_running(getpid()));
         }
-        let give_up = Instant::now() + PATIENCE;
+        let mut first_refusal = None;
         let (file, stat) = loop {
             let file = self.open_or_create()?;
             let stat = self.check(&file)?;
-            match lock(&file, DAEMON, 2) {
-                Ok(()) if is_same(self.path(), &stat) => break (file, stat),
+            let refusal = match self.try_lock(&file)? {
                 // Removed or replaced before we had the lock: it is another file's turn.
-                Ok(()) => {}
-                Err(Errno::EAGAIN | Errno::EACCES) => self.refuse_if_held(&file)?,
-                Err(errno) => return Err(self.cannot("lock", errno)),
-            }
-            if Instant::now() > give_up {
-                return Err(self.no_lock(&file));
+                Attempt::Locked if !is_same(self.path(), &stat) => self.no_lock(&file),
+                Attempt::Locked => break (file, stat),
+                Attempt::InUse => self.no_lock(&file),
+                Attempt::Survived => Error::unnamed(self.path()),
+            };
+            if first_refusal.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(refusal);
             }
             sleep(PAUSE);
         };
-        match lock_description(&file, SURVIVOR) {
-            // A file system or kernel that has no such locks goes without the second line of defence.
-            Ok(()) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) => return Err(Error::unnamed(self.path())),
-            Err(errno) => return Err(self.cannot("lock", errno)),
-        }
         let held = Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: getpid() };
         all.push(Own { owner: held.owner, id: held.id, path: held.path.clone() });
         drop(all);
@@ -209,6 +231,23 @@ impl Pidfile {
             )));
         }
         Ok(stat)
+    }
+
+    /// Takes both kinds of lock, or says who is in the way: a daemon is an error, all else is worth another try.
+    fn try_lock(&self, file: &OwnedFd) -> Result<Attempt> {
+        match lock(file, DAEMON, 2) {
+            Ok(()) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) => return self.refuse_if_held(file).map(|()| Attempt::InUse),
+            Err(errno) => return Err(self.cannot("lock", errno)),
+        }
+        match lock_description(file, SURVIVOR) {
+            // A file system or kernel that has no such locks goes without the second line of defence.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
+                Ok(Attempt::Locked)
+            }
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(Attempt::Survived),
+            Err(errno) => Err(self.cannot("lock", errno)),
+        }
     }
 
     /// A refused lock is final if the daemon holds it, and worth another try if somebody else does.

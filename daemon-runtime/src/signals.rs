@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::getpid;
 
 use crate::context::{Context, Flag, State};
@@ -360,6 +361,26 @@ fn uninstall(signal: c_int) {
         if sys::is_installed(signal, hear) {
             let _ = sys::restore(signal, &before);
         }
+    }
+}
+
+/// All signals blocked in this thread.
+#[must_use = "dropping this gives the mask back that was there before"]
+pub(crate) struct Blocked(SigSet);
+
+impl Blocked {
+    pub(crate) fn all() -> sys::Sys<Self> {
+        SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).map(Self)
+    }
+
+    pub(crate) fn give_back(&self) {
+        let _ = self.0.thread_set_mask();
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 
