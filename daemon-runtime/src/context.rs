@@ -196,22 +196,22 @@ impl State {
         if self.owner != getpid() {
             return;
         }
-        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(readiness) = readiness.take() {
-            if readiness.ready(self.owner).is_err() {
-                std::process::exit(1);
-            }
+        let told = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner));
+        if told.is_err() {
+            std::process::exit(1);
         }
-        drop(readiness);
         self.supervisor.ready();
     }
 
     /// Tells the launcher that the daemon has failed, if it still waits.
     pub(crate) fn failed(&self, reason: &str) {
-        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(readiness) = readiness.take() {
+        if let Some(readiness) = self.take_readiness() {
             readiness.failed(Error::failed(reason));
         }
+    }
+
+    fn take_readiness(&self) -> Option<Readiness> {
+        self.readiness.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells whether the launcher has gone while the body was getting ready. Async-signal-safe.

@@ -115,7 +115,8 @@ impl Launch {
     fn await_body(&mut self, plan: &Plan, pid: Pid) -> Result<Pid> {
         let patience = plan.wait_ready.unwrap_or_default();
         let deadline = Instant::now().checked_add(patience);
-        let daemon = Holder::find(&plan.pidfile)?.filter(|holder| holder.pid() == pid);
+        // None, or one without a name: the daemon is dead, and at the most a child of its body is left.
+        let daemon = Holder::find(&plan.pidfile).ok().flatten().filter(|holder| holder.pid() == pid);
         let failure = loop {
             let woken = match &daemon {
                 Some(daemon) => daemon.wait(Some(self.pipe.as_fd()), deadline)?,

@@ -231,7 +231,7 @@ impl Drop for Living {
         }
         self.life.ended.store(true, Ordering::Release);
         // Whoever still waits for a stop needn't any longer.
-        self.life.state.flag.stop();
+        self.life.stop();
         drop(lock(&self.life.held).take());
         drop(lock(&self.life.pipe).take());
     }
@@ -295,18 +295,24 @@ impl Life {
             // that the body wants to hear this signal itself.
             Manner::Abrupt if sys::is_installed(signal, hear) => die_of(signal),
             Manner::Abrupt => {}
-            Manner::Graceful | Manner::GracefulForeground => self.stop(signal),
+            Manner::Graceful | Manner::GracefulForeground => {
+                let again = !self.stop();
+                if again && signal == libc::SIGINT && self.manner == Manner::GracefulForeground {
+                    die_of(signal);
+                }
+            }
         }
     }
 
-    fn stop(&self, signal: c_int) {
-        if self.state.flag.stop() {
+    /// Tells the body to stop, in every way it can hear of it; says whether it is the first time.
+    fn stop(&self) -> bool {
+        let first = self.state.flag.stop();
+        if first {
             if let Ok(Some(pipe)) = self.pipe.try_lock().as_deref() {
                 pipe.write();
             }
-        } else if signal == libc::SIGINT && self.manner == Manner::GracefulForeground {
-            die_of(signal);
         }
+        first
     }
 
     /// Removes the pidfile, unless the life is just ending and does so itself.

@@ -25,7 +25,8 @@ impl Supervisor {
     #[cfg(feature = "systemd")]
     pub(crate) fn find() -> Self {
         let listens = std::env::var_os("NOTIFY_SOCKET").is_some();
-        let pulse = sd_notify::watchdog_enabled().filter(|_| listens).map(|longest| longest / 2);
+        let pulse = sd_notify::watchdog_enabled().map(|longest| longest / 2);
+        let pulse = pulse.filter(|pulse| listens && !pulse.is_zero());
         Self { listens, pulse, ..Self::default() }
     }
 
