@@ -119,6 +119,7 @@ async fn greet(State(greeting): State<Greeting>) -> String {
 
 /// Takes its time, so that one can see a stop wait for it.
 async fn greet_slowly(greeting: State<Greeting>) -> String {
+    println!("a slow request has come");
     sleep(Duration::from_secs(2)).await;
     greet(greeting).await
 }

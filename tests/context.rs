@@ -131,8 +131,9 @@ fn the_descriptor_isnt_inherited_by_a_program() {
     let daemon = service.start();
     let child = service.number("spawned");
     wait_until("sleep", || child.link("exe").ends_with("sleep"));
-    let numbers: Vec<_> = child.descriptors().into_iter().map(|(number, _)| number).collect();
-    assert_eq!(numbers, [0, 1, 2]);
+    // While it is being loaded, it opens its libraries.
+    let numbers = || child.descriptors().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+    wait_until("no descriptor but the streams", || numbers() == [0, 1, 2]);
     service.stop(daemon);
 }
 
@@ -502,9 +503,14 @@ fn signals_stop_a_graceful_body_in_the_foreground() {
 
 #[test]
 fn a_second_ctrl_c_ends_it_at_once_and_removes_the_pidfile() {
-    for body in ["wait; print heard; park", "threads 2 park", "threads 1 wait & print heard & pause 100000"] {
+    for body in [
+        "print up; wait; print heard; park",
+        "print up; threads 2 park",
+        "print up; threads 1 wait & print heard & park",
+    ] {
         let service = Service::new(body);
         let run = service.run();
+        service.log_with("up");
         run.process.signal(Signal::SIGINT);
         wait_until("the first one", || pending(run.process).is_empty());
         if body.contains("heard") {
@@ -518,9 +524,33 @@ fn a_second_ctrl_c_ends_it_at_once_and_removes_the_pidfile() {
 }
 
 #[test]
+fn a_signal_right_after_the_pidfile_is_there_leaves_none() {
+    if !common::has_strace() {
+        return;
+    }
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let service = Service::new("wait; code 5");
+        // It is slow to install its handlers.
+        let mut command = service.command("strace");
+        command.args(["-o", "/dev/null", "-e", "inject=rt_sigaction:delay_enter=100000"]);
+        let child = command.arg(program("service")).arg("run").spawn().unwrap();
+        let daemon = service.daemon();
+        daemon.signal(signal);
+        if signal == Signal::SIGHUP {
+            service.act("status").runs(daemon);
+            service.act("stop");
+        }
+        let answer = Answer::from(child);
+        service.left_nothing();
+        assert_eq!(answer.status.code(), Some(5), "{signal}");
+    }
+}
+
+#[test]
 fn a_second_sigterm_changes_nothing() {
-    let service = Service::new("").until("wait; until; code 5");
+    let service = Service::new("").until("print up; wait; until; code 5");
     let run = service.run();
+    service.log_with("up");
     run.process.signal(Signal::SIGTERM);
     service.log_with("until");
     run.process.signal(Signal::SIGTERM);

@@ -93,17 +93,6 @@ impl Client {
         write!(self.0, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
     }
 
-    /// Waits until the server has taken everything that was sent out of the socket.
-    fn wait_until_read(&self) {
-        let ends = [self.0.peer_addr(), self.0.local_addr()].map(|end| end.expect("an address").port());
-        let ends = ends.map(|port| format!("0100007F:{port:04X}"));
-        wait_until("the server to read a request", || {
-            let table = fs::read_to_string("/proc/net/tcp").expect("a table");
-            let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-            lines.any(|words| words[1] == ends[0] && words[2] == ends[1] && words[4].ends_with(":00000000"))
-        });
-    }
-
     /// Reads one answer, by the length that it gives.
     fn receive(&mut self) -> Got {
         let mut text = Vec::new();
@@ -207,7 +196,7 @@ fn http_answers_what_it_has_begun_before_it_stops() {
     for client in &mut clients {
         assert!(client.send("/slow"));
     }
-    clients.iter().for_each(Client::wait_until_read);
+    wait_until("the requests to be begun", || slow_requests(&http) == 32);
     let idle = Client::connect(address).unwrap();
     http.stop(daemon);
     for client in &mut clients {
@@ -222,6 +211,7 @@ fn http_answers_what_it_has_begun_before_it_stops() {
 fn http_answers_what_is_on_the_way_when_the_stop_comes() {
     let http = Example::new("http");
     let (daemon, address) = serve(&http);
+    let before = sockets(daemon);
     let connect = || Client::connect(address).unwrap();
     // Some that have asked before, some that the server has let in, and some that it has yet to see.
     let mut clients: Vec<_> = (0..30).map(|_| connect()).collect();
@@ -229,7 +219,7 @@ fn http_answers_what_is_on_the_way_when_the_stop_comes() {
         client.send("/");
         assert_eq!(client.receive(), Got::Answer("Hello!\n".into()));
     }
-    wait_until("the server to let all in", || sockets(daemon) == 31);
+    wait_until("the server to let all in", || sockets(daemon) == before + 30);
     daemon.signal(Signal::SIGSTOP);
     wait_until("a halt", || daemon.status("State").starts_with('T'));
     clients.extend((0..10).map(|_| connect()));
@@ -244,13 +234,14 @@ fn http_answers_what_is_on_the_way_when_the_stop_comes() {
     assert_eq!(daemon.exit_code(), 0);
 }
 
-/// Counts the sockets of TCP that a process has.
+/// Counts the sockets that a process has.
 fn sockets(process: Process) -> usize {
-    let table = fs::read_to_string("/proc/net/tcp").expect("a table");
-    let inodes: BTreeSet<_> = table.lines().filter_map(|line| line.split_whitespace().nth(9)).collect();
-    let links = process.descriptors().into_iter().map(|(_, link)| link.to_string_lossy().into_owned());
-    let inode = |link: String| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
-    links.filter_map(inode).filter(|inode| inodes.contains(inode.as_str())).count()
+    let links = process.descriptors().into_iter().map(|(_, link)| link);
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+fn slow_requests(http: &Example) -> usize {
+    http.log_text().matches("a slow request has come\n").count()
 }
 
 #[test]
@@ -261,7 +252,7 @@ fn http_loses_no_request_while_it_is_hammered_and_stopped() {
         let hammers: Vec<_> = (0..8).map(|_| thread::spawn(move || hammer(address))).collect();
         let mut slow = Client::connect(address).unwrap();
         slow.send("/slow");
-        slow.wait_until_read();
+        wait_until("the request to be begun", || slow_requests(&http) == 1);
         http.stop(daemon);
         assert_eq!(slow.receive(), Got::Answer("Hello!\n".into()));
         let got = hammers.into_iter().flat_map(|hammer| hammer.join().unwrap());

@@ -126,24 +126,52 @@ fn a_child_that_keeps_the_pipe_open_doesnt_make_start_hang() {
     }
 }
 
+/// Starts with a launcher that is slow at a system call, while the daemon isn't.
+fn start_slowly(service: &Service, call: &str) -> Answer {
+    let mut command = service.command("strace");
+    command.args(["-o", "/dev/null", "-e", &format!("inject={call}:delay_enter=100000")]);
+    command.arg(program("service")).arg("start");
+    Answer::of(command)
+}
+
 #[test]
-fn a_daemon_that_dies_before_the_launcher_looks_at_it_is_told_too() {
+fn a_launcher_that_comes_late_hears_the_reason_too() {
     if !common::has_strace() {
         return;
     }
-    for (body, reason) in [
-        ("kill SIGKILL", "the daemon died before it was ready"),
-        ("fork park; kill SIGKILL", "the daemon died before it was ready"),
-        ("fork park; fail it is late", "cannot work: it is late"),
-    ] {
-        let service = Service::new(body).waiting(PATIENT);
-        // Only the launcher is slow.
-        let mut command = service.command("strace");
-        command.args(["-o", "/dev/null", "-e", "inject=pidfd_open:delay_enter=300000"]);
-        command.arg(program("service")).arg("start");
-        Answer::of(command).fails(1, &format!("subject: failed to start: {reason}"));
-        assert!(!service.pidfile().exists(), "the pidfile is left, after {body}");
-        assert_eq!(service.act("status").status.code(), Some(3), "the lock is left, after {body}");
+    for call in ["pidfd_open", "read"] {
+        for (end, reason) in [
+            ("kill SIGKILL", "the daemon died before it was ready"),
+            ("exit 3", "exited before it was ready"),
+            ("fail it is late", "cannot work: it is late"),
+        ] {
+            for body in [end, &format!("fork park; {end}")] {
+                let service = Service::new(body).waiting(PATIENT);
+                let answer = start_slowly(&service, call);
+                assert_eq!(
+                    answer.stderr,
+                    format!("subject: failed to start: {reason}\n"),
+                    "{body}, slow {call}"
+                );
+                assert_eq!(answer.status.code(), Some(1));
+                assert!(!service.pidfile().exists(), "the pidfile is left, after {body}");
+                assert_eq!(service.act("status").status.code(), Some(3), "the lock is left, after {body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_launcher_that_comes_late_hears_that_it_is_ready_too() {
+    if !common::has_strace() {
+        return;
+    }
+    for call in ["pidfd_open", "read"] {
+        for body in ["ready; wait", "fork park; ready; wait"] {
+            let service = Service::new(body).waiting(2000);
+            let daemon = start_slowly(&service, call).started();
+            service.stop(daemon);
+        }
     }
 }
 
@@ -190,6 +218,33 @@ fn a_launcher_that_goes_takes_the_daemon_along() {
             service.act("status").says(3, "subject: not running");
         }
     }
+}
+
+#[test]
+fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
+    if !common::has_strace() {
+        return;
+    }
+    let service = Service::new("park").waiting(PATIENT);
+    let trace = service.path("trace");
+    let mut command = service.command("strace");
+    // The daemon is slow between its first word to the launcher and the next call.
+    command.args(["-f", "-e", "trace=write,fcntl", "-e", "inject=fcntl:delay_enter=200000", "-o"]);
+    let mut strace = command.arg(&trace).arg(program("service")).arg("start").spawn().unwrap();
+    let daemon = service.daemon();
+    wait_until("the daemon's first word", || {
+        let text = fs::read_to_string(&trace).unwrap_or_default();
+        // `write(6, …, 13) = 13`, or, if the launcher was faster, `<... write resumed>) = 13`.
+        let mut lines = text.lines().filter(|line| line.starts_with(&format!("{daemon} ")));
+        lines.any(|line| line.contains("write") && line.ends_with(" = 13"))
+    });
+    let launcher = service.processes().into_iter().find(|process| {
+        *process != daemon && process.link("exe") == program("service") && process.command_line().len() > 1
+    });
+    launcher.expect("a launcher").signal(Signal::SIGKILL);
+    daemon.wait_until_gone();
+    strace.wait().unwrap();
+    service.left_nothing();
 }
 
 #[test]

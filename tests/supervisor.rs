@@ -42,7 +42,12 @@ impl Manager {
     #[track_caller]
     fn hears(&self) -> String {
         let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer).expect("a message within ten seconds");
+        let length = loop {
+            match self.socket.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received.expect("a message within ten seconds"),
+            }
+        };
         String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
     }
 
@@ -242,7 +247,7 @@ fn the_watchdog_is_fed_by_the_pause_of_a_repeating_body() {
 
 #[test]
 fn the_watchdog_starves_while_a_run_hangs() {
-    let service = Service::new("").form("repeat").key("every", "1").until("until");
+    let service = Service::new("").form("repeat").key("every", "3600000").until("until");
     let manager = Manager::of(&service);
     let run = manager.run(&service, &[("WATCHDOG_USEC", "20000")]);
     assert_eq!(manager.hears(), "READY=1");
@@ -251,7 +256,9 @@ fn the_watchdog_starves_while_a_run_hangs() {
     manager.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let more = manager.socket.recv(&mut [0; 100]);
     assert!(more.is_err(), "it is fed during a run, which may hang");
+    manager.socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     service.go();
+    assert_eq!(manager.hears(), "WATCHDOG=1", "the one after it");
     service.stop(run.process);
 }
 
@@ -309,6 +316,19 @@ fn a_manager_that_doesnt_listen_is_no_reason_to_fail() {
     service.stop(run.process);
     assert_eq!(run.answer().status.code(), Some(0));
     service.logs("up\nended\n");
+}
+
+#[test]
+fn a_manager_that_doesnt_read_is_no_reason_to_hang() {
+    let service = Service::new("print up; wait; print ended");
+    let manager = Manager::of(&service);
+    let run = manager.run(&service, &[("WATCHDOG_USEC", "200")]);
+    service.log_with("up");
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    wait_until("a full queue", || sender.send_to(b"", &manager.path).is_err());
+    service.stop(run.process);
+    assert_eq!(run.answer().status.code(), Some(0));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 mod process;
 mod programs;
+pub mod strace;
 mod subject;
+pub mod torture;
 
 use std::fmt::Display;
 use std::thread::sleep;
@@ -39,6 +41,11 @@ pub fn can_have(need: &str, there: bool) -> bool {
         eprintln!("skipped: this test needs {need}");
     }
     there
+}
+
+/// Tells whether the torture tests are to take their time: `DAEMONIC_TORTURE=long`.
+pub fn is_long() -> bool {
+    std::env::var("DAEMONIC_TORTURE").as_deref() == Ok("long")
 }
 
 pub fn is_root() -> bool {

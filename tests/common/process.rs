@@ -76,9 +76,14 @@ impl Process {
 
     /// Reads a line of `/proc/PID/status`.
     pub fn status(self, field: &str) -> String {
-        let text = fs::read_to_string(self.path("status")).expect("a process");
+        self.try_status(field).expect("a process, and a field of /proc/PID/status")
+    }
+
+    /// The same; none if the process is gone.
+    pub fn try_status(self, field: &str) -> Option<String> {
+        let text = fs::read_to_string(self.path("status")).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        line.expect("a field of /proc/PID/status").trim().to_owned()
+        line.map(|line| line.trim().to_owned())
     }
 
     /// Reads a set of signals out of `/proc/PID/status`.

@@ -16,11 +16,12 @@ use std::mem;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use daemonic::{Context, Daemon, Missed, OnError, Repeating};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::ForkResult;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
     }
     if key("THREAD").is_some() {
         thread::spawn(thread::park);
+    }
+    if let Some(process) = key("HALT") {
+        halt(process.parse().expect("a number"));
     }
     print!("{}", key("EARLY").unwrap_or_default());
     match env::args().nth(1) {
@@ -85,7 +89,7 @@ fn never() -> ! {
 type Setter = fn(Daemon, String) -> Daemon;
 
 fn daemon() -> Daemon {
-    let keys: [(&str, Setter); 13] = [
+    let keys: [(&str, Setter); 14] = [
         ("PIDFILE", |daemon, path| daemon.pidfile(path.replace("\\0", "\0"))),
         ("STDIN", |daemon, path| daemon.stdin(path)),
         ("STDOUT", |daemon, path| daemon.stdout(path)),
@@ -99,6 +103,7 @@ fn daemon() -> Daemon {
         ("USER", |daemon, user| daemon.user(user)),
         ("GROUP", |daemon, group| daemon.group(group)),
         ("CHROOT", |daemon, root| daemon.chroot(root)),
+        ("WAIT_READY", |daemon, time| daemon.wait_ready(milliseconds(&time))),
     ];
     keys.into_iter().fold(Daemon::new("subject"), |daemon, (name, set)| match key(name) {
         Some(value) => set(daemon, value),
@@ -151,11 +156,15 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "warn" => eprintln!("{rest}"),
         "half" => print!("{rest}"),
         "note" => writeln!(NOTES.get().expect("SUBJECT_OPEN"), "{rest}").expect("the notes take a line"),
+        // One byte for each run, where the log is something else's.
+        "tally" => NOTES.get().expect("SUBJECT_OPEN").write_all(b".").expect("the notes take a byte"),
         "stamp" => {
             let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
             println!("{}", now.as_nanos());
         }
         "park" => never(),
+        "ready" => context.expect("SUBJECT_CONTEXT").ready(),
+        "claim" => claim(Path::new(rest)),
         "sleep" => thread::sleep(milliseconds(rest)),
         // Wakes whoever waits for the line, and goes on when the file is there.
         "until" => {
@@ -199,6 +208,57 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         _ => panic!("no such step: {step}"),
     }
     Ok(None)
+}
+
+/// Stops one process until it gets SIGCONT, before it does anything: this one (0), the first child (1) or the
+/// daemon (2).
+#[allow(unsafe_code, reason = "there is no safe pthread_atfork")]
+fn halt(process: u32) {
+    static GENERATION: AtomicU32 = AtomicU32::new(0);
+    static HALTING: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn in_child() {
+        if GENERATION.fetch_add(1, Ordering::Relaxed) + 1 == HALTING.load(Ordering::Relaxed) {
+            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        }
+    }
+    if process == 0 {
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        return;
+    }
+    HALTING.store(process, Ordering::Relaxed);
+    // SAFETY: the function lives as long as the program, and only does what is async-signal-safe.
+    let failure = unsafe { nix::libc::pthread_atfork(None, None, Some(in_child)) };
+    assert_eq!(failure, 0, "a handler for forks");
+}
+
+/// Locks a file for life. If another body that lives has it, that is written down in `PATH.overlap`.
+fn claim(path: &Path) {
+    let open = || File::options().create(true).append(true).read(true).open(path).expect("a file to claim");
+    let mut file = open();
+    let mut claimed = loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(claimed) => break claimed,
+            Err((same, _)) => file = same,
+        }
+        let holder = fs::read_to_string(path).unwrap_or_default();
+        if holder.ends_with('\n') && holder.trim().parse().is_ok_and(is_running) {
+            let path = path.with_extension("overlap");
+            let mut overlaps = File::options().create(true).append(true).open(path).expect("a file");
+            writeln!(overlaps, "{} while {}", process::id(), holder.trim()).expect("a line");
+        }
+        thread::sleep(Duration::from_millis(1));
+    };
+    claimed.set_len(0).expect("an empty file");
+    writeln!(claimed, "{}", process::id()).expect("a line");
+    mem::forget(claimed);
+}
+
+/// Tells whether a process lives that isn't exiting, when its locks go one after the other.
+fn is_running(pid: u32) -> bool {
+    const EXITING: u32 = 4;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
+    fields.is_some_and(|fields| fields[9 - 3].parse::<u32>().is_ok_and(|flags| flags & EXITING == 0))
 }
 
 /// Prints numbered lines for ever, with a pause after each.

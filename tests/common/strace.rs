@@ -1,0 +1,111 @@
+//! strace on one process, from the point on at which this has stopped itself.
+//!
+//! strace counts the calls of each process of its own, and without `-f` it follows only the one that it was
+//! given. So "the third `openat` of the daemon" is one certain call, though launcher and first child have made
+//! such calls too, and so has the dynamic loader.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Process, wait_until};
+
+/// A strace that is attached to a process, and writes down its calls.
+pub struct Strace {
+    child: Child,
+    trace: PathBuf,
+}
+
+impl Strace {
+    /// Attaches to a process, with injections such as `openat:error=EMFILE:when=3`.
+    pub fn attach(process: Process, trace: &Path, injections: &[String]) -> Self {
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-s", "64", "-o"]).arg(trace).args(["-p", &process.to_string()]);
+        for injection in injections {
+            command.args(["-e", &format!("inject={injection}")]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let strace = Self { child: child.expect("strace runs"), trace: trace.into() };
+        let tracer = strace.child.id().to_string();
+        wait_until(format_args!("strace on {process}"), || {
+            // It sleeps, waiting for the first event, when it has attached and told the kernel what it wants.
+            let itself = Process(strace.child.id().cast_signed());
+            process.try_status("TracerPid").is_none_or(|pid| pid == tracer)
+                && itself.try_status("State").is_some_and(|state| state.starts_with('S'))
+        });
+        strace
+    }
+
+    /// Lets the process go on without strace, and gives what it has done.
+    pub fn detach(self) -> Trace {
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        self.end()
+    }
+
+    /// Waits until the process has ended, and gives what it has done.
+    pub fn end(mut self) -> Trace {
+        wait_until("the end of strace", || self.child.try_wait().expect("a child").is_some());
+        Trace::read(&self.trace)
+    }
+
+    pub fn so_far(&self) -> Trace {
+        Trace::read(&self.trace)
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Stops a process until it gets SIGCONT; waits until a process has stopped.
+pub fn wait_until_halted(process: Process) {
+    wait_until(format_args!("{process} to halt"), || is_halted(process));
+}
+
+pub fn is_halted(process: Process) -> bool {
+    process.try_status("State").is_some_and(|state| state.starts_with(['T', 't']))
+}
+
+/// The calls of one process, in their order.
+pub struct Trace(Vec<Call>);
+
+/// A call such as `openat(AT_FDCWD, "/tmp/x", O_RDONLY) = 3`.
+#[derive(Clone)]
+pub struct Call {
+    pub name: String,
+    /// The number of this one among all calls of that name, from one on.
+    pub when: usize,
+    pub line: String,
+}
+
+impl Trace {
+    fn read(path: &Path) -> Self {
+        let lines = fs::File::open(path).map(|file| BufReader::new(file).lines());
+        let mut calls: Vec<Call> = Vec::new();
+        for line in lines.into_iter().flatten().map_while(Result::ok) {
+            let Some((name, _)) = line.split_once('(') else { continue };
+            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                let name = name.to_owned();
+                let when = calls.iter().filter(|call| call.name == name).count() + 1;
+                calls.push(Call { name, when, line });
+            }
+        }
+        Self(calls)
+    }
+
+    pub fn calls(&self) -> &[Call] {
+        &self.0
+    }
+
+    /// Tells whether an injection has come to pass.
+    pub fn has_injection(&self) -> bool {
+        self.0.iter().any(|call| call.line.ends_with("(INJECTED)"))
+    }
+}

@@ -1,0 +1,287 @@
+//! A real systemd: a user manager in namespaces and cgroups of its own, where it finds no process but those
+//! of one test, and ends with it.
+//!
+//! It is never let into the machine's own cgroups or PID namespace: there it would take every process of the
+//! machine for its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::common::{Process, Subject, can_have, is_root, lines, wait_for};
+
+const PROGRAM: &str = "/lib/systemd/systemd";
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the other script with a cgroup of its own, in namespaces of its own, for a minute at the most.
+const SHELL: &str = r#"
+name=daemonic-test-$$
+cgroups=()
+tidy() { for cgroup in "${cgroups[@]}"; do find "$cgroup" -depth -type d -exec rmdir {} \; ; done; }
+trap tidy EXIT
+for hierarchy in /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+    if [ -e "$hierarchy/cgroup.procs" ]; then
+        mkdir "$hierarchy/$name" || exit
+        cgroups+=("$hierarchy/$name")
+    fi
+done
+[ ${#cgroups[@]} -gt 0 ] || exit
+(
+    for cgroup in "${cgroups[@]}"; do
+        echo $BASHPID >"$cgroup/cgroup.procs" || exit
+        grep -q "/$name\$" /proc/self/cgroup || exit
+    done
+    exec timeout -s KILL 60 unshare -p -f -m -C -u -i --mount-proc --kill-child bash -c "$1" - "$2"
+)
+"#;
+
+/// The namespaces' first process: starts the manager, then does what it reads, line by line.
+const SCRIPT: &str = r#"
+set -e
+[ $$ = 1 ]
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system /run/systemd/journal /run/user/0/systemd/user
+chmod 0700 /run/user/0
+umount -R /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+export XDG_RUNTIME_DIR=/run/user/0
+ln -s "$1/journal" /run/systemd/journal/socket
+/lib/systemd/systemd --user --log-target=journal </dev/null >/dev/null 2>&1 &
+for _ in {1..400}; do
+    state=$(systemctl --user is-system-running 2>/dev/null) || true
+    case $state in running | degraded) break ;; esac
+    sleep 0.05
+done
+set +e
+echo "is $state"
+while IFS= read -r line; do
+    eval "$line" </dev/null 2>&1
+    echo "done $?"
+done
+"#;
+
+/// A user manager; dropping it ends everything that has come of it.
+pub struct Manager {
+    folder: TempDir,
+    child: Child,
+    words: Option<ChildStdin>,
+    answers: Receiver<String>,
+    journal: Option<JoinHandle<Vec<Entry>>>,
+}
+
+/// What systemd has logged.
+#[derive(Debug)]
+struct Entry {
+    priority: u8,
+    unit: String,
+    message: String,
+}
+
+impl Manager {
+    /// Starts one, or says that there can be none here.
+    pub fn start() -> Option<Self> {
+        if !is_root() || !can_have("systemd", Path::new(PROGRAM).exists()) {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = listen(&folder.path().join("journal"));
+        let mut command = Command::new("bash");
+        command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path());
+        // As it is in a terminal: a service gets its environment from its unit alone.
+        command.env_remove("NOTIFY_SOCKET");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
+        let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
+        let manager = Self { folder, child, words, answers, journal: Some(journal) };
+        let word = manager.answers.recv_timeout(PATIENCE);
+        let is_up = word.as_deref().is_ok_and(|word| ["is running", "is degraded"].contains(&word));
+        can_have("a systemd in namespaces of its own", is_up).then_some(manager)
+    }
+
+    /// Does a line of shell inside, and gives the exit code and what it has printed.
+    #[track_caller]
+    pub fn shell(&mut self, line: &str) -> (i32, String) {
+        assert!(!line.contains('\n'));
+        writeln!(self.words.as_mut().expect("a stream"), "{line}").expect("it listens");
+        let mut text = String::new();
+        loop {
+            let word = self.answers.recv_timeout(PATIENCE);
+            let word = word.unwrap_or_else(|_| panic!("no end of {line:?}, so far {text:?}"));
+            if let Some(code) = word.strip_prefix("done ") {
+                return (code.parse().expect("a code"), text);
+            }
+            text += &word;
+            text.push('\n');
+        }
+    }
+
+    /// Does a line of shell that must succeed.
+    #[track_caller]
+    pub fn does(&mut self, line: &str) -> String {
+        let (code, text) = self.shell(line);
+        assert_eq!(code, 0, "{line}: {text}");
+        text
+    }
+
+    /// Makes a unit known.
+    #[track_caller]
+    pub fn install(&mut self, unit: &Unit) {
+        fs::write(self.folder.path().join(&unit.name), unit.text()).expect("a unit");
+        let (from, name) = (self.folder.path().display(), &unit.name);
+        self.does(&format!("cp {from}/{name} /run/user/0/systemd/user/ && systemctl --user daemon-reload"));
+    }
+
+    /// Asks systemd for some properties of a unit.
+    pub fn show(&mut self, unit: &Unit, properties: &str) -> Vec<String> {
+        let text = self.does(&format!("systemctl --user show {} -p {properties}", unit.name));
+        let value = |property| {
+            let line = text.lines().find_map(|line| line.strip_prefix(property)?.strip_prefix('='));
+            line.unwrap_or_else(|| panic!("no {property} in {text}")).to_owned()
+        };
+        properties.split(',').map(value).collect()
+    }
+
+    /// Gives what systemd thinks of a unit: `active/running success`.
+    pub fn view(&mut self, unit: &Unit) -> String {
+        let [active, sub, result] = &self.show(unit, "ActiveState,SubState,Result")[..] else { panic!() };
+        format!("{active}/{sub} {result}")
+    }
+
+    #[track_caller]
+    pub fn sees(&mut self, unit: &Unit, view: &str) {
+        assert_eq!(self.view(unit), view, "{}", unit.name);
+    }
+
+    /// Waits until systemd thinks this of a unit.
+    #[track_caller]
+    pub fn comes_to_see(&mut self, unit: &Unit, view: &str) {
+        let mut last = String::new();
+        wait_for(format_args!("{} to be {view}", unit.name), || {
+            last = self.view(unit);
+            (last == view).then_some(())
+        });
+    }
+
+    pub fn main_pid(&mut self, unit: &Unit) -> Process {
+        Process(self.show(unit, "MainPID")[0].parse().expect("a pid"))
+    }
+
+    /// Ends it, and fails if it has logged a word above *info* about a unit beside those that are expected.
+    #[track_caller]
+    pub fn complains(mut self, unit: &Unit, expected: &[&str]) {
+        self.end();
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"", self.folder.path().join("journal")).expect("the journal listens");
+        let journal = self.journal.take().expect("a journal").join().expect("a journal");
+        let about = |entry: &&Entry| entry.unit == unit.name || entry.message.contains(&unit.name);
+        let complaints: Vec<_> = journal.iter().filter(about).filter(|entry| entry.priority < 6).collect();
+        let texts: Vec<_> = complaints.iter().map(|entry| entry.about(&unit.name)).collect();
+        assert_eq!(texts, expected, "what systemd has logged of {}", unit.name);
+        assert!(
+            journal.iter().any(|entry| entry.unit == unit.name),
+            "systemd has logged nothing: {journal:?}"
+        );
+    }
+
+    fn end(&mut self) {
+        drop(self.words.take());
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Is the journal, until it gets an empty message.
+fn listen(path: &Path) -> JoinHandle<Vec<Entry>> {
+    let socket = UnixDatagram::bind(path).expect("a socket");
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        let mut next = || {
+            let length = socket.recv(&mut buffer).expect("a message");
+            (length > 0).then(|| Entry::read(&String::from_utf8_lossy(&buffer[..length])))
+        };
+        std::iter::from_fn(&mut next).collect()
+    })
+}
+
+impl Entry {
+    /// Reads lines such as `PRIORITY=6`.
+    fn read(text: &str) -> Self {
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap_or_default().to_owned()
+        };
+        let priority = field("PRIORITY").parse().unwrap_or(0);
+        Self { priority, unit: field("USER_UNIT"), message: field("MESSAGE") }
+    }
+
+    /// Gives the message without what differs from run to run and from unit to unit.
+    fn about(&self, unit: &str) -> String {
+        let text = self.message.strip_prefix(&format!("{unit}: ")).unwrap_or(&self.message);
+        let is_pid = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let word = |word| if is_pid(word) { "PID" } else { word };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ").replace(unit, "UNIT")
+    }
+}
+
+/// A service's unit file.
+#[derive(Clone)]
+pub struct Unit {
+    name: String,
+    output: PathBuf,
+    variables: Vec<String>,
+    lines: Vec<String>,
+}
+
+impl Unit {
+    /// Begins one with the environment of a daemon to be tested.
+    pub fn new(name: &str, subject: &Subject) -> Self {
+        let command = subject.command("");
+        let variable = |(key, value): (&OsStr, Option<&OsStr>)| {
+            Some(format!("'{}={}'", key.to_str()?, value?.to_str()?))
+        };
+        let variables = command.get_envs().filter_map(variable).collect();
+        let output = subject.path("output");
+        Self { name: format!("{name}.service"), output, variables, lines: Vec::new() }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the daemon's environment, quoted for a shell and for a unit.
+    pub fn variables(&self) -> String {
+        self.variables.join(" ")
+    }
+
+    /// Adds a line to the section `[Service]`.
+    pub fn with(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+
+    /// Gives what the unit's own processes have printed.
+    pub fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    fn text(&self) -> String {
+        let output = self.output.display();
+        let streams = format!("StandardOutput=append:{output}\nStandardError=append:{output}");
+        format!("[Service]\nEnvironment={}\n{streams}\n{}\n", self.variables(), self.lines.join("\n"))
+    }
+}
