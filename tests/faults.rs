@@ -443,7 +443,8 @@ impl Case {
 }
 
 fn is_message(call: &Call) -> bool {
-    call.name == "write" && (call.line.starts_with("write(1, \"subject: ") || call.line.starts_with("write(2, "))
+    call.name == "write"
+        && (call.line.starts_with("write(1, \"subject: ") || call.line.starts_with("write(2, "))
 }
 
 /// Ends a daemon in order.
@@ -520,7 +521,8 @@ fn torture(shape: Shape, floor: usize) {
 
 /// Keeps one error of each call.
 fn one_of_each(faults: Vec<Fault>, dice: &mut Dice) -> Vec<Fault> {
-    let calls = faults.chunk_by(|one, other| (&one.call.name, one.call.when) == (&other.call.name, other.call.when));
+    let calls =
+        faults.chunk_by(|one, other| (&one.call.name, one.call.when) == (&other.call.name, other.call.when));
     calls.map(|same| dice.pick(same)).collect()
 }
 

@@ -397,7 +397,11 @@ fn what_the_system_refuses_is_named_and_nothing_is_left() {
         return;
     }
     for (call, code, message) in [
-        ("pipe2:error=EMFILE", 1, "failed to start: cannot make a pipe: Too many open files (os error 24)"),
+        (
+            "socketpair:error=EMFILE",
+            1,
+            "failed to start: cannot make a channel: Too many open files (os error 24)",
+        ),
         (
             "clone,clone3,fork:error=EAGAIN:when=1",
             1,

@@ -82,7 +82,7 @@ impl Ending {
 
     /// Calls a body and catches its panic.
     pub(crate) fn of<T: IntoEnding>(body: impl FnOnce() -> T) -> Self {
-        catch_unwind(AssertUnwindSafe(body)).map_or_else(Self::of_panic, T::into_ending)
+        catch_unwind(AssertUnwindSafe(|| body().into_ending())).unwrap_or_else(Self::of_panic)
     }
 
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
@@ -136,6 +136,12 @@ impl<F: FnOnce(&Context) -> T, T> Live<Once, fn(&Context) -> T> for F {
 impl IntoEnding for () {
     fn into_ending(self) -> Ending {
         Ending::SUCCESS
+    }
+}
+
+impl IntoEnding for Ending {
+    fn into_ending(self) -> Ending {
+        self
     }
 }
 

@@ -11,7 +11,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, getpid};
 
 use crate::action::{Action, IntoAction};
-use crate::body::{Body, BodyResult, Once};
+use crate::body::{Body, BodyResult, Ending, Once};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::launch::{Side, fork_daemon};
@@ -23,7 +23,7 @@ use crate::settings::{Plan, Settings};
 use crate::signals::{Birth, Blocked, Living, Manner, Signal};
 use crate::stdio::Streams;
 use crate::stop::Stopped;
-use crate::{detach, status, stop, sys};
+use crate::{detach, proc, stop, sys};
 
 /// Builds a daemon out of a function, and starts, stops, restarts, queries, reloads or runs it.
 ///
@@ -188,7 +188,7 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`], for this long at the
+    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), for this long at the
     /// most; by default the daemon counts as ready when its body is about to be called.
     ///
     /// If the body returns, fails, panics or exits before that, or says nothing in time, `start` fails with
@@ -353,8 +353,8 @@ impl<M> Daemon<M> {
     /// Fails if that can't be told: the pidfile can't be read or is none, or its holder has no PID here.
     pub fn status(self) -> Result {
         self.settings.answer(Action::Status, |plan| {
-            let running = |pid: Pid| Answer::Running { pid: number(pid), up: status::age(pid) };
-            Ok(match plan.pidfile.look()?.presence {
+            let running = |pid: Pid| Answer::Running { pid: number(pid), up: proc::age(pid) };
+            Ok(match plan.pidfile.look_closely()? {
                 Presence::Nobody => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: plan.pidfile.to_path() },
                 Presence::Own => running(getpid()),
@@ -378,8 +378,9 @@ impl<M> Daemon<M> {
     /// Runs the daemon in the foreground, as a service manager, a container or a debugger wants it, and
     /// returns when the body has ended.
     ///
-    /// Nothing is forked; streams and directory stay as they are. The pidfile, its lock and the signals
-    /// are those of the background.
+    /// Nothing is forked; streams and directory stay as they are, but for a [`chroot`](Daemon::chroot), which is
+    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background. What
+    /// user, root and umask it has taken on, the process keeps when this returns.
     ///
     /// # Errors
     ///
@@ -446,8 +447,10 @@ impl<'a, M> Beginning<'a, M> {
             drop(living);
             sys::exit_now(1);
         }
+        let context = living.context();
         let _ = SigSet::empty().thread_set_mask();
-        let ending = body.live(self.mode, &self.plan.name, &living.context());
+        // Nothing may unwind from here into what the caller would do next.
+        let ending = Ending::of(|| body.live(self.mode, &self.plan.name, &context));
         ending.log(&self.plan.name);
         state.failed(ending.reason());
         // Flushes what the body has printed; the exit handler removes the pidfile.
@@ -482,12 +485,13 @@ impl<'a, M> Beginning<'a, M> {
         self.confine()?;
         self.drop_privileges()?;
         let living = self.begin_life::<K, B>(held, None)?;
+        let context = living.context();
         blocked.give_back();
         living.unblock();
         if plan.wait_ready.is_none() {
             living.state().ready();
         }
-        let ending = body.live(self.mode, &plan.name, &living.context());
+        let ending = Ending::of(|| body.live(self.mode, &plan.name, &context));
         ending.log(&plan.name);
         living.state().supervisor.stopping();
         Ok(ending.code)

@@ -69,11 +69,13 @@ fn ignored_signals() -> Vec<c_int> {
 
 /// Reads the line `SigIgn:\t0000000000001000`, in one call for all signals.
 fn ignored_mask() -> Option<u64> {
-    let mut text = [0; 4096];
+    let mut text = [0; 8192];
     let length = fs::File::open("/proc/self/status").ok()?.read(&mut text).ok()?;
     let text = std::str::from_utf8(&text[..length]).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
+    // With very many groups the line may be beyond what was read, or cut.
+    let (_, rest) = text.split_once("\nSigIgn:\t")?;
+    let (mask, _) = rest.split_once('\n')?;
+    u64::from_str_radix(mask, 16).ok()
 }
 
 /// Closes every descriptor above 2 that came from whoever ran this program: those that lack

@@ -2,8 +2,9 @@
 //!
 //! Between asking who holds the lock and sending a signal, the holder may end and its PID may go to an
 //! innocent process. So the process is pinned by a
-//! [pidfd](https://man7.org/linux/man-pages/man2/pidfd_open.2.html) first, and the lock is asked again:
-//! if the same PID still holds it, the descriptor is the daemon's.
+//! [pidfd](https://man7.org/linux/man-pages/man2/pidfd_open.2.html) first, and only then it is asked whether
+//! that very process has the lock: then the descriptor is the daemon's. `/proc` tells it for certain; where it
+//! doesn't, the lock is asked again whether it still has the same holder.
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,22 +17,23 @@ use nix::sys::signal::{Signal as Number, kill};
 use nix::unistd::{Pid, getpid};
 
 use crate::error::{Error, Result};
-use crate::pidfile::{Look, Pidfile, Presence};
+use crate::pidfile::{Look, Patience, Pidfile, Presence};
 use crate::signals::Signal;
 use crate::sys::{PidFd, Sys};
 
-/// The process that holds the lock, pinned.
+/// The process that holds the lock.
 pub(crate) struct Holder {
     pid: Pid,
     process: Process,
-    look: Look,
 }
 
-#[derive(Debug)]
 enum Process {
-    Pinned(PidFd),
-    /// Where the system has no pidfd: as close to the truth as `kill` and the lock come.
-    Bare,
+    /// This one.
+    Own,
+    /// A daemon that this process has just forked.
+    Child(PidFd),
+    /// Somebody's. Where the system has no pidfd: as close to the truth as `kill` and the lock come.
+    Other(Option<PidFd>, Look),
 }
 
 /// Why a wait for a process has ended.
@@ -55,39 +57,69 @@ impl Holder {
 
     /// Finds who holds the lock, and pins it; none if nobody does.
     pub(crate) fn find(pidfile: &Pidfile) -> Result<Option<Self>> {
+        let mut patience = Patience::default();
         loop {
             let look = pidfile.look()?;
             let pid = match look.presence {
                 Presence::Nobody | Presence::Stale => return Ok(None),
                 Presence::Unnamed => return Err(Error::unnamed(pidfile.path())),
-                Presence::Own => return Ok(Some(Self { pid: getpid(), process: Process::Bare, look })),
+                Presence::Own => return Ok(Some(Self { pid: getpid(), process: Process::Own })),
                 Presence::Holder(pid) => pid,
             };
-            let process = match PidFd::open(pid) {
-                Ok(process) => Process::Pinned(process),
-                // Gone since we asked.
-                Err(Errno::ESRCH) => continue,
-                // No such call: an old kernel, or a container's filter.
-                Err(Errno::ENOSYS | Errno::EPERM) => Process::Bare,
-                Err(errno) => return Err(Error::os(format!("cannot watch pid {pid}"), errno)),
-            };
-            let holder = Self { pid, process, look };
-            if holder.holds_on()? {
-                return Ok(Some(holder));
+            if let Some(process) = Self::pin(pid, look)? {
+                return Ok(Some(Self { pid, process }));
+            }
+            // Gone since we asked; or who took the lock is gone and has left it to another.
+            if patience.is_over() {
+                return Err(Error::unnamed(pidfile.path()));
             }
         }
     }
 
-    fn holds_on(&self) -> Result<bool> {
-        let cannot = |errno| Error::os(format!("cannot ask for the lock of pid {}", self.pid), errno);
-        self.look.is_still_held_by(self.pid).map_err(cannot)
+    /// Opens a process, and sees that it is the one that has the lock.
+    fn pin(pid: Pid, look: Look) -> Result<Option<Process>> {
+        let pinned = match PidFd::open(pid) {
+            Ok(process) => Some(process),
+            Err(Errno::ESRCH) => return Ok(None),
+            // No such call: an old kernel, or a container's filter.
+            Err(Errno::ENOSYS | Errno::EPERM) => None,
+            Err(errno) => return Err(Error::os(format!("cannot watch pid {pid}"), errno)),
+        };
+        let cannot = |errno| Error::os(format!("cannot ask for the lock of pid {pid}"), errno);
+        let is_it = match look.names_the_right(pid) {
+            Some(is_it) => is_it,
+            None => look.is_still_held_by(pid).map_err(cannot)?,
+        };
+        Ok(is_it.then_some(Process::Other(pinned, look)))
+    }
+
+    /// Takes a process that is known to be alive and whose it is, by its number.
+    pub(crate) fn of_child(pid: Pid, pidfile: &Pidfile) -> Result<Self> {
+        match PidFd::open(pid) {
+            Ok(process) => Ok(Self { pid, process: Process::Child(process) }),
+            Err(Errno::ENOSYS) => Self::find(pidfile)?
+                .filter(|holder| holder.pid == pid)
+                .ok_or_else(|| Error::unnamed(pidfile.path())),
+            Err(errno) => Err(Error::os(format!("cannot watch pid {pid}"), errno)),
+        }
+    }
+
+    fn pinned(&self) -> Option<&PidFd> {
+        match &self.process {
+            Process::Child(process) | Process::Other(Some(process), _) => Some(process),
+            Process::Own | Process::Other(None, _) => None,
+        }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.process, Process::Own)
     }
 
     /// Sends a signal; a daemon that has just ended needs none.
     pub(crate) fn signal(&self, signal: c_int) -> Result<()> {
-        let sent = match &self.process {
-            Process::Pinned(process) => process.signal(signal),
-            Process::Bare => self.kill(signal),
+        let sent = match self.pinned().map(|process| process.signal(signal)) {
+            None | Some(Err(Errno::ENOSYS)) => self.kill(signal),
+            Some(sent) => sent,
         };
         match sent {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
@@ -96,10 +128,22 @@ impl Holder {
     }
 
     fn kill(&self, signal: c_int) -> Sys<()> {
-        if self.pid == getpid() || self.look.is_still_held_by(self.pid)? {
-            kill(self.pid, Number::try_from(signal)?)?;
-        }
-        Ok(())
+        let is_it = match &self.process {
+            Process::Own | Process::Child(_) => true,
+            Process::Other(_, look) => look.is_still_held_by(self.pid)?,
+        };
+        if is_it { kill(self.pid, Number::try_from(signal)?) } else { Ok(()) }
+    }
+
+    /// Tells whether a process that can't be watched is gone: by its locks, and by its number if a child of
+    /// its body still has the one on byte 2.
+    fn seems_gone(&self) -> Sys<bool> {
+        let Process::Other(_, look) = &self.process else { return Ok(false) };
+        Ok(match look.now()? {
+            Presence::Holder(pid) => pid != self.pid,
+            Presence::Unnamed => kill(self.pid, None) == Err(Errno::ESRCH),
+            _ => true,
+        })
     }
 
     /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`;
@@ -120,27 +164,29 @@ impl Holder {
         Ok(self.wait(None, Instant::now().checked_add(timeout))? == Woken::Gone)
     }
 
-    /// Sleeps until the process is gone, there is something to read from the pipe, or the deadline has come.
-    pub(crate) fn wait(&self, pipe: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> Result<Woken> {
-        let process = match &self.process {
-            Process::Pinned(process) => Some(process.as_fd()),
-            Process::Bare => None,
-        };
+    /// Sleeps until the process is gone, there is something to read, or the deadline has come.
+    pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> Result<Woken> {
+        let cannot = |errno| Error::os(format!("cannot wait for pid {}", self.pid), errno);
+        let process = self.pinned().map(AsFd::as_fd);
         let mut fds: Vec<_> =
-            pipe.into_iter().chain(process).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+            input.into_iter().chain(process).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let pause = if process.is_none() { Some(GLANCE) } else { None };
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let pause = if process.is_none() { Some(GLANCE) } else { None };
             match poll(&mut fds, poll_timeout([left, pause].into_iter().flatten().min())) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::os(format!("cannot wait for pid {}", self.pid), errno)),
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(cannot(errno)),
             }
             let is_up = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-            if pipe.is_some() && is_up(&fds[0]) {
+            if input.is_some() && is_up(&fds[0]) {
                 return Ok(Woken::Readable);
             }
-            let gone = if process.is_some() { fds.last().is_some_and(is_up) } else { !self.holds_on()? };
-            if gone {
+            let is_gone = match process {
+                Some(_) => fds.last().is_some_and(is_up),
+                None => self.seems_gone().map_err(cannot)?,
+            };
+            if is_gone {
                 return Ok(Woken::Gone);
             }
             if left.is_some_and(|left| left.is_zero()) {

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid};
 
 use crate::error::{Error, Result};
-use crate::sys::Sys;
+use crate::sys::{Sys, give_up_keeping_capabilities, has_capabilities};
 
 /// A user and a group, with the groups that go with them.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl Identity {
     /// and sees that it is so, and that there is no way back.
     pub(crate) fn take_on(&self) -> Result<()> {
         let cannot = |errno| Error::os(format!("cannot become {}", self.label), errno);
-        supplementary::set(&self.groups)
+        give_up_keeping_capabilities()
+            .and_then(|()| supplementary::set(&self.groups))
             .and_then(|()| saved::set_group(self.gid))
             .and_then(|()| saved::set_user(self.uid))
             .map_err(cannot)?;
@@ -74,7 +75,7 @@ impl Identity {
             && groups == [self.gid; 2]
             && saved::are(self.uid, self.gid)?
             && supplementary::are(&self.groups)?
-            && (self.uid == root || saved::set_user(root).is_err()))
+            && (self.uid == root || saved::set_user(root).is_err() && !has_capabilities()?))
     }
 }
 

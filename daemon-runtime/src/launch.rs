@@ -3,25 +3,29 @@
 //! ```text
 //! launcher ── fork ── first child: setsid ── fork ── daemon: sets itself up
 //!    │                    └ _exit, reaped               │
-//!    └─────── pipe: Ready, or Failed(why); ─────────────┤
-//!             with `wait_ready` first Waiting            └ calls the body
+//!    ├────────────── Ready, or Failed(why) ─────────────┤
+//!    │              with `wait_ready` before:           │
+//!    └───────── Waiting, and the answer `go on` ────────┴─ calls the body
 //! ```
 //!
 //! The first child leads the new session; the daemon doesn't, so it can never get a controlling
 //! terminal back ([daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html)). The launcher
-//! goes by the message. The end of the pipe without one is a failure: the daemon is dead, since until the body
-//! is called nobody else has the pipe open.
+//! goes by the message. The end of the channel without one is a failure: until the body is called nobody but the
+//! daemon has its end open, so the daemon is dead. Once the body is called, its children may have it open too;
+//! so before that, with `wait_ready`, the daemon waits until the launcher has pinned it.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, read, setsid};
+use nix::unistd::{ForkResult, Pid, setsid};
 
 use crate::error::{Error, Result};
 use crate::holder::{Holder, Woken};
@@ -29,7 +33,7 @@ use crate::readiness::{Message, Readiness};
 use crate::settings::Plan;
 use crate::signals::Blocked;
 use crate::stdio::above_stdio;
-use crate::sys::{self, PidFd, Sys};
+use crate::sys::{self, PidFd};
 
 /// In which process [`fork_daemon`] has returned.
 pub(crate) enum Side {
@@ -43,30 +47,32 @@ pub(crate) enum Side {
 pub(crate) fn fork_daemon() -> Result<Side> {
     // What lies in the buffers would be written by both.
     let _ = (io::stdout().flush(), io::stderr().flush());
-    let (reader, writer) = pipe().map_err(|errno| Error::os("cannot make a pipe", errno))?;
+    let (launchers, daemons) = channel().map_err(|error| {
+        Error::os("cannot make a channel", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    })?;
     let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
     match sys::fork() {
         Err(errno) => Err(Error::os("cannot fork", errno)),
         Ok(ForkResult::Child) => {
             mem::forget(blocked);
-            drop(reader);
-            Ok(Side::Daemon(lead_session(writer)))
+            drop(launchers);
+            Ok(Side::Daemon(lead_session(daemons.into())))
         }
         Ok(ForkResult::Parent { child }) => {
-            drop(writer);
-            Ok(Side::Launcher(Launch { first_child: child, pipe: reader, received: Vec::new() }))
+            drop(daemons);
+            Ok(Side::Launcher(Launch { first_child: child, channel: launchers, received: Vec::new() }))
         }
     }
 }
 
-fn pipe() -> Sys<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = sys::pipe(OFlag::empty())?;
-    Ok((above_stdio(reader)?, above_stdio(writer)?))
+fn channel() -> io::Result<(UnixStream, UnixStream)> {
+    let (one, other) = UnixStream::pair()?;
+    Ok((above_stdio(one.into())?.into(), above_stdio(other.into())?.into()))
 }
 
 /// The first child's life: it returns in its own child only.
-fn lead_session(writer: OwnedFd) -> Readiness {
-    let readiness = Readiness::new(writer);
+fn lead_session(channel: OwnedFd) -> Readiness {
+    let readiness = Readiness::new(channel);
     let error = match setsid().map(|_| sys::fork()) {
         Ok(Ok(ForkResult::Child)) => return readiness,
         Ok(Ok(ForkResult::Parent { .. })) => sys::exit_now(0),
@@ -86,87 +92,106 @@ fn reap(child: Pid) {
 /// The launcher's side of a launch: what it has heard of the daemon so far.
 pub(crate) struct Launch {
     first_child: Pid,
-    pipe: OwnedFd,
+    channel: UnixStream,
     received: Vec<u8>,
 }
 
 impl Launch {
     /// Returns once the daemon has said that it is ready, or has failed; then nothing is left of it.
     pub(crate) fn outcome(mut self, plan: &Plan) -> Result<Pid> {
-        let outcome = self.hear(plan);
-        reap(self.first_child);
-        outcome
-    }
-
-    fn hear(&mut self, plan: &Plan) -> Result<Pid> {
-        match self.next_message()? {
+        let outcome = match self.next_message() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Waiting(pid)) => self.await_body(plan, pid),
             Some(Message::Failed(pid, error)) => {
                 await_end(pid);
                 Err(error)
             }
-            None => Err(Self::died(plan)),
+            None => Err(died()),
+        };
+        if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
+            // One that was killed, or that couldn't reach the path any more, has left it.
+            let _ = plan.pidfile.remove_stale(false);
         }
+        reap(self.first_child);
+        outcome
+    }
+
+    /// Lets the body of a daemon begin once it is pinned, and waits for what it says. What goes wrong here ends
+    /// the daemon.
+    fn await_body(&mut self, plan: &Plan, pid: Pid) -> Result<Pid> {
+        // The daemon waits for a word of ours, and nobody else has its end of the channel. So if that is still
+        // open once the process is pinned, the process is the daemon.
+        let daemon = match Holder::of_child(pid, &plan.pidfile) {
+            Ok(daemon) if !self.is_readable() => daemon,
+            Ok(_) => return Err(died()),
+            Err(error) => {
+                self.send_away();
+                return Err(error);
+            }
+        };
+        let outcome = self.until_ready(plan, &daemon);
+        if outcome.is_err() {
+            let ended = daemon.end(plan.stop_signal, plan.stop_timeout);
+            if ended.is_err() {
+                let _ = daemon.signal(libc::SIGKILL);
+            }
+            let _ = plan.pidfile.remove_stale(true);
+        }
+        outcome
     }
 
     /// Waits for what the body says, as long as `wait_ready`. A child that the body has forked may keep the
-    /// pipe open after the daemon's death, so the daemon itself is watched too.
-    fn await_body(&mut self, plan: &Plan, pid: Pid) -> Result<Pid> {
+    /// channel open after the daemon's death, so the daemon itself is watched too.
+    fn until_ready(&mut self, plan: &Plan, daemon: &Holder) -> Result<Pid> {
         let patience = plan.wait_ready.unwrap_or_default();
         let deadline = Instant::now().checked_add(patience);
-        // None, or one without a name: the daemon is dead, and at the most a child of its body is left.
-        let daemon = Holder::find(&plan.pidfile).ok().flatten().filter(|holder| holder.pid() == pid);
-        let failure = loop {
-            let woken = match &daemon {
-                Some(daemon) => daemon.wait(Some(self.pipe.as_fd()), deadline)?,
-                None => Woken::Gone,
-            };
-            let has_message = woken == Woken::Readable || woken == Woken::Gone && self.is_readable();
-            match has_message.then(|| self.next_message()).transpose()?.flatten() {
-                Some(Message::Ready(pid)) => return Ok(pid),
-                Some(Message::Failed(_, error)) => break error,
-                Some(Message::Waiting(_)) => {}
-                None if woken == Woken::Late => {
-                    break Error::failed(format!("not ready after {patience:?}"));
-                }
-                None => break Self::died(plan),
-            }
-        };
-        if let Some(daemon) = daemon {
-            daemon.end(plan.stop_signal, plan.stop_timeout)?;
+        if self.channel.write_all(b"!").is_err() {
+            return Err(died());
         }
-        let _ = plan.pidfile.remove_stale(true);
-        Err(failure)
+        let woken = daemon.wait(Some(self.channel.as_fd()), deadline)?;
+        let has_message = woken == Woken::Readable || woken == Woken::Gone && self.is_readable();
+        match has_message.then(|| self.next_message()).flatten() {
+            Some(Message::Ready(pid)) => Ok(pid),
+            Some(Message::Failed(_, error)) => Err(error),
+            _ if woken == Woken::Late => Err(Error::failed(format!("not ready after {patience:?}"))),
+            _ => Err(died()),
+        }
     }
 
-    /// Reads the next message; none if the pipe ends without another.
-    fn next_message(&mut self) -> Result<Option<Message>> {
+    /// Reads the next message; none if the channel ends without another.
+    fn next_message(&mut self) -> Option<Message> {
         let mut buffer = [0; 4096];
+        let mut failures = 0;
         loop {
             if let Some((message, rest)) = Message::decode(&self.received) {
                 self.received = rest.to_vec();
-                return Ok(Some(message));
+                return Some(message);
             }
-            match read(&self.pipe, &mut buffer) {
-                Ok(0) => return Ok(None),
+            match self.channel.read(&mut buffer) {
+                Ok(0) => return None,
                 Ok(length) => self.received.extend_from_slice(&buffer[..length]),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::os("cannot hear of the daemon", errno)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Nothing else is to be expected; since a daemon's fate hangs on it, it gets another chance.
+                Err(_) if failures < 3 => failures += 1,
+                Err(_) => return None,
             }
         }
     }
 
     fn is_readable(&self) -> bool {
-        let mut fds = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.channel.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO) == Ok(1)
     }
 
-    /// The daemon was killed; it can't have removed its pidfile.
-    fn died(plan: &Plan) -> Error {
-        let _ = plan.pidfile.remove_stale(false);
-        Error::failed("the daemon died before it was ready")
+    /// Has a daemon give up that waits for a word, and waits until it has.
+    fn send_away(&mut self) {
+        let _ = self.channel.shutdown(Shutdown::Write);
+        while self.next_message().is_some() {}
     }
+}
+
+fn died() -> Error {
+    Error::failed("the daemon died before it was ready")
 }
 
 /// Waits until a process that has failed is gone, so that nothing is left when the launcher says so.

@@ -16,11 +16,12 @@ mod launch;
 mod outcome;
 mod pidfile;
 mod pipe;
+mod proc;
 mod readiness;
 mod repeat;
 mod settings;
 mod signals;
-mod status;
+
 mod stdio;
 mod stop;
 mod supervisor;

@@ -26,6 +26,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
 use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
+use crate::proc;
 use crate::sys::{Lock, Sys, is_free, record_lock};
 
 const DAEMON: i64 = 0;
@@ -35,9 +36,21 @@ const SURVIVOR: i64 = 2;
 /// A longer file is nobody's pidfile.
 const LONGEST: i64 = 32;
 
-/// How long a refusal by somebody who isn't the daemon is tried again.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(1);
+/// How often something is tried again that passes as a rule: for a second from the first failure on, so that at
+/// least one more try is made however slow the machine is.
+#[derive(Debug, Default)]
+pub(crate) struct Patience(Option<Instant>);
+
+impl Patience {
+    /// Tells whether the second is over; if not, pauses a little.
+    pub(crate) fn is_over(&mut self) -> bool {
+        if self.0.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(1) {
+            return true;
+        }
+        sleep(Duration::from_millis(1));
+        false
+    }
+}
 
 /// Where a daemon's pidfile is, as an absolute path.
 #[derive(Debug, Clone)]
@@ -72,16 +85,24 @@ enum Attempt {
 /// A look at a pidfile, which can be repeated: it keeps asking the same file.
 pub(crate) struct Look {
     pub(crate) presence: Presence,
-    file: Option<OwnedFd>,
+    file: Option<(OwnedFd, FileId)>,
 }
 
 impl Look {
+    /// Tells whether the process that the kernel names is the one that has the lock; none if that can't be
+    /// seen.
+    pub(crate) fn names_the_right(&self, pid: Pid) -> Option<bool> {
+        self.file.as_ref().and_then(|(_, id)| proc::holds_lock(pid, *id))
+    }
+
+    /// Asks anew who holds the file.
+    pub(crate) fn now(&self) -> Sys<Presence> {
+        self.file.as_ref().map_or(Ok(Presence::Nobody), |(file, _)| presence(file, Presence::Nobody))
+    }
+
     /// Tells whether the process still holds the file.
     pub(crate) fn is_still_held_by(&self, pid: Pid) -> Sys<bool> {
-        match &self.file {
-            Some(file) => Ok(presence(file, 1)? == Presence::Holder(pid)),
-            None => Ok(false),
-        }
+        Ok(self.now()? == Presence::Holder(pid))
     }
 }
 
@@ -113,13 +134,27 @@ impl Pidfile {
     /// A holder without a name is looked at again for a second: a daemon that starts between two questions, or
     /// that was killed and whose files the kernel is still closing, is one for a moment.
     pub(crate) fn look(&self) -> Result<Look> {
-        let begun = Instant::now();
+        let mut patience = Patience::default();
         loop {
             let look = self.glance()?;
-            if look.presence != Presence::Unnamed || begun.elapsed() > PATIENCE {
+            if look.presence != Presence::Unnamed || patience.is_over() {
                 return Ok(look);
             }
-            sleep(PAUSE);
+        }
+    }
+
+    /// Looks who holds the file, and sees that it is the process that the kernel names, where that can be seen.
+    pub(crate) fn look_closely(&self) -> Result<Presence> {
+        let mut patience = Patience::default();
+        loop {
+            let look = self.look()?;
+            match look.presence {
+                Presence::Holder(pid) if look.names_the_right(pid) == Some(false) => {}
+                presence => return Ok(presence),
+            }
+            if patience.is_over() {
+                return Ok(Presence::Unnamed);
+            }
         }
     }
 
@@ -134,22 +169,32 @@ impl Pidfile {
             Err(errno) => return Err(self.cannot_open(errno)),
         };
         let stat = self.check(&file)?;
-        let presence = presence(&file, stat.st_size).map_err(|errno| self.cannot("query", errno))?;
-        let is_free = matches!(presence, Presence::Nobody | Presence::Stale);
-        if is_free && !is_same(self.path(), &stat) {
+        let free = if stat.st_size == 0 { Presence::Nobody } else { Presence::Stale };
+        let presence = presence(&file, free).map_err(|errno| self.cannot("query", errno))?;
+        if presence == free && !is_same(self.path(), &stat) {
             // Its daemon has ended since we opened it.
             return self.glance();
         }
-        Ok(Look { presence, file: Some(file) })
+        Ok(Look { presence, file: Some((file, FileId::from_stat(&stat))) })
     }
 
     /// Takes the lock, empties the file and writes this process's PID.
+    ///
+    /// A failure leaves no file behind that nobody holds, unless it can't even be locked.
     pub(crate) fn acquire(&self) -> Result<Held> {
+        self.try_to_acquire().inspect_err(|error| {
+            if !error.is_already_running() {
+                let _ = self.remove_stale(false);
+            }
+        })
+    }
+
+    fn try_to_acquire(&self) -> Result<Held> {
         let mut all = held();
         if is_own(&all, &self.path) {
             return Err(Error::already_running(getpid()));
         }
-        let mut first_refusal = None;
+        let mut patience = Patience::default();
         let (file, stat) = loop {
             let file = self.open_or_create()?;
             let stat = self.check(&file)?;
@@ -160,10 +205,9 @@ impl Pidfile {
                 Attempt::InUse => self.no_lock(&file),
                 Attempt::Survived => Error::unnamed(self.path()),
             };
-            if first_refusal.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            if patience.is_over() {
                 return Err(refusal);
             }
-            sleep(PAUSE);
         };
         let held = Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: getpid() };
         all.push(Own { owner: held.owner, id: held.id, path: held.path.clone() });
@@ -361,7 +405,11 @@ impl Held {
     pub(crate) fn remove(&self) {
         let path = self.path.as_c_str();
         let is_ours = lstat(path).is_ok_and(|stat| self.id.is_of(&stat));
-        if !is_ours || unlink(path).is_err() {
+        if is_ours && unlink(path).is_ok() {
+            return;
+        }
+        // A body that closes what it doesn't know may have a file of its own under the number by now.
+        if fstat(&self.file).is_ok_and(|stat| self.id.is_of(&stat)) {
             let _ = ftruncate(&self.file, 0);
         }
     }
@@ -387,7 +435,7 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    fn from_stat(stat: &FileStat) -> Self {
+    pub(crate) fn from_stat(stat: &FileStat) -> Self {
         Self { dev: stat.st_dev, ino: stat.st_ino }
     }
 
@@ -427,8 +475,8 @@ fn is_same(path: &CStr, file: &FileStat) -> bool {
     lstat(path).is_ok_and(|stat| FileId::from_stat(file).is_of(&stat))
 }
 
-fn presence(file: &OwnedFd, size: i64) -> Sys<Presence> {
-    let free = if size == 0 { Presence::Nobody } else { Presence::Stale };
+/// Asks who holds a file; `free` is what to call it if nobody does.
+fn presence(file: &OwnedFd, free: Presence) -> Sys<Presence> {
     Ok(match holder(file, DAEMON)? {
         Some(presence) => presence,
         None => holder(file, SURVIVOR)?.map_or(free, |_| Presence::Unnamed),

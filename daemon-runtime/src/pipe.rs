@@ -4,8 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 use nix::unistd::write;
 
+use crate::pidfile::FileId;
 use crate::sys::{self, Sys};
 
 /// A pipe of which both ends are here. Neither blocks.
@@ -13,12 +15,14 @@ use crate::sys::{self, Sys};
 pub(crate) struct Pipe {
     reader: OwnedFd,
     writer: OwnedFd,
+    id: FileId,
 }
 
 impl Pipe {
     pub(crate) fn new() -> Sys<Self> {
         let (reader, writer) = sys::pipe(OFlag::O_NONBLOCK)?;
-        Ok(Self { reader, writer })
+        let id = FileId::from_stat(&fstat(&writer)?);
+        Ok(Self { reader, writer, id })
     }
 
     pub(crate) fn reader(&self) -> BorrowedFd<'_> {
@@ -27,7 +31,10 @@ impl Pipe {
 
     /// Makes the reader's end readable. Async-signal-safe.
     pub(crate) fn write(&self) {
-        while write(&self.writer, b"!") == Err(Errno::EINTR) {}
+        // A body that closes what it doesn't know may have a file of its own under the number by now.
+        if fstat(&self.writer).is_ok_and(|stat| self.id.is_of(&stat)) {
+            while write(&self.writer, b"!") == Err(Errno::EINTR) {}
+        }
     }
 }
 

@@ -4,22 +4,22 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{Pid, getpid, write};
+use nix::unistd::{Pid, getpid, read, write};
 
 use crate::error::{Error, Kind};
 use crate::sys::{self, Sys};
 
-/// The daemon's end of the pipe: what it owes the launcher.
+/// The daemon's end of the channel: what it owes the launcher.
 #[must_use = "dropping this without a word tells the launcher that the daemon has died"]
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    pipe: OwnedFd,
+    channel: OwnedFd,
     is_watching: bool,
 }
 
 impl Readiness {
-    pub(crate) fn new(pipe: OwnedFd) -> Self {
-        Self { pipe, is_watching: false }
+    pub(crate) fn new(channel: OwnedFd) -> Self {
+        Self { channel, is_watching: false }
     }
 
     /// Tells the launcher that this process is the daemon and ready. Fails if there is no launcher any
@@ -27,18 +27,25 @@ impl Readiness {
     pub(crate) fn ready(self, pid: Pid) -> Sys<()> {
         if self.is_watching {
             // The launcher closes its end on this message, which must not be taken for its death.
-            sys::notify_of_closing(&self.pipe, None)?;
+            sys::notify_of_closing(&self.channel, None)?;
         }
         self.send(&Message::Ready(pid))
     }
 
-    /// Tells the launcher that the body will say when this process is ready, and has SIGIO sent when the
-    /// launcher goes before that.
+    /// Tells the launcher that the body will say when this process is ready, waits until the launcher has an eye
+    /// on this process, and has SIGIO sent if the launcher goes from then on.
     pub(crate) fn wait_for_body(mut self, pid: Pid) -> Sys<Self> {
         self.send(&Message::Waiting(pid))?;
-        sys::notify_of_closing(&self.pipe, Some(pid))?;
+        let mut word = [0];
+        while match read(&self.channel, &mut word) {
+            Ok(1) => false,
+            Err(Errno::EINTR) => true,
+            _ => return Err(Errno::EPIPE),
+        } {}
+        sys::notify_of_closing(&self.channel, Some(pid))?;
         self.is_watching = true;
-        Ok(self)
+        // It may have gone just before.
+        if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(self) }
     }
 
     /// Tells the launcher why there will be no daemon.
@@ -48,7 +55,7 @@ impl Readiness {
 
     /// Tells whether there is nobody left to tell. Async-signal-safe.
     pub(crate) fn is_abandoned(&self) -> bool {
-        let mut fds = [PollFd::new(self.pipe.as_fd(), PollFlags::empty())];
+        let mut fds = [PollFd::new(self.channel.as_fd(), PollFlags::empty())];
         poll(&mut fds, PollTimeout::ZERO) == Ok(1)
     }
 
@@ -56,7 +63,7 @@ impl Readiness {
         let frame = message.encode();
         let mut rest = frame.as_slice();
         while !rest.is_empty() {
-            match write(&self.pipe, rest) {
+            match write(&self.channel, rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),

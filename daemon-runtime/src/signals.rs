@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::unistd::getpid;
+use nix::unistd::{Pid, getpid};
 
 use crate::context::{Context, Flag, State};
 use crate::error::{Error, Result};
@@ -345,25 +345,38 @@ fn register_exit() -> sys::Sys<()> {
     if REGISTERED.swap(true, Ordering::AcqRel) { Ok(()) } else { sys::at_exit(at_exit) }
 }
 
-/// The signals that have our handler, with what was there before and how many lives listen.
-static INSTALLED: Mutex<Vec<(c_int, Disposition, usize)>> = Mutex::new(Vec::new());
+/// The signals that have our handler.
+static INSTALLED: Mutex<Vec<Installed>> = Mutex::new(Vec::new());
+
+struct Installed {
+    signal: c_int,
+    /// Which process has installed it: a daemon that is started by a daemon begins anew, above whatever has been
+    /// put over its parent's.
+    owner: Pid,
+    before: Disposition,
+    /// How many lives listen.
+    lives: usize,
+}
 
 fn install(signal: c_int) -> sys::Sys<()> {
+    let owner = getpid();
     let mut installed = lock(&INSTALLED);
-    if let Some((.., lives)) = installed.iter_mut().find(|entry| entry.0 == signal) {
-        *lives += 1;
+    installed.retain(|entry| entry.owner == owner);
+    if let Some(entry) = installed.iter_mut().find(|entry| entry.signal == signal) {
+        entry.lives += 1;
     } else {
-        installed.push((signal, sys::install_handler(signal, hear)?, 1));
+        let before = sys::install_handler(signal, hear)?;
+        installed.push(Installed { signal, owner, before, lives: 1 });
     }
     Ok(())
 }
 
 fn uninstall(signal: c_int) {
     let mut installed = lock(&INSTALLED);
-    let Some(at) = installed.iter().position(|entry| entry.0 == signal) else { return };
-    installed[at].2 -= 1;
-    if installed[at].2 == 0 {
-        let (_, before, _) = installed.swap_remove(at);
+    let Some(at) = installed.iter().position(|entry| entry.signal == signal) else { return };
+    installed[at].lives -= 1;
+    if installed[at].lives == 0 {
+        let Installed { before, .. } = installed.swap_remove(at);
         if sys::is_installed(signal, hear) {
             let _ = sys::restore(signal, &before);
         }

@@ -1,7 +1,6 @@
 //! Ending the daemon, and making it reload.
 
 use nix::libc;
-use nix::unistd::getpid;
 
 use crate::error::{Error, Kind, Result};
 use crate::holder::Holder;
@@ -25,7 +24,7 @@ pub(crate) fn stop(plan: &Plan) -> Result<Stopped> {
         return Ok(Stopped::NotRunning);
     };
     let pid = daemon.pid();
-    if pid == getpid() {
+    if daemon.is_own() {
         return Err(Error::failed(
             "this is the daemon itself; return from its body, which can take a `Context` to hear of a stop",
         ));

@@ -250,6 +250,37 @@ pub(crate) fn is_free(lock: &libc::flock) -> bool {
 
 // ---- identity ----
 
+/// Tells whether this process has any capability, in any of the sets that it could use.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_capabilities() -> Sys<bool> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    // Effective, permitted, inheritable; the lower half of the capabilities and the upper one.
+    let mut sets = [0_u32; 6];
+    // SAFETY: version 3 of the call reads two words at the first pointer and writes six at the second; both
+    // live through it.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
+    let [effective, permitted, _, effective_too, permitted_too, _] = sets;
+    Ok(effective | permitted | effective_too | permitted_too != 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_capabilities() -> Sys<bool> {
+    Ok(false)
+}
+
+/// Has the capabilities go when the user changes, whatever this program has asked for before.
+#[cfg(target_os = "linux")]
+pub(crate) fn give_up_keeping_capabilities() -> Sys<()> {
+    // SAFETY: prctl takes integers for this option and has no effect but on the flag.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 0, 0, 0, 0) }).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn give_up_keeping_capabilities() -> Sys<()> {
+    Ok(())
+}
+
 /// Sets the supplementary groups, on the Unix whose nix has no function for it.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn set_groups(groups: &[Gid]) -> Sys<()> {
@@ -305,8 +336,10 @@ pub(crate) fn clock_ticks() -> Option<u64> {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0)
 }
 
-/// Gives a number that no open descriptor reaches.
+/// Gives a number that open descriptors hardly reach: the limit, or 65,536 where there is a larger one or none.
 pub(crate) fn open_max() -> RawFd {
+    const MANY: RawFd = 65_536;
     // SAFETY: `sysconf` takes an integer and has no effect.
-    RawFd::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).unwrap_or(1024)
+    let limit = RawFd::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).unwrap_or(MANY);
+    if limit < 0 { MANY } else { limit.min(MANY) }
 }
