@@ -193,7 +193,7 @@ impl Living {
 
     fn listen_to(&mut self, signal: c_int) -> sys::Sys<()> {
         if !self.signals.contains(&signal) {
-            install(signal)?;
+            install(signal, self.life.state.owner)?;
             self.signals.push(signal);
         }
         Ok(())
@@ -358,8 +358,7 @@ struct Installed {
     lives: usize,
 }
 
-fn install(signal: c_int) -> sys::Sys<()> {
-    let owner = getpid();
+fn install(signal: c_int, owner: Pid) -> sys::Sys<()> {
     let mut installed = lock(&INSTALLED);
     installed.retain(|entry| entry.owner == owner);
     if let Some(entry) = installed.iter_mut().find(|entry| entry.signal == signal) {
