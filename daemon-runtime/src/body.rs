@@ -89,8 +89,10 @@ impl Ending {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
         let panic = Some(text.map_or("panicked".into(), |text| format!("panicked: {text}")));
-        // Its destructor could panic again.
-        std::mem::forget(payload);
+        // Its destructor could panic again, and that one's too.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
         Self { code: 101, error: None, panic }
     }
 

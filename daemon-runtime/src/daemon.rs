@@ -416,7 +416,7 @@ impl<'a, M> Beginning<'a, M> {
 
     /// Forks the daemon. Returns in the launcher only.
     fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<u32> {
-        match self.plan.pidfile.look()?.presence {
+        match self.plan.pidfile.look_closely()? {
             Presence::Nobody | Presence::Stale => {}
             Presence::Own => return Err(Error::already_running(getpid())),
             Presence::Holder(pid) => return Err(Error::already_running(pid)),

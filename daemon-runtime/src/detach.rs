@@ -90,9 +90,10 @@ pub(crate) fn close_inherited() {
 
 /// Lists the open descriptors, or at least all that may be.
 fn open_descriptors() -> Vec<RawFd> {
-    let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    match DESCRIPTORS.map(fs::read_dir) {
-        Some(Ok(entries)) => entries.filter_map(number).collect(),
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let listed = |folder| fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>();
+    match DESCRIPTORS.map(listed) {
+        Some(Ok(entries)) => entries.into_iter().filter_map(number).collect(),
         _ => (0..sys::open_max()).collect(),
     }
 }

@@ -47,9 +47,7 @@ pub(crate) enum Side {
 pub(crate) fn fork_daemon() -> Result<Side> {
     // What lies in the buffers would be written by both.
     let _ = (io::stdout().flush(), io::stderr().flush());
-    let (launchers, daemons) = channel().map_err(|error| {
-        Error::os("cannot make a channel", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
-    })?;
+    let (launchers, daemons) = channel().map_err(|error| error_of("cannot make a channel", &error))?;
     let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
     match sys::fork() {
         Err(errno) => Err(Error::os("cannot fork", errno)),
@@ -110,7 +108,7 @@ impl Launch {
         };
         if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
             // One that was killed, or that couldn't reach the path any more, has left it.
-            let _ = plan.pidfile.remove_stale(false);
+            plan.pidfile.clear();
         }
         reap(self.first_child);
         outcome
@@ -134,6 +132,7 @@ impl Launch {
             let ended = daemon.end(plan.stop_signal, plan.stop_timeout);
             if ended.is_err() {
                 let _ = daemon.signal(libc::SIGKILL);
+                plan.pidfile.await_release(pid);
             }
             let _ = plan.pidfile.remove_stale(true);
         }
@@ -145,9 +144,7 @@ impl Launch {
     fn until_ready(&mut self, plan: &Plan, daemon: &Holder) -> Result<Pid> {
         let patience = plan.wait_ready.unwrap_or_default();
         let deadline = Instant::now().checked_add(patience);
-        if self.channel.write_all(b"!").is_err() {
-            return Err(died());
-        }
+        self.channel.write_all(b"!").map_err(|error| error_of("cannot let the daemon go on", &error))?;
         let woken = daemon.wait(Some(self.channel.as_fd()), deadline)?;
         let has_message = woken == Woken::Readable || woken == Woken::Gone && self.is_readable();
         match has_message.then(|| self.next_message()).flatten() {
@@ -188,6 +185,10 @@ impl Launch {
         let _ = self.channel.shutdown(Shutdown::Write);
         while self.next_message().is_some() {}
     }
+}
+
+fn error_of(attempt: &str, error: &io::Error) -> Error {
+    Error::os(attempt, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 fn died() -> Error {

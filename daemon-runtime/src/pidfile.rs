@@ -27,7 +27,7 @@ use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
 use crate::proc;
-use crate::sys::{Lock, Sys, is_free, record_lock};
+use crate::sys::{self, Lock, Sys, is_free, record_lock};
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -198,7 +198,7 @@ impl Pidfile {
         let (file, stat) = loop {
             let file = self.open_or_create()?;
             let stat = self.check(&file)?;
-            let refusal = match self.try_lock(&file)? {
+            let refusal = match self.try_lock(&file, FileId::from_stat(&stat))? {
                 // Removed or replaced before we had the lock: it is another file's turn.
                 Attempt::Locked if !is_same(self.path(), &stat) => self.no_lock(&file),
                 Attempt::Locked => break (file, stat),
@@ -235,6 +235,19 @@ impl Pidfile {
             unlink(self.path())
         })();
         removed.map_err(|errno| self.cannot("remove stale", errno))
+    }
+
+    /// Removes the file after a start that has failed: the kernel may still be closing what the daemon had open.
+    pub(crate) fn clear(&self) {
+        let mut patience = Patience::default();
+        while self.glance().is_ok_and(|look| look.presence == Presence::Unnamed) && !patience.is_over() {}
+        let _ = self.remove_stale(false);
+    }
+
+    /// Waits until a process that was killed has let the file go.
+    pub(crate) fn await_release(&self, pid: Pid) {
+        let mut patience = Patience::default();
+        while self.glance().is_ok_and(|look| look.presence == Presence::Holder(pid)) && !patience.is_over() {}
     }
 
     /// Opens the file to write, or makes it. Not with `O_CREAT` alone: in a sticky folder that refuses
@@ -278,10 +291,12 @@ impl Pidfile {
     }
 
     /// Takes both kinds of lock, or says who is in the way: a daemon is an error, all else is worth another try.
-    fn try_lock(&self, file: &OwnedFd) -> Result<Attempt> {
+    fn try_lock(&self, file: &OwnedFd, id: FileId) -> Result<Attempt> {
         match lock(file, DAEMON, 2) {
             Ok(()) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) => return self.refuse_if_held(file).map(|()| Attempt::InUse),
+            Err(Errno::EAGAIN | Errno::EACCES) => {
+                return self.refuse_if_held(file, id).map(|()| Attempt::InUse);
+            }
             Err(errno) => return Err(self.cannot("lock", errno)),
         }
         match lock_description(file, SURVIVOR) {
@@ -295,8 +310,10 @@ impl Pidfile {
     }
 
     /// A refused lock is final if the daemon holds it, and worth another try if somebody else does.
-    fn refuse_if_held(&self, file: &OwnedFd) -> Result<()> {
+    fn refuse_if_held(&self, file: &OwnedFd, id: FileId) -> Result<()> {
         match holder(file, DAEMON).map_err(|errno| self.cannot("query", errno))? {
+            // The one who took it is gone, and has left it to another.
+            Some(Presence::Holder(pid)) if proc::holds_lock(pid, id) == Some(false) => Ok(()),
             Some(Presence::Holder(pid)) => Err(Error::already_running(pid)),
             Some(_) => Err(Error::unnamed(self.path())),
             None => Ok(()),
@@ -394,7 +411,12 @@ impl Held {
                 Ok(0) => return Err(Errno::EIO),
                 Ok(written) => rest = &rest[written..],
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
+                Err(errno) => {
+                    // A limit of the file's length (RLIMIT_FSIZE) raises a signal too. It is blocked here, and would
+                    // end a caller in the foreground before it can say why.
+                    sys::take_back(libc::SIGXFSZ);
+                    return Err(errno);
+                }
             }
         }
         Ok(())

@@ -4,9 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
 use nix::unistd::{Pid, getpid, read, write};
 
 use crate::error::{Error, Kind};
+use crate::pidfile::FileId;
 use crate::sys::{self, Sys};
 
 /// The daemon's end of the channel: what it owes the launcher.
@@ -14,18 +16,23 @@ use crate::sys::{self, Sys};
 #[derive(Debug)]
 pub(crate) struct Readiness {
     channel: OwnedFd,
-    is_watching: bool,
+    /// What the channel is, once the body is about to begin: one that closes what it doesn't know may have a file
+    /// of its own under the number.
+    id: Option<FileId>,
 }
 
 impl Readiness {
     pub(crate) fn new(channel: OwnedFd) -> Self {
-        Self { channel, is_watching: false }
+        Self { channel, id: None }
     }
 
     /// Tells the launcher that this process is the daemon and ready. Fails if there is no launcher any
     /// more: whoever has cancelled it doesn't want the daemon.
     pub(crate) fn ready(self, pid: Pid) -> Sys<()> {
-        if self.is_watching {
+        if !self.is_intact() {
+            return Err(Errno::EBADF);
+        }
+        if self.id.is_some() {
             // The launcher closes its end on this message, which must not be taken for its death.
             sys::notify_of_closing(&self.channel, None)?;
         }
@@ -43,7 +50,7 @@ impl Readiness {
             _ => return Err(Errno::EPIPE),
         } {}
         sys::notify_of_closing(&self.channel, Some(pid))?;
-        self.is_watching = true;
+        self.id = Some(FileId::from_stat(&fstat(&self.channel)?));
         // It may have gone just before.
         if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(self) }
     }
@@ -56,10 +63,17 @@ impl Readiness {
     /// Tells whether there is nobody left to tell. Async-signal-safe.
     pub(crate) fn is_abandoned(&self) -> bool {
         let mut fds = [PollFd::new(self.channel.as_fd(), PollFlags::empty())];
-        poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+        self.is_intact() && poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+    }
+
+    fn is_intact(&self) -> bool {
+        self.id.is_none_or(|id| fstat(&self.channel).is_ok_and(|stat| id.is_of(&stat)))
     }
 
     fn send(&self, message: &Message) -> Sys<()> {
+        if !self.is_intact() {
+            return Err(Errno::EBADF);
+        }
         let frame = message.encode();
         let mut rest = frame.as_slice();
         while !rest.is_empty() {

@@ -158,6 +158,20 @@ pub(crate) fn raise(signal: c_int) {
     unsafe { libc::raise(signal) };
 }
 
+/// Takes a blocked signal back that is pending for this thread.
+pub(crate) fn take_back(signal: c_int) {
+    let (mut pending, mut wanted, mut taken) = (MaybeUninit::uninit(), MaybeUninit::uninit(), 0);
+    // SAFETY: `sigpending` and `sigemptyset` initialise their sets before anything reads them. `sigwait` returns at
+    // once, since the signal is pending.
+    unsafe {
+        if libc::sigpending(pending.as_mut_ptr()) == 0 && libc::sigismember(pending.as_ptr(), signal) == 1 {
+            libc::sigemptyset(wanted.as_mut_ptr());
+            libc::sigaddset(wanted.as_mut_ptr(), signal);
+            libc::sigwait(wanted.as_ptr(), &raw mut taken);
+        }
+    }
+}
+
 /// Blocks or unblocks signals in this thread.
 pub(crate) fn unblock(signals: &[c_int]) {
     let mut set = MaybeUninit::uninit();
