@@ -41,7 +41,7 @@ impl Readiness {
 
     /// Tells the launcher that the body will say when this process is ready, waits until the launcher has an eye
     /// on this process, and has SIGIO sent if the launcher goes from then on.
-    pub(crate) fn wait_for_body(mut self, pid: Pid) -> Sys<Self> {
+    pub(crate) fn wait_for_body(&mut self, pid: Pid) -> Sys<()> {
         self.send(&Message::Waiting(pid))?;
         let mut word = [0];
         while match read(&self.channel, &mut word) {
@@ -52,7 +52,7 @@ impl Readiness {
         sys::notify_of_closing(&self.channel, Some(pid))?;
         self.id = Some(FileId::from_stat(&fstat(&self.channel)?));
         // It may have gone just before.
-        if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(self) }
+        if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(()) }
     }
 
     /// Tells the launcher why there will be no daemon.
@@ -67,7 +67,11 @@ impl Readiness {
     }
 
     fn is_intact(&self) -> bool {
-        self.id.is_none_or(|id| fstat(&self.channel).is_ok_and(|stat| id.is_of(&stat)))
+        let Some(id) = self.id else { return true };
+        match fstat(&self.channel) {
+            Ok(stat) => id.is_of(&stat),
+            Err(errno) => errno != Errno::EBADF,
+        }
     }
 
     fn send(&self, message: &Message) -> Sys<()> {

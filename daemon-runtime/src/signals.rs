@@ -201,10 +201,15 @@ impl Living {
 
     /// Leaves it to the body to say when the daemon is ready; if its launcher goes before that, so does the
     /// daemon.
-    pub(crate) fn let_body_say(&mut self, readiness: Readiness) -> sys::Sys<()> {
-        self.listen_to(libc::SIGIO)?;
-        let readiness = readiness.wait_for_body(self.life.state.owner)?;
-        *lock(&self.life.state.readiness) = Some(readiness);
+    pub(crate) fn let_body_say(&mut self, mut readiness: Readiness) -> sys::Sys<()> {
+        let begun = self.listen_to(libc::SIGIO);
+        match begun.and_then(|()| readiness.wait_for_body(self.life.state.owner)) {
+            Ok(()) => *lock(&self.life.state.readiness) = Some(readiness),
+            Err(errno) => {
+                readiness.failed(Error::os("cannot prepare for the body's readiness", errno));
+                return Err(errno);
+            }
+        }
         Ok(())
     }
 
