@@ -310,7 +310,7 @@ fn a_forking_unit_is_right_about_its_main_process_however_often_it_starts() {
         systemd.does("systemctl --user stop forking");
         systemd.sees(&unit, IS_DEAD);
     }
-    eprintln!("{rounds} rounds");
+    common::torture::say(format_args!("{rounds} rounds"));
     agrees_that_there_is_none(&mut systemd, &unit, &subject, program);
     systemd.complains(&unit, &[]);
 }

@@ -6,6 +6,7 @@ mod programs;
 pub mod strace;
 mod subject;
 pub mod torture;
+pub mod way;
 
 use std::fmt::Display;
 use std::thread::sleep;

@@ -21,28 +21,30 @@ pub struct Strace {
 }
 
 impl Strace {
-    /// Attaches to a process, with injections such as `openat:error=EMFILE:when=3`.
-    pub fn attach(process: Process, trace: &Path, injections: &[String]) -> Self {
+    /// Attaches to a process, with an injection such as `openat:error=EMFILE:when=3`.
+    pub fn attach(process: Process, trace: &Path, injection: Option<&str>) -> Self {
         let mut command = Command::new("strace");
         command.args(["-qq", "-s", "64", "-o"]).arg(trace).args(["-p", &process.to_string()]);
-        for injection in injections {
+        if let Some(injection) = injection {
             command.args(["-e", &format!("inject={injection}")]);
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let strace = Self { child: child.expect("strace runs"), trace: trace.into() };
         let tracer = strace.child.id().to_string();
         wait_until(format_args!("strace on {process}"), || {
-            // It sleeps, waiting for the first event, when it has attached and told the kernel what it wants.
-            let itself = Process(strace.child.id().cast_signed());
-            process.try_status("TracerPid").is_none_or(|pid| pid == tracer)
-                && itself.try_status("State").is_some_and(|state| state.starts_with('S'))
+            // It sleeps, waiting for the first event, when it has attached and told the kernel what it wants; and
+            // it is gone when the first call has ended the process.
+            let state =
+                Process(strace.child.id().try_into().expect("a pid")).try_status("State").unwrap_or_default();
+            let is_on = process.try_status("TracerPid").is_none_or(|pid| pid == tracer);
+            is_on && state.starts_with('S') || state.starts_with('Z')
         });
         strace
     }
 
     /// Lets the process go on without strace, and gives what it has done.
     pub fn detach(self) -> Trace {
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGTERM);
         self.end()
     }
 
@@ -52,8 +54,10 @@ impl Strace {
         Trace::read(&self.trace)
     }
 
-    pub fn so_far(&self) -> Trace {
-        Trace::read(&self.trace)
+    /// Tells whether the process is suspended; its state doesn't show that, since strace holds it.
+    pub fn is_suspended(&self) -> bool {
+        let text = fs::read_to_string(&self.trace).unwrap_or_default();
+        text.ends_with("--- stopped by SIGSTOP ---\n")
     }
 }
 
@@ -64,13 +68,9 @@ impl Drop for Strace {
     }
 }
 
-/// Stops a process until it gets SIGCONT; waits until a process has stopped.
-pub fn wait_until_halted(process: Process) {
-    wait_until(format_args!("{process} to halt"), || is_halted(process));
-}
-
+/// Tells whether a process has been stopped by a signal.
 pub fn is_halted(process: Process) -> bool {
-    process.try_status("State").is_some_and(|state| state.starts_with(['T', 't']))
+    process.try_status("State").is_some_and(|state| state.starts_with('T'))
 }
 
 /// The calls of one process, in their order.

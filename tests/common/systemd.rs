@@ -27,7 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHELL: &str = r#"
 name=daemonic-test-$$
 cgroups=()
-tidy() { for cgroup in "${cgroups[@]}"; do find "$cgroup" -depth -type d -exec rmdir {} \; ; done; }
+tidy() {
+    for cgroup in "${cgroups[@]}"; do
+        # A process that has just been killed keeps it for a moment more.
+        for _ in {1..200}; do
+            find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null
+            [ -d "$cgroup" ] || break
+            sleep 0.05
+        done
+    done
+}
 trap tidy EXIT
 for hierarchy in /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     if [ -e "$hierarchy/cgroup.procs" ]; then

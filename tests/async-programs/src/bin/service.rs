@@ -129,6 +129,12 @@ impl Body<'_> {
             "spawn" => spawn(rest),
             "exec" => exec(rest),
             "hook" => hook(signal()),
+            // The same without a thread, which a daemon to be couldn't have.
+            "flag" => drop(signal_hook::flag::register(signal() as i32, Arc::default()).expect("a hook")),
+            "other" => match Daemon::new("other").pidfile(rest).start(|| endless_park()) {
+                Ok(outcome) => println!("{outcome}"),
+                Err(error) => println!("{error}"),
+            },
             "ctrlc" => ctrlc::set_handler(|| println!("ctrlc")).expect("ctrlc"),
             "act" => match dispatch(Some(rest.to_owned())) {
                 Ok(outcome) => println!("{outcome}"),

@@ -8,7 +8,7 @@
 //! input and answers each with a line, so that one can see what becomes of a caller that lives on.
 
 use std::env;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long, c_uint};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -21,10 +21,13 @@ use std::thread;
 use std::time::Duration;
 
 use daemonic::{Context, Daemon, Missed, OnError, Repeating};
-use nix::fcntl::{Flock, FlockArg};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::ForkResult;
+use nix::unistd::{ForkResult, Pid};
 
 /// What the program has opened before it came to the dispatcher.
 static NOTES: OnceLock<File> = OnceLock::new();
@@ -37,6 +40,10 @@ fn main() -> ExitCode {
     if key("THREAD").is_some() {
         thread::spawn(thread::park);
     }
+    if key("KEEPCAPS").is_some() {
+        nix::sys::prctl::set_keepcaps(true).expect("a flag");
+    }
+    let _after = key("AFTER").map(After);
     if let Some(process) = key("HALT") {
         halt(process.parse().expect("a number"));
     }
@@ -73,6 +80,13 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
         (None, None) if script.0 == "nothing" => daemon().dispatch(action, || {}),
         (None, None) => daemon().dispatch(action, || script.perform(None)),
         (None, Some(_)) => daemon().dispatch(action, |context: &Context| script.perform(Some(context))),
+        (Some(every), None) if key("BOMB").is_some() => {
+            let mut bomb = Bomb(false);
+            repeating(every).dispatch(action, move || {
+                bomb.arm();
+                script.perform(None)
+            })
+        }
         (Some(every), None) => repeating(every).dispatch(action, || script.perform(None)),
         (Some(every), Some(_)) => {
             repeating(every).dispatch(action, |context: &Context| script.perform(Some(context)))
@@ -128,8 +142,37 @@ struct Failure(String);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        assert_ne!(self.0, UNSPEAKABLE, "an error that can't be said");
         f.write_str(&self.0)?;
         if f.alternate() { f.write_str(": the cause") } else { Ok(()) }
+    }
+}
+
+/// What a [`Failure`] panics about instead of saying it.
+const UNSPEAKABLE: &str = "unspeakable";
+
+/// Writes down who comes back from the dispatcher, or out of it by a panic.
+struct After(String);
+
+impl Drop for After {
+    fn drop(&mut self) {
+        let mut file = File::options().create(true).append(true).open(&self.0).expect("a file");
+        writeln!(file, "{}", process::id()).expect("a line");
+    }
+}
+
+/// What a body has captured, and what panics when it is dropped after a run.
+struct Bomb(bool);
+
+impl Bomb {
+    fn arm(&mut self) {
+        self.0 = true;
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.0, "the bomb goes off");
     }
 }
 
@@ -165,6 +208,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "park" => never(),
         "ready" => context.expect("SUBJECT_CONTEXT").ready(),
         "claim" => claim(Path::new(rest)),
+        "identify" => println!("{}", process::id()),
         "sleep" => thread::sleep(milliseconds(rest)),
         // Wakes whoever waits for the line, and goes on when the file is there.
         "until" => {
@@ -204,6 +248,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             Err(error) => println!("{error}"),
         },
         "hook" => hook(rest.parse().expect("a signal")),
+        "seize" => seize(Path::new(rest)),
+        "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
+        "reincarnate" => reincarnate(bequeath(Path::new(rest))),
         "event" => println!("{:?}", context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX)),
         _ => panic!("no such step: {step}"),
     }
@@ -311,4 +358,63 @@ fn fork(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failu
 
 fn block(signal: Signal) {
     SigSet::from(signal).thread_block().expect("a mask");
+}
+
+/// Closes whatever is open, and opens files of its own under these numbers.
+#[allow(unsafe_code, reason = "there is no safe close_range")]
+fn seize(folder: &Path) {
+    // SAFETY: who owns the descriptors finds other files under their numbers, which is the point.
+    let failure = unsafe { libc::syscall(libc::SYS_close_range, 3, c_uint::MAX, 0) };
+    assert_eq!(failure, 0, "the descriptors close");
+    for number in 0..8 {
+        let path = folder.join(number.to_string());
+        let mut file = File::options().create_new(true).read(true).write(true).open(path).expect("a file");
+        file.write_all(b"precious\n").expect("a line");
+        mem::forget(file);
+    }
+}
+
+/// Locks a file as a daemon does, by a child that shares this process's descriptors and ends: the lock stays, and
+/// the kernel names the child, whose number this gives.
+#[allow(unsafe_code, reason = "there is no safe clone")]
+fn bequeath(path: &Path) -> Pid {
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).expect("a file");
+    let lock = libc::flock {
+        l_type: i16::try_from(libc::F_WRLCK).expect("a kind"),
+        l_whence: i16::try_from(libc::SEEK_SET).expect("a place"),
+        l_start: 0,
+        l_len: 2,
+        l_pid: 0,
+    };
+    let flags = c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
+    // SAFETY: this process has one thread, and the child has memory of its own.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
+    if child == 0 {
+        let locked = fcntl(&file, FcntlArg::F_SETLK(&lock)).is_ok();
+        // SAFETY: it only ends the process.
+        unsafe { libc::_exit(i32::from(!locked)) };
+    }
+    let child = Pid::from_raw(child.try_into().expect("a process"));
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child locks");
+    mem::forget(file);
+    child
+}
+
+/// Makes a child that gets a certain number, and does nothing; says which it has got, or why not.
+#[allow(unsafe_code, reason = "there is no safe clone3")]
+fn reincarnate(pid: Pid) {
+    let number: libc::pid_t = pid.as_raw();
+    let mut arguments = [0_u64; 10];
+    arguments[4] = u64::from(libc::SIGCHLD.unsigned_abs());
+    arguments[8] = (&raw const number).addr() as u64;
+    arguments[9] = 1;
+    // SAFETY: the arguments are a `clone_args` with `set_tid`, this process has one thread, and the child has
+    // memory of its own.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
+    match child {
+        0 => never(),
+        -1 => println!("refused {}", Errno::last()),
+        child => println!("reincarnated {child}"),
+    }
 }

@@ -1,0 +1,225 @@
+//! The ways that an action can go, step by step under strace: which daemon, what is there before, whose calls.
+
+use std::fs;
+use std::process::{Child, Command};
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use super::strace::{Strace, Trace, is_halted};
+use super::{Answer, Process, Subject, can_have, wait_for, wait_until};
+
+/// What a pidfile says that was left behind.
+pub const STALE: &str = "4194304\n";
+
+/// A daemon, in one of the shapes that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Plain,
+    Graceful,
+    Waiting,
+    Repeating,
+    Confined,
+}
+
+/// What is there before the action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    StaleFile,
+    Daemon,
+}
+
+impl Before {
+    /// Puts it there, and gives the daemon if it is one. The log of that one is renamed.
+    pub fn prepare(self, subject: &Subject) -> Option<Process> {
+        match self {
+            Self::Nothing => None,
+            Self::StaleFile => {
+                fs::write(subject.pidfile(), STALE).unwrap();
+                None
+            }
+            Self::Daemon => {
+                let daemon = subject.start();
+                subject.log_with("up");
+                fs::rename(subject.log(), subject.path("old.log")).unwrap();
+                Some(daemon)
+            }
+        }
+    }
+}
+
+/// Whom it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Caller,
+    FirstChild,
+    /// The one that the action starts.
+    Daemon,
+    /// The one that is there before.
+    OldDaemon,
+}
+
+/// One of the processes of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub shape: Shape,
+    pub action: &'static str,
+    pub before: Before,
+    pub role: Role,
+}
+
+impl Shape {
+    pub fn subject(self, account: Option<&Account>) -> Subject {
+        let subject = Subject::new().key("stop_timeout", "10000");
+        match self {
+            Self::Plain => subject.body("print up; park"),
+            Self::Graceful => subject.graceful("print up; event; event"),
+            Self::Waiting => subject.key("wait_ready", "20000").graceful("ready; print up; event; event"),
+            Self::Repeating => subject.every(20, "first print up"),
+            Self::Confined => {
+                let root = subject.path("root");
+                fs::create_dir(&root).unwrap();
+                let user = &account.expect("an account").0;
+                subject.key("chroot", root).key("user", user).body("print up; park")
+            }
+        }
+    }
+}
+
+/// A user with groups, for one test.
+pub struct Account(String);
+
+impl Account {
+    pub fn new() -> Option<Self> {
+        let name = format!("dmt{}", std::process::id());
+        let made = Command::new("useradd")
+            .args(["--system", "--no-create-home", "--user-group", "--groups", "daemon,mail", &name])
+            .status();
+        can_have("useradd", made.is_ok_and(|status| status.success())).then_some(Self(name))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").arg(&self.0).status();
+    }
+}
+
+/// What has come of an action.
+pub struct Done {
+    pub subject: Subject,
+    pub old: Option<Process>,
+    /// None while it runs in the foreground.
+    pub answer: Option<Answer>,
+    pub foreground: Option<Child>,
+    pub trace: Trace,
+}
+
+/// An action that has begun, with strace on one of its processes.
+pub struct Underway {
+    pub way: Way,
+    pub subject: Subject,
+    pub old: Option<Process>,
+    pub caller: Child,
+    /// The process that strace is on.
+    pub target: Process,
+    pub strace: Strace,
+}
+
+impl Way {
+    /// Lists all ways of a shape.
+    pub fn all(shape: Shape) -> Vec<Self> {
+        let way = |(action, before, role)| Self { shape, action, before, role };
+        [
+            ("start", Before::Nothing, Role::Caller),
+            ("start", Before::Nothing, Role::FirstChild),
+            ("start", Before::Nothing, Role::Daemon),
+            ("start", Before::StaleFile, Role::Daemon),
+            ("restart", Before::Daemon, Role::Caller),
+            ("restart", Before::Daemon, Role::FirstChild),
+            ("restart", Before::Daemon, Role::Daemon),
+            ("restart", Before::Daemon, Role::OldDaemon),
+            ("stop", Before::Daemon, Role::Caller),
+            ("stop", Before::Daemon, Role::OldDaemon),
+            ("stop", Before::StaleFile, Role::Caller),
+            ("reload", Before::Daemon, Role::Caller),
+            ("reload", Before::Daemon, Role::OldDaemon),
+            ("status", Before::Daemon, Role::Caller),
+            ("status", Before::StaleFile, Role::Caller),
+            ("run", Before::Nothing, Role::Caller),
+        ]
+        .map(way)
+        .into()
+    }
+
+    /// Begins the action, with one thing or none to happen to one of its calls.
+    pub fn begin(self, account: Option<&Account>, injection: Option<&str>) -> Underway {
+        let subject = self.shape.subject(account);
+        let attach = |process| Strace::attach(process, &subject.path("trace"), injection);
+        let old = self.before.prepare(&subject);
+        let mut command = subject.action(self.action);
+        if self.action == "run" {
+            command.stdout(fs::File::options().create(true).append(true).open(subject.log()).unwrap());
+        }
+        let generation = match self.role {
+            Role::Caller => Some("0"),
+            Role::FirstChild => Some("1"),
+            Role::Daemon => Some("2"),
+            Role::OldDaemon => None,
+        };
+        let (caller, target, strace) = if let (None, Some(old)) = (generation, old) {
+            let strace = attach(old);
+            (command.spawn().expect("the subject runs"), old, strace)
+        } else {
+            command.env("SUBJECT_HALT", generation.unwrap_or("0"));
+            let caller = command.spawn().expect("the subject runs");
+            let target = wait_for("a halted process", || {
+                let mut all = subject.processes().into_iter();
+                all.find(|process| Some(*process) != old && is_halted(*process))
+            });
+            let strace = attach(target);
+            target.signal(Signal::SIGCONT);
+            (caller, target, strace)
+        };
+        Underway { way: self, subject, old, caller, target, strace }
+    }
+
+    /// Does the action, and gives what has come of it.
+    pub fn perform(self, account: Option<&Account>, injection: Option<&str>) -> Done {
+        let Underway { subject, old, caller, strace, .. } = self.begin(account, injection);
+        let (answer, foreground) = self.outcome(&subject, caller);
+        if self.role == Role::Daemon && answer.as_ref().is_some_and(|answer| answer.status.success()) {
+            subject.log_with("up");
+        }
+        if self.role == Role::OldDaemon && self.action == "reload" {
+            wait_until("the reload", || has_heard_of_reload(&subject));
+        }
+        let ends = matches!(self.role, Role::Caller | Role::FirstChild) && foreground.is_none();
+        let trace = if ends { strace.end() } else { strace.detach() };
+        Done { subject, old, answer, foreground, trace }
+    }
+
+    /// Waits for the end of the caller; in the foreground for its body.
+    pub fn outcome(self, subject: &Subject, mut caller: Child) -> (Option<Answer>, Option<Child>) {
+        if self.action == "run" {
+            let mut has_ended = || caller.try_wait().expect("a child").is_some();
+            wait_until("the body, or the end", || subject.log_text().contains("up\n") || has_ended());
+            if !has_ended() {
+                return (None, Some(caller));
+            }
+        }
+        (Some(Answer::from(caller)), None)
+    }
+}
+
+/// Tells whether a daemon has opened its log anew, or has complained that it can't.
+pub fn has_heard_of_reload(subject: &Subject) -> bool {
+    subject.log().exists() || !fs::read_to_string(subject.path("old.log")).unwrap().ends_with("up\n")
+}
+
+/// Takes a process's exit status, where this process has become its parent.
+pub fn reap(process: Process) {
+    let _ = waitpid(Pid::from_raw(process.0), Some(WaitPidFlag::WNOHANG));
+}

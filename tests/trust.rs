@@ -1,0 +1,322 @@
+//! What a daemon and its launcher do when what they trust in fails them: the kernel's word about the lock, a system
+//! call, the body.
+
+#[path = "common/async_programs.rs"]
+mod async_programs;
+mod common;
+
+use std::fs;
+
+use async_programs::Service;
+use common::{
+    Answer, Process, Subject, can_have, has_strace, has_tool, is_root, program, wait_for, wait_until,
+};
+use nix::sys::signal::Signal;
+
+const PATIENT: &str = "20000";
+
+/// Starts under strace, which makes a system call of the launcher fail each time, and of nobody else.
+#[track_caller]
+fn start_without(subject: &Subject, injection: &str) -> Answer {
+    let trace = subject.path("trace");
+    let mut command = subject.command("strace");
+    command.arg("-o").arg(&trace).args(["-e", &format!("inject={injection}")]);
+    command.arg(program("subject")).arg("start");
+    let answer = Answer::of(command);
+    // One that isn't heard of a second time has nothing to say.
+    let is_rare = injection.ends_with("when=2+");
+    let came = fs::read_to_string(trace).unwrap().contains("(INJECTED)");
+    assert!(came || is_rare, "{injection} came to nothing");
+    answer
+}
+
+/// Succeeds with a daemon that runs, or fails and leaves nothing.
+#[track_caller]
+fn is_true(answer: &Answer, subject: &Subject, what: &str) {
+    if answer.status.success() {
+        let daemon = answer.started();
+        assert!(daemon.is_alive(), "{what}: a success without a daemon");
+        assert_eq!(subject.pid_text(), format!("{daemon}\n"), "{what}");
+    } else {
+        assert_eq!(answer.status.code(), Some(1), "{what}: {answer:?}");
+        assert!(answer.stderr.starts_with("subject: failed to start: "), "{what}: {answer:?}");
+        wait_until(format_args!("the end of all processes, with {what}"), || subject.processes().is_empty());
+        assert!(fs::symlink_metadata(subject.pidfile()).is_err(), "{what}: the pidfile is left");
+        subject.act("status").says(3, "subject: not running");
+    }
+}
+
+/// Nobody is named who has this lock: nobody is signalled, and there is no second daemon.
+#[track_caller]
+fn is_unknown(subject: &Subject) {
+    let pidfile = subject.pidfile();
+    let parts = ["subject: ", "unknown: ", pidfile.to_str().unwrap()];
+    subject.act("status").fails_naming(4, &parts);
+    for action in ["stop", "reload", "restart"] {
+        subject.act(action).fails_naming(1, &parts);
+    }
+    subject.act("start").fails_naming(1, &["subject: "]);
+    assert_eq!(subject.processes(), [], "there is a second daemon");
+    assert_eq!(subject.act("status").status.code(), Some(4), "the lock isn't kept");
+}
+
+/// A daemon that is in the way of another, after a step about the pidfile of that one.
+fn usurper(subject: &Subject, step: &str) -> (Subject, Process) {
+    let usurper = Subject::new().body(format!("{step} {}; park", subject.pidfile().display()));
+    let process = usurper.start();
+    (usurper, process)
+}
+
+/// Gives the rest of a line of the log.
+fn word(subject: &Subject, beginning: &str) -> Option<String> {
+    let text = subject.log_text();
+    let (_, rest) = text.split_once(&format!("{beginning} "))?;
+    Some(rest.split_once('\n')?.0.to_owned())
+}
+
+#[test]
+fn a_lock_that_a_dead_process_has_left_to_another_names_nobody() {
+    let subject = Subject::new();
+    let (usurper, keeper) = usurper(&subject, "bequeath");
+    let dead = wait_for("the lock", || word(&usurper, "bequeathed"));
+    assert!(!Process(dead.parse().unwrap()).is_alive());
+    is_unknown(&subject);
+    assert!(keeper.is_alive(), "the keeper is signalled");
+}
+
+#[test]
+fn who_gets_the_number_of_a_dead_process_that_left_its_lock_is_never_signalled() {
+    if !is_root() {
+        return;
+    }
+    let subject = Subject::new();
+    let (usurper, keeper) = usurper(&subject, "reincarnate");
+    let said = wait_for("a namesake", || word(&usurper, "reincarnated").or(word(&usurper, "refused")));
+    let namesake = said.parse().map(Process);
+    if !can_have("clone3 with set_tid", namesake.is_ok()) {
+        return;
+    }
+    let namesake = namesake.unwrap();
+    is_unknown(&subject);
+    assert!(namesake.is_alive(), "an innocent process is signalled");
+    assert!(keeper.is_alive(), "the keeper is signalled");
+}
+
+#[test]
+fn a_body_that_reads_its_own_pidfile_before_it_is_ready_is_told_truly() {
+    for end in ["ready; event", "sleep 100; ready; event", "fail it is late", "abort"] {
+        for without_pidfd in [false, true] {
+            if without_pidfd && !has_strace() {
+                continue;
+            }
+            let subject = Subject::new().key("wait_ready", PATIENT).key("stop_timeout", PATIENT);
+            let body = format!("read {}; {end}", subject.pidfile().display());
+            let subject = subject.graceful(body);
+            let answer = if without_pidfd {
+                start_without(&subject, "pidfd_open:error=ENOSYS")
+            } else {
+                subject.act("start")
+            };
+            is_true(&answer, &subject, end);
+            assert_eq!(answer.status.success(), end.ends_with("event"), "{end}: {answer:?}");
+        }
+    }
+}
+
+/// Starts daemons that get ready, soon or not, with a launcher that is let down by a system call.
+fn is_true_without(faults: &[&str]) {
+    if !has_strace() {
+        return;
+    }
+    for fault in faults {
+        for (body, patience) in
+            [("ready; event", PATIENT), ("sleep 50; ready; event", PATIENT), ("park", "100")]
+        {
+            let subject =
+                Subject::new().key("stop_timeout", "100").key("wait_ready", patience).graceful(body);
+            let answer = start_without(&subject, fault);
+            is_true(&answer, &subject, &format!("{fault}, {body}"));
+        }
+    }
+}
+
+#[test]
+fn a_launcher_that_cannot_pin_its_daemon_leaves_none_that_it_denies() {
+    is_true_without(&["pidfd_open:error=EMFILE", "pidfd_open:error=ENFILE", "pidfd_open:error=ENOMEM"]);
+}
+
+#[test]
+fn a_launcher_that_cannot_wait_for_its_daemon_leaves_none_that_it_denies() {
+    is_true_without(&["poll:error=ENOMEM", "poll:error=ENOMEM:when=2+"]);
+}
+
+#[test]
+fn a_launcher_that_cannot_hear_its_daemon_leaves_none_that_it_denies() {
+    is_true_without(&["recvfrom:error=EIO", "recvfrom:error=EIO:when=2+", "recvfrom:error=ENOMEM:when=1"]);
+}
+
+/// Fails if one of the files isn't as the body has written it.
+#[track_caller]
+fn are_intact(subject: &Subject, what: &str) {
+    let files: Vec<_> = fs::read_dir(subject.path("files")).unwrap().flatten().collect();
+    assert_eq!(files.len(), 8, "{what}");
+    for file in files {
+        assert_eq!(
+            fs::read_to_string(file.path()).unwrap(),
+            "precious\n",
+            "{what}: {}",
+            file.path().display()
+        );
+    }
+}
+
+/// A daemon whose body has put files of its own in the place of everything that was open.
+fn seizing(script: &str) -> Subject {
+    let subject = Subject::new().key("stop_timeout", "5000");
+    let files = subject.path("files");
+    fs::create_dir(&files).unwrap();
+    subject.body(format!("seize {}; print seized; {script}", files.display()))
+}
+
+#[test]
+fn files_under_the_numbers_of_closed_descriptors_are_intact_after_a_stop() {
+    for (context, script) in [
+        (false, "park"),
+        (true, "event; event"),
+        (true, "wait"),
+        (true, "event; event; fail it"),
+        (true, "event; event; exit 3"),
+    ] {
+        let subject = seizing(script);
+        let subject = if context { subject.key("context", "") } else { subject };
+        let daemon = subject.start();
+        subject.log_with("seized");
+        if script.starts_with("event") {
+            daemon.signal(Signal::SIGHUP);
+            subject.log_with("Reload");
+        }
+        // Its lock is gone with its descriptor, so `stop` can't know of it.
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_until_gone();
+        are_intact(&subject, script);
+    }
+}
+
+#[test]
+fn files_under_the_numbers_of_closed_descriptors_are_intact_after_a_failed_start() {
+    for script in ["fail it", "exit 3", "panic it", "event", "park"] {
+        let subject = seizing(script).key("context", "").key("wait_ready", "1000");
+        assert_eq!(subject.act("start").status.code(), Some(1), "{script}");
+        wait_until("the end of all processes", || subject.processes().is_empty());
+        are_intact(&subject, script);
+    }
+}
+
+#[test]
+fn a_body_that_has_closed_everything_writes_nothing_when_it_says_that_it_is_ready() {
+    let subject = seizing("ready; print said; event").key("context", "").key("wait_ready", PATIENT);
+    let answer = subject.act("start");
+    if answer.status.success() {
+        answer.started().signal(Signal::SIGTERM);
+    }
+    wait_until("the end of all processes", || subject.processes().is_empty());
+    are_intact(&subject, "ready");
+}
+
+#[test]
+fn without_pidfd_a_stop_waits_for_a_body_that_has_read_its_own_pidfile() {
+    if !has_strace() {
+        return;
+    }
+    let subject = Subject::new().key("stop_timeout", PATIENT);
+    let body = format!("event; read {}; print read; sleep 300; print ended", subject.pidfile().display());
+    let subject = subject.graceful(body);
+    let daemon = subject.start();
+    let stop = subject.traced(&["-e", "inject=pidfd_open:error=ENOSYS"], "stop");
+    Answer::of(stop).says(0, &format!("subject: stopped (pid {daemon})"));
+    assert!(!daemon.is_alive(), "stop has returned before the end of the process");
+    assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("(INJECTED)"));
+    assert_eq!(subject.log_text(), "Stop\nread\nended\n");
+}
+
+/// Ends with 101, and only its launcher comes back from the dispatcher.
+#[track_caller]
+fn ends_in_the_dispatcher(subject: Subject) {
+    let after = subject.path("after");
+    let subject = subject.key("after", &after);
+    let start = subject.action("start").spawn().unwrap();
+    let launcher = start.id();
+    let daemon = Answer::from(start).started();
+    assert_eq!(daemon.exit_code(), 101, "{}", subject.log_text());
+    assert_eq!(fs::read_to_string(after).unwrap(), format!("{launcher}\n"), "who has come back");
+    subject.left_nothing();
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_said_ends_the_daemon_and_no_more() {
+    ends_in_the_dispatcher(Subject::new().body("fail unspeakable"));
+    ends_in_the_dispatcher(Subject::new().graceful("fail unspeakable"));
+    ends_in_the_dispatcher(Subject::new().every(1, "fail unspeakable"));
+}
+
+#[test]
+fn a_captured_value_that_panics_when_it_is_dropped_ends_the_daemon_and_no_more() {
+    ends_in_the_dispatcher(Subject::new().every(1, "print run").key("times", "2").key("bomb", ""));
+}
+
+#[test]
+fn a_start_without_its_directory_in_a_chroot_leaves_no_pidfile() {
+    if !is_root() {
+        return;
+    }
+    let subject = Subject::new().key("working_directory", "/missing");
+    let root = subject.path("root");
+    fs::create_dir(&root).unwrap();
+    let subject = subject.key("chroot", &root);
+    subject.act("start").fails_naming(1, &["subject: failed to start: ", "/missing"]);
+    subject.left_nothing();
+    subject.act("status").says(3, "subject: not running");
+}
+
+#[test]
+fn a_daemon_of_a_daemon_that_has_hooked_a_signal_stops_by_that_in_order() {
+    for form in ["plain", "graceful"] {
+        let outer = Service::new("").form(form);
+        let inner = outer.path("inner.pid");
+        let outer = outer.key("body", format!("flag SIGTERM; other {}; print begun; park", inner.display()));
+        outer.start();
+        outer.log_with("begun");
+        let daemon = Process(fs::read_to_string(&inner).unwrap().trim().parse().unwrap());
+        let stop = Subject::new().key("pidfile", &inner).key("stop_timeout", "5000").act("stop");
+        stop.says(0, &format!("subject: stopped (pid {daemon})"));
+        assert_eq!(daemon.killer(), Signal::SIGTERM);
+        assert!(!inner.exists(), "the pidfile is left");
+    }
+}
+
+#[test]
+fn capabilities_that_the_program_would_keep_are_gone_with_the_user() {
+    if !is_root() {
+        return;
+    }
+    let subject = Subject::new().key("user", "nobody").key("keepcaps", "");
+    let daemon = subject.start();
+    for set in ["CapPrm", "CapEff"] {
+        assert_eq!(daemon.status(set), "0000000000000000", "{set}");
+    }
+}
+
+#[test]
+fn what_a_caller_of_many_groups_ignores_is_not_ignored() {
+    if !is_root() || !has_tool(&["setpriv", "--groups", "1", "true"]) {
+        return;
+    }
+    for count in [301, 1000, 4000] {
+        let groups: Vec<_> = (0..count).map(|number| (4_000_000_000_u32 + number).to_string()).collect();
+        let wrapper = ["setpriv", "--groups", &groups.join(","), "env", "--ignore-signal=USR1"];
+        let subject = Subject::new();
+        let daemon = Answer::of(subject.wrapped(&wrapper, "start")).started();
+        assert_eq!(daemon.status("Groups").split_whitespace().count(), usize::try_from(count).unwrap());
+        assert_eq!(daemon.signals("SigIgn"), [Signal::SIGPIPE], "{count} groups");
+    }
+}
