@@ -273,7 +273,9 @@ impl Fault {
         assert!(answer.status.code().is_some_and(|code| codes.contains(&code)), "{answer:?}");
         if self.call.name == "poll" {
             // It has been signalled, and nobody knows how long it takes.
-            old.iter().for_each(|old| old.wait_until_gone());
+            if let Some(old) = old {
+                old.wait_until_gone();
+            }
         }
         let old_lives = old.filter(|old| old.is_alive());
         match (self.way.action, old_lives) {
@@ -366,7 +368,7 @@ fn torture(shape: Shape, floor: usize) {
     let mut faults: Vec<Fault> = Vec::new();
     for (at, (way, some)) in ways.iter().zip(recorded).enumerate() {
         let some = some.unwrap_or_else(|error| panic!("{way:?} cannot be recorded: {error}"));
-        faults.extend(if is_long() { some } else { some_of(some, &mut dice.of_round(at)) });
+        faults.extend(if is_long() { some } else { some_of(&some, &mut dice.of_round(at)) });
     }
     let ends = each(&faults, workers, |fault| fault.inflict(account, &setups));
     let mut counts = BTreeMap::new();
@@ -388,7 +390,7 @@ fn torture(shape: Shape, floor: usize) {
 
 /// Keeps one error of each call; of the many that look a user up a fifth, and half of what all daemons have in
 /// common with the plain one.
-fn some_of(faults: Vec<Fault>, dice: &mut Dice) -> Vec<Fault> {
+fn some_of(faults: &[Fault], dice: &mut Dice) -> Vec<Fault> {
     let id = |fault: &Fault| (fault.call.name.clone(), fault.call.when);
     let calls = faults.chunk_by(|one, other| id(one) == id(other));
     let one_of_each: Vec<_> = calls.map(|same| dice.pick(same)).collect();
