@@ -3,6 +3,8 @@
 mod common;
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -221,4 +223,20 @@ fn a_fifo_without_a_writer_can_be_its_input() {
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     let subject = subject.key("stdin", &fifo);
     assert_eq!(subject.start().link("fd/0"), fifo);
+}
+
+#[test]
+fn a_socket_that_the_caller_has_bound_works_in_the_daemon() {
+    let subject = Subject::new();
+    let mut start = subject.command(common::program("listener"));
+    start.arg("start");
+    let answer = Answer::of(start);
+    let address = answer.stdout.lines().next().unwrap_or_else(|| panic!("no address in {answer:?}"));
+    for _ in 0..2 {
+        let mut text = String::new();
+        TcpStream::connect(address).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello from the daemon");
+    }
+    assert_eq!(answer.pid().link("exe"), std::path::Path::new(common::program("listener")));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {})", answer.pid()));
 }
