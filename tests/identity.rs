@@ -338,6 +338,21 @@ fn a_chrooted_body_that_ends_leaves_an_empty_pidfile() {
 }
 
 #[test]
+fn run_enters_the_chroot_too() {
+    if !is_root() {
+        return;
+    }
+    let subject = Subject::new();
+    let root = subject.path("root");
+    fs::create_dir(&root).unwrap();
+    let subject = subject.key("chroot", &root).graceful("wait");
+    let foreground = subject.run();
+    assert_eq!((foreground.process.link("root"), foreground.process.link("cwd")), (root.clone(), root));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {})", foreground.process));
+    assert_eq!(foreground.answer().status.code(), Some(0));
+}
+
+#[test]
 fn run_becomes_the_same_user() {
     if !is_root() {
         return;

@@ -82,7 +82,12 @@ impl Ending {
 
     /// Calls a body and catches its panic.
     pub(crate) fn of<T: IntoEnding>(body: impl FnOnce() -> T) -> Self {
-        catch_unwind(AssertUnwindSafe(|| body().into_ending())).unwrap_or_else(Self::of_panic)
+        Self::caught(|| body().into_ending())
+    }
+
+    /// Makes a panic of whatever belongs to a body its ending.
+    pub(crate) fn caught(live: impl FnOnce() -> Self) -> Self {
+        catch_unwind(AssertUnwindSafe(live)).unwrap_or_else(Self::of_panic)
     }
 
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
@@ -138,12 +143,6 @@ impl<F: FnOnce(&Context) -> T, T> Live<Once, fn(&Context) -> T> for F {
 impl IntoEnding for () {
     fn into_ending(self) -> Ending {
         Ending::SUCCESS
-    }
-}
-
-impl IntoEnding for Ending {
-    fn into_ending(self) -> Ending {
-        self
     }
 }
 

@@ -450,7 +450,7 @@ impl<'a, M> Beginning<'a, M> {
         let context = living.context();
         let _ = SigSet::empty().thread_set_mask();
         // Nothing may unwind from here into what the caller would do next.
-        let ending = Ending::of(|| body.live(self.mode, &self.plan.name, &context));
+        let ending = Ending::caught(|| body.live(self.mode, &self.plan.name, &context));
         ending.log(&self.plan.name);
         state.failed(ending.reason());
         // Flushes what the body has printed; the exit handler removes the pidfile.
@@ -491,7 +491,7 @@ impl<'a, M> Beginning<'a, M> {
         if plan.wait_ready.is_none() {
             living.state().ready();
         }
-        let ending = Ending::of(|| body.live(self.mode, &plan.name, &context));
+        let ending = Ending::caught(|| body.live(self.mode, &plan.name, &context));
         ending.log(&plan.name);
         living.state().supervisor.stopping();
         Ok(ending.code)
