@@ -19,7 +19,8 @@ use nix::unistd::Pid;
 fn exclusive() -> Subject {
     let subject = Subject::new();
     let claim = subject.path("claim");
-    subject.graceful(format!("identify; claim {}; wait", claim.display()))
+    // Released by the body itself: once that has ended, the process may still be on its way out.
+    subject.graceful(format!("identify; claim {}; wait; release", claim.display()))
 }
 
 /// Fails if two bodies have lived at the same time.

@@ -15,8 +15,8 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::Path;
 use std::process::{self, ExitCode};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid};
+
+/// What the body has claimed, until it releases it or the process ends.
+static CLAIM: Mutex<Option<Flock<File>>> = Mutex::new(None);
 
 /// What the program has opened before it came to the dispatcher.
 static NOTES: OnceLock<File> = OnceLock::new();
@@ -208,6 +211,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "park" => never(),
         "ready" => context.expect("SUBJECT_CONTEXT").ready(),
         "claim" => claim(Path::new(rest)),
+        "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
         "sleep" => thread::sleep(milliseconds(rest)),
         // Wakes whoever waits for the line, and goes on when the file is there.
@@ -297,7 +301,7 @@ fn claim(path: &Path) {
     };
     claimed.set_len(0).expect("an empty file");
     writeln!(claimed, "{}", process::id()).expect("a line");
-    mem::forget(claimed);
+    *CLAIM.lock().expect("one thread") = Some(claimed);
 }
 
 /// Tells whether a process lives that isn't exiting, when its locks go one after the other.
