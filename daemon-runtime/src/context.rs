@@ -192,7 +192,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn ready(&self) {
-        // A child that the body has forked inherits the pipe, but doesn't speak for the daemon.
+        // A child that the body has forked inherits the channel, but doesn't speak for the daemon.
         if self.owner != getpid() {
             return;
         }

@@ -27,8 +27,9 @@ pub(crate) type Sys<T> = nix::Result<T>;
 pub(crate) fn fork() -> Sys<ForkResult> {
     // SAFETY: the launcher has checked that this thread is the only one, so no lock of the
     // allocator, of stdio or of anybody else can have been held by another one at the fork, and the
-    // child may do what any process may. Where the check is impossible (no /proc), glibc's own fork
-    // handlers keep the allocator usable, which is the only shared state that is touched.
+    // child may do what any process may. Where the check is impossible (no /proc, another Unix), the
+    // caller is told not to have other threads; glibc then still keeps its allocator usable, but nobody
+    // does that for the locks of stdio, the environment, or our own lists.
     unsafe { nix::unistd::fork() }
 }
 
