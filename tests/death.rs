@@ -13,7 +13,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use common::torture::{Dice, each, say};
-use common::way::{Before, Role, Shape, Underway, Way, reap};
+use common::way::{Before, Role, Shape, Underway, Way, reap_daemons};
 use common::{Answer, Process, Subject, has_strace, is_long, is_root, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -66,7 +66,7 @@ impl Blow {
         if let Some(child) = &mut foreground {
             let _ = child.wait();
         }
-        reap(target);
+        reap_daemons();
     }
 }
 
@@ -132,7 +132,6 @@ fn is_sound(subject: &Subject) {
     assert_eq!(subject.processes(), [daemon]);
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     subject.left_nothing();
-    reap(daemon);
 }
 
 #[test]
@@ -221,7 +220,7 @@ fn random_round(mut dice: Dice) {
         wait_for_end(&subject, &mut caller, &suspended);
     }
     is_sound(&subject);
-    suspended.into_iter().for_each(reap);
+    reap_daemons();
 }
 
 /// Lets everybody go on, until the caller has ended.

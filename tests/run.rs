@@ -83,10 +83,10 @@ fn a_signal_before_the_body_begins_is_heard_like_any_other() {
         let subject = Subject::new();
         let pidfile = subject.pidfile();
         let subject = if context { subject.graceful("wait") } else { subject.body("print begun") };
-        let hold = ["-P", pidfile.to_str().unwrap(), "-e", "inject=write:delay_exit=700000"];
-        let strace = subject.traced(&hold, "run").spawn().unwrap();
-        wait_until("the pidfile", || subject.pid_text().ends_with('\n'));
-        Process(subject.pid_text().trim().parse().unwrap()).signal(signal);
+        let (strace, process) = subject.held(&["-P", pidfile.to_str().unwrap()], "write", "run");
+        assert_eq!(subject.pid_text(), format!("{process}\n"));
+        process.signal(signal);
+        process.signal(Signal::SIGCONT);
         let answer = Answer::from(strace);
         match signal {
             Signal::SIGINT => assert_eq!(answer.signal(), Some(signal), "{answer:?}"),

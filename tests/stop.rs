@@ -396,15 +396,16 @@ fn a_daemon_in_another_pid_namespace_is_unknown() {
 const RECYCLE: &str = r#"
 "$0" start || exit
 pid=$(cat "$SUBJECT_PIDFILE")
-strace -o /dev/null -e inject=pidfd_open:delay_enter=1500000 "$0" stop &
+trace=$SUBJECT_FOLDER/trace
+strace -f -o $trace -P "$SUBJECT_PIDFILE" -e inject=fcntl:signal=STOP:when=1 "$0" stop &
 strace=$!
-until stop=$(cat /proc/$strace/task/$strace/children) && [ /proc/${stop% }/exe -ef "$0" ] &&
-    ls -l /proc/${stop% }/fd 2>&1 | grep -qF "$SUBJECT_PIDFILE"; do :; done
+until stop=$(sed -n "s/ --- stopped by SIGSTOP ---//p" $trace 2>/dev/null) && [ "$stop" ]; do :; done
 kill -KILL $pid
 while [ -e /proc/$pid ]; do (:); done
 echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid
 sleep 100 &
 echo "$pid is now $!"
+kill -CONT $stop
 wait $strace
 kill -0 $! && echo "and lives"
 "#;
@@ -518,11 +519,10 @@ fn a_daemon_that_may_not_remove_its_pidfile_empties_it() {
 
 /// Holds an action back after its first question for the lock, and does something meanwhile.
 fn while_it_asks(subject: &Subject, action: &str, meanwhile: impl FnOnce()) -> Answer {
-    let (pidfile, trace) = (subject.pidfile(), subject.path("trace"));
-    let hold = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl:delay_exit=700000:when=1"];
-    let child = subject.traced(&hold, action).spawn().unwrap();
-    wait_until("the question", || fs::read_to_string(&trace).is_ok_and(|text| text.contains("F_GETLK")));
+    let (child, asking) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl", action);
+    assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("F_GETLK"));
     meanwhile();
+    asking.signal(Signal::SIGCONT);
     Answer::from(child)
 }
 
@@ -547,13 +547,10 @@ fn a_daemon_that_ends_while_it_is_looked_for_leaves_no_stale_pidfile() {
         return;
     }
     let subject = Subject::new();
-    let (pidfile, trace) = (subject.pidfile(), subject.path("trace"));
     let daemon = subject.start();
-    let hold =
-        ["-P", pidfile.to_str().unwrap(), "-e", "inject=fstat,newfstatat,fcntl:delay_enter=700000:when=1"];
-    let status = subject.traced(&hold, "status").spawn().unwrap();
-    wait_until("the look", || fs::read_to_string(&trace).is_ok_and(|text| text.contains("O_NOFOLLOW")));
+    let (status, asking) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "openat", "status");
     subject.act("stop").says(0, &stopped(daemon));
+    asking.signal(Signal::SIGCONT);
     Answer::from(status).says(3, "subject: not running");
 }
 

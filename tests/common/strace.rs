@@ -4,6 +4,7 @@
 //! given. So "the third `openat` of the daemon" is one certain call, though launcher and first child have made
 //! such calls too, and so has the dynamic loader.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -88,13 +89,14 @@ pub struct Call {
 impl Trace {
     fn read(path: &Path) -> Self {
         let lines = fs::File::open(path).map(|file| BufReader::new(file).lines());
+        let mut counts = HashMap::new();
         let mut calls: Vec<Call> = Vec::new();
         for line in lines.into_iter().flatten().map_while(Result::ok) {
             let Some((name, _)) = line.split_once('(') else { continue };
             if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
                 let name = name.to_owned();
-                let when = calls.iter().filter(|call| call.name == name).count() + 1;
-                calls.push(Call { name, when, line });
+                let when = counts.entry(name.clone()).and_modify(|count| *count += 1).or_insert(1);
+                calls.push(Call { name, when: *when, line });
             }
         }
         Self(calls)

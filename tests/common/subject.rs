@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{Process, program, wait_until};
+use super::{Process, program, wait_for, wait_until};
 
 /// The user and group that owns nothing.
 const NOBODY: u32 = 65_534;
@@ -141,6 +141,19 @@ impl Subject {
         let trace = self.path("trace");
         let strace = ["strace", "-f", "-o", trace.to_str().expect("text")];
         self.wrapped(&[&strace, arguments].concat(), action)
+    }
+
+    /// Begins an action that strace suspends right after a certain call, and gives whoever that is.
+    #[track_caller]
+    pub fn held(&self, arguments: &[&str], call: &str, action: &str) -> (Child, Process) {
+        let hold = format!("inject={call}:signal=STOP:when=1");
+        let child = self.traced(&[arguments, &["-e", &hold]].concat(), action).spawn().expect("strace runs");
+        let suspended = wait_for(format_args!("{action} to be suspended at {call}"), || {
+            let trace = fs::read_to_string(self.path("trace")).ok()?;
+            let line = trace.lines().find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+            line.split_once(' ')?.0.parse().ok().map(Process)
+        });
+        (child, suspended)
     }
 
     /// Prepares an action of a user who owns nothing.
@@ -289,9 +302,9 @@ impl Answer {
         let (code, text, errors) = self.parts();
         let up = text
             .strip_prefix(&format!("subject: running (pid {process}, up "))
-            .and_then(|rest| rest.strip_suffix("s)\n"));
+            .and_then(|rest| rest.strip_suffix(")\n"));
         let whole_seconds =
-            up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " mh".contains(letter)));
+            up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " smhd".contains(letter)));
         assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");
     }
 

@@ -159,7 +159,8 @@ impl Way {
         let subject = self.shape.subject(account);
         let attach = |process| Strace::attach(process, &subject.path("trace"), injection);
         let old = self.before.prepare(&subject);
-        let mut command = subject.action(self.action);
+        // Whoever can't list his descriptors tries all that he may have.
+        let mut command = subject.after("ulimit -n 256", self.action);
         if self.action == "run" {
             command.stdout(fs::File::options().create(true).append(true).open(subject.log()).unwrap());
         }
@@ -219,7 +220,14 @@ pub fn has_heard_of_reload(subject: &Subject) -> bool {
     subject.log().exists() || !fs::read_to_string(subject.path("old.log")).unwrap().ends_with("up\n")
 }
 
-/// Takes a process's exit status, where this process has become its parent.
-pub fn reap(process: Process) {
-    let _ = waitpid(Pid::from_raw(process.0), Some(WaitPidFlag::WNOHANG));
+/// Takes the exit status of every daemon that has ended and become this process's child: thousands of them would
+/// fill the table of processes. A daemon has a session of its own, unlike what this process has started.
+pub fn reap_daemons() {
+    let here = Process(Pid::this().as_raw());
+    let is_daemon = |child: &Process| child.session() != here.session() && !child.is_alive();
+    let children = here.children();
+    let children = children.split(' ').filter_map(|pid| pid.parse().ok()).map(Process);
+    for daemon in children.filter(is_daemon) {
+        let _ = waitpid(Pid::from_raw(daemon.0), Some(WaitPidFlag::WNOHANG));
+    }
 }
