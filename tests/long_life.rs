@@ -75,7 +75,7 @@ fn least_lateness(stamps: &[i128], first: usize, count: usize) -> i128 {
 
 #[test]
 fn a_thousand_runs_a_second_do_not_drift() {
-    let count = rounds(5_000, 200_000);
+    let count = rounds(5_000, 120_000);
     // Made up for, so that the n-th run is due n periods after the first.
     let subject = Subject::new().every(1, "stamp").key("missed", "burst").key("times", count.to_string());
     let daemon = subject.start();
@@ -122,7 +122,7 @@ fn skipped_runs_leave_the_grid_where_it_is() {
 fn does_not_grow(what: &str, subject: &Subject) {
     // As many as fill what is allocated once: buffers, and the pages of the stack.
     let warm = 3_000;
-    let count = rounds(4_000, 180_000);
+    let count = rounds(4_000, 120_000);
     let mut start = subject.action("start");
     // The symbols of a backtrace take many megabytes.
     start.env("RUST_BACKTRACE", "0");
