@@ -179,6 +179,7 @@ fn a_storm_of_stops_during_a_run_is_one_stop() {
     for form in ["repeat", "plain repeat"] {
         let service = Service::new("").form(form).key("every", "1").until("until; print ended");
         let daemon = service.start();
+        service.log_with("until");
         storm(&service, daemon);
         assert_eq!(daemon.exit_code(), 0);
         service.logs("until\nended\n");
