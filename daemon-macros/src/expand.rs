@@ -195,9 +195,12 @@ impl Expansion<'_> {
 
     /// Prints what the builder is to run: the inner fn itself, or a closure that passes its arguments.
     fn body(&self) -> TokenStream {
-        let site = self.site();
+        // If it can't be a daemon's body, that is its return type's fault.
+        let returned = transparent(self.item.output.clone()).into_iter().nth(2);
+        let site = returned.map_or(self.site(), |ty| self.site().located_at(ty.span()));
         let krate = &self.args.krate;
-        let inner = self.inner_name();
+        let mut inner = self.inner_name();
+        inner.set_span(inner.span().located_at(site));
         if self.item.params.is_empty() {
             return inner.to_token_stream();
         }

@@ -37,7 +37,16 @@ impl<B: Live<M, K>, M, K> Body<M, K> for B {}
     note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`"
 )]
 pub trait BodyResult: IntoEnding {}
-impl<T: IntoEnding> BodyResult for T {}
+
+// Not `for T: IntoEnding`: then the compiler would ask the user for that one. What it recommends is in
+// the note above, which knows a better name of `Never`.
+#[diagnostic::do_not_recommend]
+impl BodyResult for () {}
+#[diagnostic::do_not_recommend]
+impl BodyResult for Never {}
+#[diagnostic::do_not_recommend]
+impl BodyResult for ExitCode {}
+impl<T: BodyResult, E: Display> BodyResult for Result<T, E> {}
 
 pub(crate) mod sealed {
     use super::{Context, Ending};
