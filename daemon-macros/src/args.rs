@@ -60,6 +60,18 @@ const KEYS: &[(&str, Kind, Scope)] = &[
     ("on_error", Kind::OnError, Scope::Repeat),
 ];
 
+/// What a key is called elsewhere, and here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("count", "times"),
+    ("cwd", "working_directory"),
+    ("gid", "group"),
+    ("interval", "every"),
+    ("log", "stdout"),
+    ("period", "every"),
+    ("root", "chroot"),
+    ("uid", "user"),
+];
+
 /// The arguments, checked, in the order in which the builder wants them.
 pub(crate) struct Args {
     /// The path of the facade, `::daemonic` if no `crate = …` says otherwise.
@@ -107,7 +119,9 @@ impl Args {
 
         let mut parsed = Args { plain: Vec::new(), repeat: Vec::new(), krate };
         for pair in pairs.into_iter().filter(|pair| pair.kind != Kind::Crate) {
-            let Some(value) = mistakes.note(pair.kind.check(&pair.value, &parsed.krate)) else {
+            let finished = mistakes.note(value::finished(&pair.key, &pair.value));
+            let checked = finished.and_then(|()| mistakes.note(pair.kind.check(&pair.value, &parsed.krate)));
+            let Some(value) = checked else {
                 continue;
             };
             let arg = Arg { key: pair.key, kind: pair.kind, value };
@@ -163,6 +177,10 @@ fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec
         }
         rest = match next {
             [comma, next @ ..] if is_punct(comma, ',') => next,
+            [semicolon, next @ ..] if is_punct(semicolon, ';') => {
+                mistakes.at(semicolon.span(), "expected `,` instead of `;`");
+                next
+            }
             [stray, ..] => {
                 mistakes.at(stray.span(), format!("expected `,` before `{stray}`"));
                 if begins_pair(next) { next } else { after_comma(next) }
@@ -180,7 +198,8 @@ fn look_up(attribute: Attribute, pairs: Vec<Pair>, site: Span, mistakes: &mut Mi
     for Pair { key, value } in pairs {
         let name = key.to_string();
         let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
-            let meant = suggestion(&name, keys_of(attribute), "keys");
+            let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name);
+            let meant = suggestion(here.map_or(&name, |(_, here)| here), keys_of(attribute), "keys");
             mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {meant}"));
             continue;
         };
@@ -251,14 +270,14 @@ fn begins_pair(tokens: &[TokenTree]) -> bool {
 }
 
 /// Splits an argument from what follows it. It ends at a comma, unless that is between the angle
-/// brackets of generics, and where no expression goes on: before an operand that follows another.
+/// brackets of generics, at a semicolon, and where no expression goes on: before an operand that follows another.
 fn split_value(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
         let previous = at.checked_sub(1).map(|at| &tokens[at]);
         match token {
             TokenTree::Punct(punct) => match punct.as_char() {
-                ',' if depth == 0 => return tokens.split_at(at),
+                ',' | ';' if depth == 0 => return tokens.split_at(at),
                 '<' if depth > 0 || opens_generics(previous) => depth += 1,
                 '>' if depth > 0 && !previous.is_some_and(is_arrow_shaft) => depth -= 1,
                 _ => {}

@@ -68,11 +68,12 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Finds the word that was probably meant: one that begins with what was written, or else the one
-/// that is the fewest typing mistakes away, at most one in three letters.
+/// Finds the word that was probably meant: one that begins or ends with what was written, or else the
+/// one that is the fewest typing mistakes away, at most one in three letters.
 pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let mut begun = known.clone().filter(|known| word.len() >= 3 && known.starts_with(word));
-    if let (Some(only), None) = (begun.next(), begun.next()) {
+    let is_part = |known: &&str| word.len() >= 3 && (known.starts_with(word) || known.ends_with(word));
+    let mut whole = known.clone().filter(is_part);
+    if let (Some(only), None) = (whole.next(), whole.next()) {
         return Some(only);
     }
     known

@@ -1,13 +1,13 @@
 //! From the annotated fn to the two that replace it: the untouched one, and around it one of the
 //! same name that hands it to the builder.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::args::{Arg, Args, Attribute, delimit};
 use crate::diag::Mistakes;
 use crate::item::{Item, Param, Role};
-use crate::value::{Kind, transparent};
+use crate::value::{Kind, is_punct, transparent};
 
 /// Expands one of the two attributes.
 pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -28,7 +28,8 @@ pub(crate) fn expand_noting(
         Err(mistake) => {
             mistakes.add(mistake);
             let errors = mistakes.render();
-            return quote!(#errors #item);
+            // Where a closure may stand there is room for one expression.
+            return if is_closure(item) { quote!({ #errors #item }) } else { quote!(#errors #item) };
         }
     };
     parsed.check(attribute, mistakes);
@@ -39,7 +40,7 @@ pub(crate) fn expand_noting(
         );
     }
     let expansion = Expansion { args: &args, item: &parsed };
-    if mistakes.is_empty() {
+    if mistakes.is_empty() && !parsed.is_half_typed() {
         expansion.render()
     } else {
         let errors = mistakes.render();
@@ -72,7 +73,7 @@ impl Expansion<'_> {
         let last = if self.item.is_main() {
             quote_spanned!(site=> .main(#body))
         } else {
-            let action = action();
+            let action = self.local("action");
             quote_spanned!(site=> .dispatch(#action, #body))
         };
         let params = self.item.params.iter().filter(|param| !param.is_context());
@@ -93,14 +94,18 @@ impl Expansion<'_> {
         let name = |param: &Param| param.name.clone().filter(|name| *name != item.name);
         let names: Vec<Ident> = params.clone().filter_map(name).collect();
         let declared = params.clone().map(|param| {
-            let (ty, underscore) = (&param.ty, quote_spanned!(site=> _));
+            let underscore = quote_spanned!(site=> _);
+            let unknown = quote_spanned!(site=> impl ::core::marker::Sized);
+            let ty = if param.role == Role::Untyped { &unknown } else { &param.ty };
             let name = name(param).map_or(underscore, ToTokens::into_token_stream);
             quote_spanned!(site=> #name: #ty)
         });
-        let inner = match &item.body {
-            Some(body) if item.is_method() => self.unused_closure(body),
-            Some(_) if !item.is_variadic() => item.inner(&self.inner_name()),
-            _ => TokenStream::new(),
+        let inner = if item.is_method() {
+            self.unused_closure()
+        } else if item.is_variadic() || item.is_half_typed() {
+            TokenStream::new()
+        } else {
+            item.inner(&self.inner_name())
         };
         let can_use_all = names.len() == params.clone().count();
         let values = if item.is_main() && !names.is_empty() || !can_use_all {
@@ -117,11 +122,11 @@ impl Expansion<'_> {
     }
 
     /// Keeps a method's body where it can be checked: an inner fn has no `self`.
-    fn unused_closure(&self, body: &Group) -> TokenStream {
+    fn unused_closure(&self) -> TokenStream {
         let site = self.site();
         let contexts = self.item.params.iter().filter(|param| param.is_context());
         let contexts = contexts.map(|param| &param.tokens);
-        let output = &self.item.output;
+        let Item { output, body, .. } = self.item;
         if self.item.is_async() {
             return quote_spanned!(site=> let _ = move |#(#contexts),*| async move #body;);
         }
@@ -135,6 +140,7 @@ impl Expansion<'_> {
         let Item { outer_attrs, visibility, name, generics, parentheses, where_clause, .. } = self.item;
         let krate = &self.args.krate;
         let visibility = relocate(visibility);
+        let lints = self.lints();
 
         let receiver = self
             .item
@@ -145,20 +151,27 @@ impl Expansion<'_> {
         let (params, output) = if self.item.is_main() {
             (TokenStream::new(), quote_spanned!(site=> ::std::process::ExitCode))
         } else {
-            let action = action();
+            let action = self.local("action");
             let action = quote_spanned!(site=> #action: impl #krate::IntoAction);
             let params = receiver.chain([action]).chain(params);
             (quote_spanned!(site=> #(#params),*), quote_spanned!(site=> #krate::Result))
         };
         let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
-        let body = self.item.body.as_ref().map_or_else(
-            || quote_spanned!(site=> ;),
-            |written| delimit(Delimiter::Brace, body, written.span()).into_token_stream(),
-        );
+        let body = delimit(Delimiter::Brace, body, self.item.body.span());
         quote_spanned! {site=>
-            #(#outer_attrs)*
+            #(#outer_attrs)* #lints
             #visibility fn #name #generics #params -> #output #where_clause #body
         }
+    }
+
+    /// Allows what only the action makes too many parameters, by clippy's count.
+    fn lints(&self) -> TokenStream {
+        const MANY: usize = 7;
+        let has_room = self.item.params.len() != MANY || self.item.context().is_some();
+        if has_room || self.item.is_main() {
+            return TokenStream::new();
+        }
+        quote_spanned!(self.site()=> #[allow(clippy::too_many_arguments)])
     }
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
@@ -204,7 +217,7 @@ impl Expansion<'_> {
         if self.item.params.is_empty() {
             return inner.to_token_stream();
         }
-        let context = Ident::new("context", Span::mixed_site());
+        let context = self.local("context");
         let arguments = self.item.params.iter().map(|param| self.argument(param, &context));
         let call = quote_spanned!(site=> #inner(#(#arguments),*));
         // Without it, the closure of an endless fn returns `()` in editions before 2024.
@@ -215,17 +228,20 @@ impl Expansion<'_> {
 
     /// Prints what is passed for a parameter. A fn that is run again needs its values again.
     fn argument(&self, param: &Param, context: &Ident) -> TokenStream {
-        let site = self.site();
+        let krate = &self.args.krate;
         let name = self.passed(param);
+        // If it doesn't fit, or can't be cloned, that is its type's fault.
+        let mut ty = param.ty.clone().into_iter();
+        let ty = if param.is_context() { ty.last() } else { ty.next() };
+        let site = self.site().located_at(ty.map_or(self.site(), |token| token.span()));
+        let mut context = context.clone();
+        context.set_span(context.span().located_at(site));
         match param.role {
             Role::Context => context.to_token_stream(),
-            Role::OwnContext => quote_spanned!(site=> ::core::clone::Clone::clone(#context)),
-            Role::Value if self.args.repeats() => {
-                // If it can't be cloned, that is its type's fault.
-                let ty = param.ty.clone().into_iter().next();
-                let site = site.located_at(ty.map_or(site, |token| token.span()));
-                quote_spanned!(site=> ::core::clone::Clone::clone(&#name))
+            Role::OwnContext => {
+                quote_spanned!(site=> <#krate::Context as ::core::clone::Clone>::clone(#context))
             }
+            Role::Value if self.args.repeats() => quote_spanned!(site=> ::core::clone::Clone::clone(&#name)),
             _ => name.to_token_stream(),
         }
     }
@@ -259,14 +275,26 @@ impl Expansion<'_> {
         self.item.name.clone()
     }
 
+    /// Names a variable of ours. It can't be mistaken for the user's even if that has the same name, except
+    /// by a reader and by clippy, who then get another one.
+    fn local(&self, name: &str) -> Ident {
+        let params = self.item.params.iter().filter(|param| param.is_passed());
+        let mut users = params.filter_map(|param| param.name.as_ref()).chain([&self.item.name]);
+        let is_taken = users.any(|user| user.to_string().trim_start_matches('_') == name);
+        let name = if is_taken { format!("the_{name}") } else { name.into() };
+        Ident::new(&name, Span::mixed_site())
+    }
+
     fn site(&self) -> Span {
         Span::mixed_site().located_at(self.item.fn_token.span())
     }
 }
 
-/// Returns the first parameter, which isn't the user's even if that has the same name.
-fn action() -> Ident {
-    Ident::new("action", Span::mixed_site())
+/// Tells `|…| …` and `move |…| …`.
+fn is_closure(item: &TokenStream) -> bool {
+    let mut tokens =
+        item.clone().into_iter().skip_while(|it| matches!(it, TokenTree::Ident(it) if it == "move"));
+    tokens.next().is_some_and(|first| is_punct(&first, '|'))
 }
 
 /// Makes a visibility's first token ours, so that the outer fn as a whole is seen as an expansion.

@@ -29,8 +29,7 @@ pub(crate) struct Item {
     /// With its arrow.
     pub(crate) output: TokenStream,
     pub(crate) where_clause: TokenStream,
-    /// `None` for a fn of a trait or of an `extern` block.
-    pub(crate) body: Option<Group>,
+    pub(crate) body: Group,
 }
 
 /// `#[path(…)]`
@@ -76,6 +75,8 @@ pub(crate) enum Role {
     Receiver,
     /// `...`
     Variadic,
+    /// The caller passes it, but its type is still to be written.
+    Untyped,
 }
 
 /// Attributes that stay on the fn that is called.
@@ -122,7 +123,10 @@ impl Item {
             rest.ident().is_some_and(|(ident, _)| ident == "where") || ends_signature(rest)
         });
         let (where_clause, rest) = split(rest, ends_signature);
-        let body = group(rest).map(|(body, _)| body);
+        // A fn of a trait or of an `extern` block may have none.
+        let (body, _) = group(rest).ok_or_else(|| {
+            Error::new(name.span(), format!("{attribute} needs a fn with a body; put it on a free fn"))
+        })?;
 
         let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(Attr::is_ours);
         let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| attr.place == Place::Outer);
@@ -158,9 +162,6 @@ impl Item {
                 keyword.span(),
                 "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
             );
-        }
-        if self.body.is_none() && !self.is_method() {
-            mistakes.at(self.name.span(), format!("{attribute} needs a fn with a body; put it on a free fn"));
         }
         self.check_params(mistakes);
     }
@@ -235,6 +236,9 @@ impl Item {
                 _ => {}
             }
             context |= param.is_context();
+            if param.is_context() {
+                continue;
+            }
             if let Some(keyword) = find_impl(param.ty.clone()) {
                 mistakes.at(
                     keyword,
@@ -270,6 +274,11 @@ impl Item {
 
     pub(crate) fn is_variadic(&self) -> bool {
         self.params.iter().any(|param| param.role == Role::Variadic)
+    }
+
+    /// Tells whether a type is missing, which the compiler has reported when it has read the fn.
+    pub(crate) fn is_half_typed(&self) -> bool {
+        self.params.iter().any(|param| param.role == Role::Untyped)
     }
 
     pub(crate) fn context(&self) -> Option<&Param> {
@@ -399,7 +408,7 @@ impl Param {
 
     /// Tells whether the caller passes it, apart from `self`.
     pub(crate) fn is_passed(&self) -> bool {
-        matches!(self.role, Role::Value | Role::Reference)
+        matches!(self.role, Role::Value | Role::Reference | Role::Untyped)
     }
 
     fn pattern(&self) -> TokenStream {
@@ -427,6 +436,7 @@ fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
         return Role::Variadic;
     }
     match ty {
+        [] => Role::Untyped,
         [ampersand, referent @ ..] if is_punct(ampersand, '&') => match without_lifetime(referent) {
             [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
                 Role::MutContext
@@ -568,15 +578,18 @@ fn not_a_fn(attribute: Attribute, rest: Cursor) -> Error {
         ("type", "a type"),
         ("macro_rules", "a macro"),
         ("let", "a variable"),
+        ("extern", "an extern item"),
+        ("|", "a closure"),
+        ("move", "a closure"),
     ];
     let mut found = rest;
     if let Some((_, after)) = rest.ident().filter(|(first, _)| first == "unsafe") {
         found = after;
     }
-    let keyword = found.ident().map(|(keyword, _)| keyword.to_string());
+    let first = found.token_tree().map(|(first, _)| first.to_string());
     let what = ITEMS
         .iter()
-        .find(|(item, _)| keyword.as_deref() == Some(*item))
+        .find(|(item, _)| first.as_deref() == Some(*item))
         .map_or("something else", |(_, what)| *what);
     Error::new(
         found.span(),

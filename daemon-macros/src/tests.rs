@@ -76,6 +76,7 @@ fn a_word_is_corrected_only_if_it_is_close() {
         ("stdot", Some("stdout")),
         ("unmask", Some("umask")),
         ("us", None),
+        ("file", Some("pidfile")),
         ("cwd", None),
         ("", None),
     ] {
@@ -97,9 +98,14 @@ fn all_mistakes_are_reported_at_once() {
 fn a_mistake_names_its_repair() {
     for (args, item, repair) in [
         (r#"pidfle = "x""#, "fn f() {}", "did you mean `pidfile`?"),
-        (r#"cwd = "x""#, "fn f() {}", "the keys are `name`, `pidfile`, "),
+        (r#"cwd = "x""#, "fn f() {}", "did you mean `working_directory`?"),
+        (r#"colour = "x""#, "fn f() {}", "the keys are `name`, `pidfile`, "),
+        ("stop_timeout = 5s", "fn f() {}", r#"write "5s""#),
+        ("umask = 18", "fn f() {}", "write `0o22`"),
+        ("umask = 0o20 + -", "fn f() {}", "something has to come after `+-`"),
         (r#"every = "1s""#, "fn f() {}", "use #[repeat_daemon]"),
         ("umask = 022", "fn f() {}", "write `0o22`"),
+        ("umask = 0, wait = 3", "fn f() {}", "did you mean `wait_ready`?"),
         (r#"stop_signal = "HUP""#, "fn f() {}", r#"use for example "SIGTERM""#),
         (r#"stop_signal = "sigint""#, "fn f() {}", "did you mean `SIGINT`?"),
         (r#"stop_timeout = "10""#, "fn f() {}", "`10` of what? It needs a unit"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::{Error, Lit, LitInt, LitStr, Result};
 
 use crate::diag::suggestion;
@@ -51,11 +51,15 @@ impl Kind {
     pub(crate) fn check(self, value: &[TokenTree], krate: &TokenStream) -> Result<TokenStream> {
         let checked = match (self, literal(value)) {
             (Kind::Name, Some(Lit::Str(name))) => check_name(&name).map(|()| None),
-            (Kind::Path, Some(Lit::Str(path))) => check_path(&path).map(|()| None),
+            (Kind::Path, Some(Lit::Str(path))) => check_text(&path, "a path").map(|()| None),
+            (Kind::Account, Some(Lit::Str(name))) => {
+                check_text(&name, "the name of an account").map(|()| None)
+            }
             (Kind::Umask, Some(Lit::Int(mask))) => check_umask(&mask).map(|()| None),
             (Kind::Count, Some(Lit::Int(count))) => check_count(&count).map(|()| None),
             (Kind::Duration, Some(Lit::Str(text))) => duration(&text).map(Some),
             (Kind::Period, Some(Lit::Str(text))) => period(&text).map(Some),
+            (Kind::Duration | Kind::Period, Some(literal)) => check_quoted(&literal).map(|()| None),
             (Kind::Signal, Some(Lit::Str(name))) => signal(&name, krate).map(Some),
             (Kind::Missed, Some(Lit::Str(word))) => choice("Missed", MISSED, &word, krate).map(Some),
             (Kind::OnError, Some(Lit::Str(word))) => choice("OnError", ON_ERROR, &word, krate).map(Some),
@@ -109,23 +113,25 @@ fn check_name(name: &LitStr) -> Result<()> {
     Err(Error::new(name.span(), reason))
 }
 
-fn check_path(path: &LitStr) -> Result<()> {
-    let text = path.value();
+fn check_text(literal: &LitStr, what: &str) -> Result<()> {
+    let text = literal.value();
     let reason = if text.is_empty() {
-        "a path can't be empty; write one, or remove the key"
+        "be empty; write one, or remove the key"
     } else if text.contains('\0') {
-        "a path can't contain a NUL; remove it"
+        "contain a NUL; remove it"
     } else {
         return Ok(());
     };
-    Err(Error::new(path.span(), reason))
+    Err(Error::new(literal.span(), format!("{what} can't {reason}")))
 }
 
 fn check_umask(mask: &LitInt) -> Result<()> {
     let written = mask.token().to_string();
     let reason = match mask.base10_parse::<u32>() {
-        Ok(value) if value != 0 && is_like_c_octal(&written) => {
-            format!("`{written}` is a decimal number in Rust; write `0o{}`", written.trim_start_matches('0'))
+        Ok(value) if value > 7 && is_decimal(&written) => {
+            let digits = mask.base10_digits();
+            let octal = if digits.contains(['8', '9']) { format!("{value:o}") } else { digits.into() };
+            format!("`{written}` is a decimal number in Rust, and a umask is octal; write `0o{octal}`")
         }
         Ok(value) if value <= UMASK => return Ok(()),
         _ if written.starts_with('-') => Kind::Umask.not_negative().into(),
@@ -134,9 +140,9 @@ fn check_umask(mask: &LitInt) -> Result<()> {
     Err(Error::new(mask.span(), reason))
 }
 
-/// Tells whether a number is written as C writes octal ones: `022`.
-fn is_like_c_octal(written: &str) -> bool {
-    written.starts_with('0') && written.bytes().all(|byte| byte.is_ascii_digit())
+/// Tells whether a number is written without a base. `022` is, which C takes for an octal one.
+fn is_decimal(written: &str) -> bool {
+    !["0x", "0o", "0b"].iter().any(|base| written.starts_with(base))
 }
 
 fn check_count(count: &LitInt) -> Result<()> {
@@ -152,6 +158,20 @@ fn check_count(count: &LitInt) -> Result<()> {
         )
     };
     Err(Error::new(count.span(), reason))
+}
+
+/// Refuses `5s`, which for Rust is a number of the unknown type `s`.
+fn check_quoted(literal: &Lit) -> Result<()> {
+    let (Lit::Int(_) | Lit::Float(_)) = literal else {
+        return Ok(());
+    };
+    let written = literal.to_token_stream().to_string();
+    match humantime::parse_duration(&written) {
+        Ok(_) if written.ends_with(char::is_alphabetic) => {
+            Err(Error::new(literal.span(), format!("a duration needs quotes; write \"{written}\"")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Turns `"1m 30s"` into `::core::time::Duration::from_secs(90)`.
@@ -269,7 +289,7 @@ fn choice(of: &str, choices: &[(&str, &str)], word: &LitStr, krate: &TokenStream
 /// Checks `crate = some::path`.
 pub(crate) fn path(value: &[TokenTree]) -> Result<TokenStream> {
     let tokens: Vec<TokenTree> = transparent(value.iter().cloned());
-    let is_path = tokens.iter().all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
+    let is_path = is_path(&tokens);
     let tokens: TokenStream = tokens.into_iter().collect();
     if is_path {
         return Ok(tokens);
@@ -277,6 +297,30 @@ pub(crate) fn path(value: &[TokenTree]) -> Result<TokenStream> {
     Err(Error::new_spanned(
         tokens,
         "the key `crate` takes a path, without quotes; write for example `crate = my_crate::daemonic`",
+    ))
+}
+
+/// Tells `a::b` and `::a::b`.
+fn is_path(tokens: &[TokenTree]) -> bool {
+    match tokens {
+        [colon, second, rest @ ..] if is_punct(colon, ':') && is_punct(second, ':') => is_path(rest),
+        [TokenTree::Ident(_), rest @ ..] => rest.is_empty() || is_punct(&rest[0], ':') && is_path(rest),
+        _ => false,
+    }
+}
+
+/// Notes a value whose last token only begins something: `a.`, `a +`, `&`.
+pub(crate) fn finished(key: &Ident, value: &[TokenTree]) -> Result<()> {
+    let is_end =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if !matches!(it.as_char(), '?' | '>'));
+    let Some(last) = value.last().filter(|last| is_end(last)) else {
+        return Ok(());
+    };
+    let finished = value.iter().rposition(|token| !is_end(token)).map_or(0, |at| at + 1);
+    let end: String = value[finished..].iter().map(TokenTree::to_string).collect();
+    Err(Error::new(
+        last.span(),
+        format!("the value of `{key}` is unfinished: something has to come after `{end}`"),
     ))
 }
 

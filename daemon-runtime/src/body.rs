@@ -34,7 +34,7 @@ impl<B: Live<M, K>, M, K> Body<M, K> for B {}
 #[diagnostic::on_unimplemented(
     message = "a daemon's body can't return `{Self}`",
     label = "returns what can't be an exit status",
-    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`"
+    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`; a future needs a runtime around it, built in the daemon"
 )]
 pub trait BodyResult: IntoEnding {}
 

@@ -12,7 +12,7 @@ fn watch(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
         .dispatch(
             action,
             move |context: &::daemonic::Context| watch(
-                ::core::clone::Clone::clone(context),
+                <::daemonic::Context as ::core::clone::Clone>::clone(context),
             ),
         )
 }

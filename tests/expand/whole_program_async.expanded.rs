@@ -8,6 +8,6 @@ fn main() -> ::std::process::ExitCode {
     ::daemonic::Daemon::new("main")
         .stop_signal(::daemonic::Signal::SIGINT)
         .main(move |context: &::daemonic::Context| daemon_main(
-            ::core::clone::Clone::clone(context),
+            <::daemonic::Context as ::core::clone::Clone>::clone(context),
         ))
 }

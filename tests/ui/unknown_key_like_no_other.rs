@@ -1,6 +1,6 @@
 use daemonic::daemon;
 
-#[daemon(cwd = "/tmp")]
+#[daemon(colour = "/tmp")]
 fn example() {}
 
 fn main() {

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon]
+fn example() {}
+
+fn main() {
+    let _ = example(3);
+}

@@ -1,0 +1,7 @@
+fn example() {
+    #![daemonic::daemon]
+}
+
+fn main() {
+    let _ = example();
+}

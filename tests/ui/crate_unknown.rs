@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(crate = nowhere)]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(pidfile = "/tmp/example.pid" @)]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

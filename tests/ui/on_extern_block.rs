@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+unsafe extern "C" {}
+
+fn main() {}

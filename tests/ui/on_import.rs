@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+pub use std::fs;
+
+fn main() {}

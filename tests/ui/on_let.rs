@@ -1,0 +1,7 @@
+use daemonic::daemon;
+
+fn main() {
+    #[daemon]
+    let example = 3;
+    let _ = example;
+}

@@ -1,0 +1,10 @@
+use daemonic::daemon;
+
+#[daemon]
+macro_rules! example {
+    () => {};
+}
+
+example!();
+
+fn main() {}

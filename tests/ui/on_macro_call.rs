@@ -1,0 +1,11 @@
+use daemonic::daemon;
+
+#[daemon]
+example!();
+
+#[macro_export]
+macro_rules! example {
+    () => {};
+}
+
+fn main() {}

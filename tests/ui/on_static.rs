@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+static EXAMPLE: u8 = 3;
+
+fn main() {}

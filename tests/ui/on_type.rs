@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+type Example = u8;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon]
+union Example {
+    count: u8,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use daemonic::daemon;
+
+#[daemon]
+fn main() -> &'static str {
+    "done"
+}

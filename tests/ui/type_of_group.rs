@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(group = None::<u32>)]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

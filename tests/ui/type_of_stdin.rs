@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(stdin = false)]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

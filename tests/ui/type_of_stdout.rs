@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(stdout = std::io::stdout())]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(user = ())]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}
