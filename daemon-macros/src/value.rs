@@ -312,7 +312,7 @@ fn is_path(tokens: &[TokenTree]) -> bool {
 /// Notes a value whose last token only begins something: `a.`, `a +`, `&`.
 pub(crate) fn finished(key: &Ident, value: &[TokenTree]) -> Result<()> {
     let is_end =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if !matches!(it.as_char(), '?' | '>'));
+        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if ".:+-*/%&|^!=<".contains(it.as_char()));
     let Some(last) = value.last().filter(|last| is_end(last)) else {
         return Ok(());
     };

@@ -3,8 +3,8 @@
 /// # Errors
 /// If there is no calendar.
 #[deprecated = "use a clock"]
-#[allow(clippy::empty_loop)]
-#[must_use]
+#[expect(clippy::empty_loop, reason = "it is an example")]
+#[must_use = "it says whether days are counted"]
 pub(crate) fn count(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
     #[inline(never)]
     fn count() -> ! {

@@ -4,9 +4,9 @@
 /// If there is no calendar.
 #[daemon]
 #[deprecated = "use a clock"]
-#[allow(clippy::empty_loop)]
+#[expect(clippy::empty_loop, reason = "it is an example")]
 #[inline(never)]
-#[must_use]
+#[must_use = "it says whether days are counted"]
 pub(crate) fn count() -> ! {
     loop {}
 }

@@ -1,8 +1,8 @@
-fn spin(action: impl ::daemonic::IntoAction, _speed: u32) -> ::daemonic::Result {
-    fn spin(_speed: u32) -> ! {
+fn spin(action: impl ::daemonic::IntoAction, speed: u16) -> ::daemonic::Result {
+    fn spin(speed: u16) -> ! {
         loop {
-            std::thread::park();
+            std::thread::sleep(std::time::Duration::from_millis(speed.into()));
         }
     }
-    ::daemonic::Daemon::new("spin").dispatch(action, move || -> ! { spin(_speed) })
+    ::daemonic::Daemon::new("spin").dispatch(action, move || -> ! { spin(speed) })
 }

@@ -1,6 +1,6 @@
 #[daemon]
-fn spin(_speed: u32) -> ! {
+fn spin(speed: u16) -> ! {
     loop {
-        std::thread::park();
+        std::thread::sleep(std::time::Duration::from_millis(speed.into()));
     }
 }

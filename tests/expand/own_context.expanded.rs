@@ -1,8 +1,8 @@
 fn watch(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
     fn watch(context: daemonic::Context) {
         let watcher = std::thread::spawn(move || {
-            while !context.wait(std::time::Duration::from_secs(60)) {
-                println!("a minute has passed");
+            while !context.wait(std::time::Duration::from_millis(1500)) {
+                println!("still there");
             }
         });
         watcher.join().expect("a watcher doesn't panic");

@@ -1,13 +1,15 @@
 fn example(
-    action: impl crate::prelude::daemonic::IntoAction,
-) -> crate::prelude::daemonic::Result {
-    fn example(context: &crate::prelude::daemonic::Context) {
-        while !context.is_stopping() {}
+    action: impl crate::prelude::services::IntoAction,
+) -> crate::prelude::services::Result {
+    fn example(context: &crate::prelude::services::Context) {
+        while !context.is_stopping() {
+            std::thread::park();
+        }
     }
-    crate::prelude::daemonic::Daemon::new("example")
-        .stop_signal(crate::prelude::daemonic::Signal::SIGTERM)
+    crate::prelude::services::Daemon::new("example")
+        .stop_signal(crate::prelude::services::Signal::SIGTERM)
         .dispatch(
             action,
-            move |context: &crate::prelude::daemonic::Context| example(context),
+            move |context: &crate::prelude::services::Context| example(context),
         )
 }

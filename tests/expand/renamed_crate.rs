@@ -1,4 +1,6 @@
-#[daemon(crate = crate::prelude::daemonic, stop_signal = "TERM")]
-fn example(context: &crate::prelude::daemonic::Context) {
-    while !context.is_stopping() {}
+#[daemon(crate = crate::prelude::services, stop_signal = "TERM")]
+fn example(context: &crate::prelude::services::Context) {
+    while !context.is_stopping() {
+        std::thread::park();
+    }
 }

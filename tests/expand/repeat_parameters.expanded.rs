@@ -9,10 +9,9 @@ fn fetch(
         context: &daemonic::Context,
     ) -> Result<(), String> {
         if context.is_stopping() {
-            return Err(
-                format!("stopped before {url} was fetched, see {}", log.display()),
-            );
+            return Err(url + " is still to be fetched");
         }
+        println!("see {}", log.display());
         Ok(())
     }
     ::daemonic::Daemon::new("fetch")

@@ -1,9 +1,10 @@
 fn main() -> ::std::process::ExitCode {
     #[tokio::main]
     async fn daemon_main(context: daemonic::Context) {
-        while !context.is_stopping() {
-            tokio::task::yield_now().await;
-        }
+        let watcher = tokio::task::spawn_blocking(move || {
+            context.wait(std::time::Duration::MAX)
+        });
+        assert!(watcher. await .is_ok_and(| stopped | stopped));
     }
     ::daemonic::Daemon::new("main")
         .stop_signal(::daemonic::Signal::SIGINT)

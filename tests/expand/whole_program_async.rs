@@ -1,7 +1,6 @@
 #[daemon(stop_signal = "INT")]
 #[tokio::main]
 async fn main(context: daemonic::Context) {
-    while !context.is_stopping() {
-        tokio::task::yield_now().await;
-    }
+    let watcher = tokio::task::spawn_blocking(move || context.wait(std::time::Duration::MAX));
+    assert!(watcher.await.is_ok_and(|stopped| stopped));
 }

@@ -3,5 +3,5 @@ fn example() {
 }
 
 fn main() {
-    let _ = example();
+    let _ = example("start");
 }

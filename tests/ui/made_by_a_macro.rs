@@ -3,7 +3,7 @@ use daemonic::daemon;
 macro_rules! daemons {
     ($name:ident, $pidfile:expr, $every:literal) => {
         #[daemon(pidfle = $pidfile)]
-        fn $name(self) {}
+        fn $name() {}
 
         #[daemonic::repeat_daemon(every = $every)]
         fn repeated() {}

@@ -1,15 +1,6 @@
 //! What a body may take and return.
-#![deny(
-    warnings,
-    missing_docs,
-    unused_qualifications,
-    unreachable_pub,
-    rust_2018_idioms,
-    let_underscore_drop
-)]
-#![forbid(unsafe_code)]
 
-use std::convert::Infallible;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,31 +19,37 @@ fn endless(_speed: u8) -> ! {
 }
 
 #[daemon(stop_timeout = Duration::from_secs(3), stop_signal = Signal::SIGINT)]
-fn endless_with_context(context: Context) -> ! {
+fn endless_with_context(context: &Context) -> ! {
     loop {
         let _ = context.is_stopping();
     }
 }
 
 #[daemon(pidfile = path)]
-#[must_use]
-fn exit_code(path: PathBuf) -> ExitCode {
+#[must_use = "it says whether it runs"]
+fn exit_code(mut path: PathBuf) -> ExitCode {
+    path.push("example");
     println!("{}", path.display());
     ExitCode::SUCCESS
 }
 
 #[daemon(crate = facade::renamed, stop_signal = "QUIT")]
 #[deprecated = "for a test"]
-fn renamed(_context: &Context) -> Result<(), String> {
-    Ok(())
+fn renamed(_context: &Context) -> io::Result<()> {
+    std::fs::remove_file("/tmp/example.log")
 }
 
 #[repeat_daemon(every = Duration::from_secs(3), missed = Missed::Skip)]
-fn lent(mut name: String, list: &mut Vec<u8>, text: &str) -> Result<ExitCode, Infallible> {
+fn lent(mut name: String, list: &mut Vec<u8>, text: &str) -> io::Result<ExitCode> {
     name.push('!');
     list.push(1);
-    println!("{name} {text}");
-    Ok(ExitCode::SUCCESS)
+    std::fs::write(name, text).map(|()| ExitCode::SUCCESS)
+}
+
+#[daemon]
+#[tokio::main]
+async fn asynchronous(context: Context) -> Result<(), tokio::task::JoinError> {
+    tokio::task::spawn_blocking(move || context.wait(Duration::MAX)).await.map(drop)
 }
 
 struct Associated;
@@ -64,12 +61,24 @@ impl Associated {
     }
 }
 
+trait Provided {
+    #[repeat_daemon(every = "5s")]
+    fn example(count: u8) {
+        println!("{count}");
+    }
+}
+
+impl Provided for Associated {}
+
+#[daemon]
 fn main() {
     drop(endless("no action", 3));
     drop(endless_with_context("no action"));
     drop(exit_code("no action", PathBuf::from("/tmp/example.pid")));
-    #[expect(deprecated)]
+    #[expect(deprecated, reason = "for a test")]
     drop(renamed("no action"));
     drop(lent("no action", String::new(), &mut Vec::new(), "text"));
+    drop(asynchronous("no action"));
     drop(Associated::example("no action", 3));
+    drop(<Associated as Provided>::example("no action", 3));
 }

@@ -1,4 +1,4 @@
-#![deny(warnings)]
+//! Daemons that a macro writes.
 
 macro_rules! daemons {
     ($(#[$meta:meta])* $visibility:vis $name:ident($arg:ident: $ty:ty) every $every:literal $body:block) => {
@@ -9,9 +9,15 @@ macro_rules! daemons {
             $body
         }
     };
-    ($value:expr, $item:item) => {
+    ($value:literal, $item:item) => {
         #[daemonic::daemon(pidfile = $value)]
         $item
+    };
+    (main $($key:ident = $setting:expr_2021),*) => {
+        #[daemonic::daemon($($key = $setting),*)]
+        fn main() {
+            all();
+        }
     };
 }
 
@@ -31,13 +37,15 @@ daemons! {
     }
 }
 
-fn main() {
+daemons!(main name = "exam".to_owned() + "ple", umask = 0o20 | 0o2, user = 3);
+
+fn all() {
     drop(tick("no action", 3, 4));
     drop(example("no action"));
 
     #[daemonic::daemon]
     fn in_a_fn(r#type: u8) {
-        println!("{}", r#type);
+        println!("{type}");
     }
     drop(in_a_fn("no action", 3));
 }

@@ -1,5 +1,4 @@
-#![deny(warnings)]
-#![forbid(unsafe_code)]
+//! Parameters that have the names of the expansion's own variables.
 
 use daemonic::{Context, daemon, repeat_daemon};
 
