@@ -45,7 +45,6 @@ const LINTS: &[&str] = &[
     "-Dclippy::nursery",
     "-Aclippy::missing_const_for_fn", // would be right about a body, but not about a daemon
     "-Aclippy::redundant_pub_crate",  // contradicts unreachable_pub
-    "-Dclippy::allow_attributes",
     "-Dclippy::allow_attributes_without_reason",
     "-Dclippy::shadow_unrelated",
     "-Dfuture_incompatible",
@@ -112,12 +111,18 @@ impl Crate {
 
     fn manifest(&self) -> String {
         let Self { name, edition, dependency, .. } = self;
-        let mut manifest = format!(
-            "[package]\nname = {name:?}\nedition = {edition:?}\n\n\
-             [dependencies]\n{dependency} = {{ package = \"daemonic\", path = {root:?} }}\n\
+        let mut manifest = format!("[package]\nname = {name:?}\nedition = {edition:?}\n");
+        if self.modules == Some(EXPANSION) {
+            // Clippy then proposes nothing for what is printed that we couldn't have printed.
+            writeln!(manifest, "rust-version = {:?}", env!("CARGO_PKG_RUST_VERSION")).unwrap();
+        }
+        write!(
+            manifest,
+            "\n[dependencies]\n{dependency} = {{ package = \"daemonic\", path = {root:?} }}\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n",
             root = here(""),
-        );
+        )
+        .unwrap();
         for program in self.programs.map(|folder| rust_files(folder)).unwrap_or_default() {
             let name = stem(&program);
             write!(manifest, "\n[[bin]]\nname = {name:?}\npath = {program:?}\n").unwrap();
@@ -159,7 +164,9 @@ fn stem(path: &Path) -> &str {
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(here(folder)).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|it| it == "rs")).collect()
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "rs")).collect();
+    files.sort();
+    files
 }
 
 fn here(path: &str) -> PathBuf {

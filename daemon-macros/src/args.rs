@@ -243,6 +243,12 @@ fn keys_of(attribute: Attribute) -> impl Iterator<Item = &'static str> + Clone {
         .map(|(name, ..)| *name)
 }
 
+/// Lists the keys that are methods of the builder.
+#[cfg(test)]
+pub(crate) fn method_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter(|(_, kind, _)| *kind != Kind::Crate).map(|(name, ..)| *name)
+}
+
 /// Shows what arguments look like.
 fn example(attribute: Attribute) -> &'static str {
     match attribute {

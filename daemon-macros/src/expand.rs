@@ -1,7 +1,7 @@
 //! From the annotated fn to the two that replace it: the untouched one, and around it one of the
 //! same name that hands it to the builder.
 
-use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::args::{Arg, Args, Attribute, delimit};
@@ -100,10 +100,10 @@ impl Expansion<'_> {
             let name = name(param).map_or(underscore, ToTokens::into_token_stream);
             quote_spanned!(site=> #name: #ty)
         });
-        let inner = if item.is_method() {
-            self.unused_closure()
-        } else if item.is_variadic() || item.is_half_typed() {
+        let inner = if item.is_variadic() || item.is_half_typed() {
             TokenStream::new()
+        } else if item.is_method() {
+            self.unused_closure()
         } else {
             item.inner(&self.inner_name())
         };
@@ -157,7 +157,8 @@ impl Expansion<'_> {
             (quote_spanned!(site=> #(#params),*), quote_spanned!(site=> #krate::Result))
         };
         let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
-        let body = delimit(Delimiter::Brace, body, self.item.body.span());
+        let braces = self.item.body.as_ref().map_or(site, Group::span);
+        let body = delimit(Delimiter::Brace, body, braces);
         quote_spanned! {site=>
             #(#outer_attrs)* #lints
             #visibility fn #name #generics #params -> #output #where_clause #body
@@ -171,7 +172,7 @@ impl Expansion<'_> {
         if has_room || self.item.is_main() {
             return TokenStream::new();
         }
-        quote_spanned!(self.site()=> #[allow(clippy::too_many_arguments)])
+        quote_spanned!(self.site()=> #[allow(clippy::too_many_arguments, reason = "one of them is the action")])
     }
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
@@ -208,40 +209,48 @@ impl Expansion<'_> {
 
     /// Prints what the builder is to run: the inner fn itself, or a closure that passes its arguments.
     fn body(&self) -> TokenStream {
-        // If it can't be a daemon's body, that is its return type's fault.
-        let returned = transparent(self.item.output.clone()).into_iter().nth(2);
-        let site = returned.map_or(self.site(), |ty| self.site().located_at(ty.span()));
+        let site = self.site();
         let krate = &self.args.krate;
-        let mut inner = self.inner_name();
-        inner.set_span(inner.span().located_at(site));
+        let inner = self.inner_name();
         if self.item.params.is_empty() {
             return inner.to_token_stream();
         }
+        // If it can't be a daemon's body, that is its return type's fault.
+        let returned = transparent(self.item.output.clone()).into_iter().nth(2);
+        let fault = returned.map_or(site, |ty| site.located_at(ty.span()));
         let context = self.local("context");
         let arguments = self.item.params.iter().map(|param| self.argument(param, &context));
-        let call = quote_spanned!(site=> #inner(#(#arguments),*));
+        let arguments = delimit(Delimiter::Parenthesis, quote_spanned!(site=> #(#arguments),*), fault);
+        let call = quote_spanned!(site=> #inner #arguments);
         // Without it, the closure of an endless fn returns `()` in editions before 2024.
         let call = if self.item.is_endless() { quote_spanned!(site=> -> ! { #call }) } else { call };
         let filled = self.item.context().map(|_| quote_spanned!(site=> #context: &#krate::Context));
-        quote_spanned!(site=> move |#filled| #call)
+        let capture = quote_spanned!(fault=> move);
+        quote_spanned!(site=> #capture |#filled| #call)
     }
 
     /// Prints what is passed for a parameter. A fn that is run again needs its values again.
     fn argument(&self, param: &Param, context: &Ident) -> TokenStream {
+        let site = self.site();
         let krate = &self.args.krate;
-        let name = self.passed(param);
-        // If it doesn't fit, or can't be cloned, that is its type's fault.
-        let mut ty = param.ty.clone().into_iter();
-        let ty = if param.is_context() { ty.last() } else { ty.next() };
-        let site = self.site().located_at(ty.map_or(self.site(), |token| token.span()));
-        let mut context = context.clone();
-        context.set_span(context.span().located_at(site));
+        let (name, ty) = (self.passed(param), &param.ty);
+        // If it doesn't fit, that is its type's fault.
+        let first = ty.clone().into_iter().next();
+        let fault = first.map_or(site, |token| site.located_at(token.span()));
         match param.role {
-            Role::Context => context.to_token_stream(),
-            Role::OwnContext => {
-                quote_spanned!(site=> <#krate::Context as ::core::clone::Clone>::clone(#context))
+            Role::Context => {
+                let mut context = context.clone();
+                context.set_span(context.span().located_at(fault));
+                context.into_token_stream()
             }
-            Role::Value if self.args.repeats() => quote_spanned!(site=> ::core::clone::Clone::clone(&#name)),
+            Role::OwnContext => {
+                let angle = quote_spanned!(fault=> <);
+                let argument = delimit(Delimiter::Parenthesis, context.to_token_stream(), fault);
+                quote_spanned!(site=> #angle #krate::Context as ::core::clone::Clone>::clone #argument)
+            }
+            Role::Value if self.args.repeats() => {
+                quote_spanned!(site=> <#ty as ::core::clone::Clone>::clone(&#name))
+            }
             _ => name.to_token_stream(),
         }
     }
@@ -270,7 +279,7 @@ impl Expansion<'_> {
     /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.
     fn inner_name(&self) -> Ident {
         if self.item.is_main() && self.item.is_async() && self.item.context().is_some() {
-            return Ident::new("daemon_main", self.item.name.span());
+            return Ident::new("daemon_main", self.item.name.span().located_at(self.site()));
         }
         self.item.name.clone()
     }

@@ -29,7 +29,8 @@ pub(crate) struct Item {
     /// With its arrow.
     pub(crate) output: TokenStream,
     pub(crate) where_clause: TokenStream,
-    pub(crate) body: Group,
+    /// `None` where an editor sends something else because it can't read the body yet.
+    pub(crate) body: Option<Group>,
 }
 
 /// `#[path(…)]`
@@ -123,10 +124,14 @@ impl Item {
             rest.ident().is_some_and(|(ident, _)| ident == "where") || ends_signature(rest)
         });
         let (where_clause, rest) = split(rest, ends_signature);
-        // A fn of a trait or of an `extern` block may have none.
-        let (body, _) = group(rest).ok_or_else(|| {
-            Error::new(name.span(), format!("{attribute} needs a fn with a body; put it on a free fn"))
-        })?;
+        let body = match group(rest) {
+            Some((body, _)) => Some(body),
+            None if rest.eof() => None,
+            None => {
+                let message = format!("{attribute} needs a fn with a body; put it on a free fn");
+                return Err(Error::new(name.span(), message));
+            }
+        };
 
         let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(Attr::is_ours);
         let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| attr.place == Place::Outer);
@@ -276,9 +281,9 @@ impl Item {
         self.params.iter().any(|param| param.role == Role::Variadic)
     }
 
-    /// Tells whether a type is missing, which the compiler has reported when it has read the fn.
+    /// Tells whether a type or the body is missing, which has been reported by whoever has read the fn.
     pub(crate) fn is_half_typed(&self) -> bool {
-        self.params.iter().any(|param| param.role == Role::Untyped)
+        self.body.is_none() || self.params.iter().any(|param| param.role == Role::Untyped)
     }
 
     pub(crate) fn context(&self) -> Option<&Param> {

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
-use crate::args::Attribute;
+use crate::args::{Attribute, method_keys};
 use crate::diag::{Mistakes, closest};
 use crate::expand::expand_noting;
 use crate::value::print_duration;
@@ -173,21 +173,85 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
         "stdout = log(), pid",
         r#"stdout = log(), pidfile = "x" u"#,
         "stdout = log(),,",
+        "stdout = log(); pidfile",
+        "stdout = log(), umask = 0o20 +",
+        "stdout = log(), crate = self::",
         "=",
     ] {
         let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
         let file: syn::File = syn::parse2(expanded.clone()).unwrap();
         assert!(matches!(file.items.last(), Some(syn::Item::Fn(_))));
+        assert_contains(&expanded, "fn f(action: impl ::daemonic::IntoAction) -> ::daemonic::Result");
         if args.contains("log") {
             assert_contains(&expanded, ".stdout(log())");
         }
     }
 }
 
+/// An editor completes what it finds again in the expansion.
 #[test]
-fn a_half_typed_body_is_passed_on_as_it_is() {
-    let item = "fn f(context: &Context) { context. }";
-    assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
+fn a_half_typed_expression_is_passed_on_as_it_is() {
+    for item in ["fn f(context: &Context) { context. }", "fn f() { let x = ; }", "fn f() { format!(+) }"] {
+        assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
+    }
+    for args in ["pidfile = a.", "pidfile = a.b().", "pidfile = a::", "pidfile = a::<u8>::"] {
+        let value = args.split_once("= ").unwrap().1;
+        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        assert_contains(&expanded, &format!(".pidfile({value})"));
+    }
+}
+
+/// Whoever has read the fn has reported what is missing.
+#[test]
+fn a_half_typed_fn_can_be_called_without_further_mistakes() {
+    for (item, signature) in [
+        (
+            "pub fn f(x: u8, y, context: &Context) -> u8 { y. }",
+            "pub fn f(action: impl ::daemonic::IntoAction, x: u8, y: impl ::core::marker::Sized) -> ::daemonic::Result",
+        ),
+        (
+            "fn f(x: u8) -> u8 fixed_up",
+            "fn f(action: impl ::daemonic::IntoAction, x: u8) -> ::daemonic::Result",
+        ),
+    ] {
+        assert_eq!(mistakes(Attribute::Daemon, "", item), <[&str; 0]>::default());
+        let expanded = expansion(Attribute::Daemon, "", item);
+        assert_contains(&expanded, signature);
+        syn::parse2::<syn::File>(expanded).unwrap();
+    }
+}
+
+/// So an editor's hover and go-to-definition, and the compiler's errors, lead from one to the other.
+#[test]
+fn a_key_is_the_methods_name_by_its_very_token() {
+    for key in method_keys() {
+        let args = format!(r#"every = "5s", {key} = there"#);
+        let args = if key == "every" { "every = there".into() } else { args };
+        let expanded = expansion(Attribute::RepeatDaemon, &args, "fn f(context: &Context) {}");
+        let found = idents(expanded).into_iter().find(|(ident, _)| ident == key).unwrap();
+        let (column, written) = (args.find(&format!("{key} =")).unwrap(), found.0.span());
+        assert_eq!((written.start().column, written.end().column), (column, column + key.len()), "{key}");
+        assert_eq!(found.1, Some('.'), "{key}");
+    }
+}
+
+/// Names of ours are located at the keyword `fn`, about which nobody asks an editor; or at a literal that
+/// they are what is made of.
+#[test]
+fn what_an_editor_tells_about_a_name_is_about_that_name() {
+    for input in snapshot_inputs() {
+        let expanded =
+            expand_items(&syn::parse_file(&std::fs::read_to_string(&input).unwrap()).unwrap().items);
+        for (ident, _) in idents(expanded) {
+            let written = ident.span().source_text().unwrap_or_default();
+            let is_keyword = ident == "move" || written == "&";
+            let is_ours = ["", "fn", "pub"].contains(&written.as_str()) || written.starts_with(['"', '/']);
+            assert!(
+                is_keyword || is_ours || ident == written,
+                "{ident} is located at {written} in {input:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -242,6 +306,21 @@ fn count_tokens(token: TokenTree) -> usize {
     }
 }
 
+/// Returns each identifier, and the punctuation before it.
+fn idents(tokens: TokenStream) -> Vec<(Ident, Option<char>)> {
+    let mut idents = Vec::new();
+    let mut before = None;
+    for token in tokens {
+        match &token {
+            TokenTree::Ident(ident) => idents.push((ident.clone(), before)),
+            TokenTree::Group(group) => idents.extend(self::idents(group.stream())),
+            _ => {}
+        }
+        before = if let TokenTree::Punct(punct) = token { Some(punct.as_char()) } else { None };
+    }
+    idents
+}
+
 fn tokens(text: &str) -> TokenStream {
     text.parse().unwrap()
 }
@@ -272,10 +351,12 @@ fn mistakes(attribute: Attribute, args: &str, item: &str) -> Vec<String> {
 /// Expands the attributes of ours in a file of the house, as the compiler would.
 fn expand_file(path: &Path) -> String {
     let mut file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let items = std::mem::take(&mut file.items).into_iter();
-    let expanded: TokenStream = items.map(expand_item).collect();
-    file.items = syn::parse2::<syn::File>(expanded).unwrap().items;
+    file.items = syn::parse2::<syn::File>(expand_items(&file.items)).unwrap().items;
     prettyplease::unparse(&file)
+}
+
+fn expand_items(items: &[syn::Item]) -> TokenStream {
+    items.iter().cloned().map(expand_item).collect()
 }
 
 fn expand_item(item: syn::Item) -> TokenStream {

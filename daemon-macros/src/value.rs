@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Lit, LitInt, LitStr, Result};
 
 use crate::diag::suggestion;
@@ -219,7 +219,6 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
 
 /// Prints a duration with the largest unit that holds it.
 pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
-    let site = Span::mixed_site().located_at(written);
     let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
     let whole = |count: u128| u64::try_from(count).ok().map(Literal::u64_unsuffixed);
     let (constructor, count) = if nanos == 0 {
@@ -231,13 +230,17 @@ pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
     } else {
         ("from_nanos", whole(duration.as_nanos()))
     };
-    if let Some(mut count) = count {
-        count.set_span(site);
-        let constructor = Ident::new(constructor, site);
-        return quote_spanned!(site=> ::core::time::Duration::#constructor(#count));
-    }
-    let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
-    quote_spanned!(site=> ::core::time::Duration::new(#secs, #nanos))
+    let (constructor, arguments) = match count {
+        Some(count) => (constructor, quote!(#count)),
+        None => {
+            let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
+            ("new", quote!(#secs, #nanos))
+        }
+    };
+    let site = Span::mixed_site();
+    // What an editor shows for the literal.
+    let constructor = Ident::new(constructor, site.located_at(written));
+    quote_spanned!(site=> ::core::time::Duration::#constructor(#arguments))
 }
 
 /// Turns `"SIGTERM"` or `"TERM"` into `::daemonic::Signal::SIGTERM`.
@@ -266,8 +269,8 @@ fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
             ),
         ));
     }
-    let site = Span::mixed_site().located_at(name.span());
-    let full = Ident::new(&full, site);
+    let site = Span::mixed_site();
+    let full = Ident::new(&full, site.located_at(name.span()));
     Ok(quote_spanned!(site=> #krate::Signal::#full))
 }
 
@@ -281,8 +284,9 @@ fn choice(of: &str, choices: &[(&str, &str)], word: &LitStr, krate: &TokenStream
             format!("{written:?} is no choice here; {}", suggestion(&written, words, "choices")),
         ));
     };
-    let site = Span::mixed_site().located_at(word.span());
-    let [of, variant] = [Ident::new(of, site), Ident::new(variant, site)];
+    let site = Span::mixed_site();
+    let of = Ident::new(of, site);
+    let variant = Ident::new(variant, site.located_at(word.span()));
     Ok(quote_spanned!(site=> #krate::#of::#variant))
 }
 
@@ -309,10 +313,11 @@ fn is_path(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// Notes a value whose last token only begins something: `a.`, `a +`, `&`.
+/// Notes a value whose last token only begins something: `a +`, `&`. Not `a.` and `a::`, which an editor has
+/// to see, as it knows what can come after them.
 pub(crate) fn finished(key: &Ident, value: &[TokenTree]) -> Result<()> {
     let is_end =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if ".:+-*/%&|^!=<".contains(it.as_char()));
+        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if "+-*/%&|^!=<".contains(it.as_char()));
     let Some(last) = value.last().filter(|last| is_end(last)) else {
         return Ok(());
     };

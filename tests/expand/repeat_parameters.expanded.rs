@@ -22,7 +22,7 @@ fn fetch(
         .dispatch(
             action,
             move |context: &::daemonic::Context| fetch(
-                ::core::clone::Clone::clone(&url),
+                <String as ::core::clone::Clone>::clone(&url),
                 log,
                 context,
             ),
