@@ -211,13 +211,16 @@ impl Expansion<'_> {
     fn body(&self) -> TokenStream {
         let site = self.site();
         let krate = &self.args.krate;
-        let inner = self.inner_name();
+        // If it can't be a daemon's body, that is its return type's fault.
+        let fault = self.item.returned().map_or(site, |ty| site.located_at(ty));
+        let mut inner = self.inner_name();
         if self.item.params.is_empty() {
+            // Where it probably can, an editor that is asked about the type need not know of this name.
+            if !self.item.returns_as_usual() {
+                inner.set_span(inner.span().located_at(fault));
+            }
             return inner.to_token_stream();
         }
-        // If it can't be a daemon's body, that is its return type's fault.
-        let returned = transparent(self.item.output.clone()).into_iter().nth(2);
-        let fault = returned.map_or(site, |ty| site.located_at(ty.span()));
         let context = self.local("context");
         let arguments = self.item.params.iter().map(|param| self.argument(param, &context));
         let arguments = delimit(Delimiter::Parenthesis, quote_spanned!(site=> #(#arguments),*), fault);

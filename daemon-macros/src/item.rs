@@ -290,6 +290,17 @@ impl Item {
         self.params.iter().find(|param| param.is_context())
     }
 
+    /// Returns the place of the return type.
+    pub(crate) fn returned(&self) -> Option<Span> {
+        transparent(self.output.clone()).get(2).map(TokenTree::span)
+    }
+
+    /// Tells whether the return type has a name that says that a body may return it.
+    pub(crate) fn returns_as_usual(&self) -> bool {
+        let output = self.output.to_string();
+        output.is_empty() || ["()", "!", "ExitCode", "Result"].iter().any(|usual| output.contains(usual))
+    }
+
     /// Tells whether the fn says that it never returns.
     pub(crate) fn is_endless(&self) -> bool {
         let output = transparent(self.output.clone());

@@ -66,7 +66,7 @@ use args::Attribute;
 /// | `stdout` | a path, appended to, created if missing | `/dev/null` |
 /// | `stderr` | a path, appended to, created if missing | the same as `stdout` |
 /// | `working_directory` | a path | `/` |
-/// | `umask` | the permissions to take away from new files | `0o022` |
+/// | `umask` | the permissions to take away from new files, in octal | `0o022` |
 /// | `user` | a name or number: whom the daemon becomes, with the groups that go with it | who starts it |
 /// | `group` | a name or number | the user's |
 /// | `chroot` | a path, which becomes the daemon's root | none |

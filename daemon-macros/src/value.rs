@@ -230,12 +230,11 @@ pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
     } else {
         ("from_nanos", whole(duration.as_nanos()))
     };
-    let (constructor, arguments) = match count {
-        Some(count) => (constructor, quote!(#count)),
-        None => {
-            let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
-            ("new", quote!(#secs, #nanos))
-        }
+    let (constructor, arguments) = if let Some(count) = count {
+        (constructor, quote!(#count))
+    } else {
+        let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
+        ("new", quote!(#secs, #nanos))
     };
     let site = Span::mixed_site();
     // What an editor shows for the literal.
