@@ -51,7 +51,7 @@ impl Kind {
     pub(crate) fn check(self, value: &[TokenTree], krate: &TokenStream) -> Result<TokenStream> {
         let checked = match (self, literal(value)) {
             (Kind::Name, Some(Lit::Str(name))) => check_name(&name).map(|()| None),
-            (Kind::Path, Some(Lit::Str(path))) => check_text(&path, "a path").map(|()| None),
+            (Kind::Path, Some(Lit::Str(path))) => check_path(&path).map(|()| None),
             (Kind::Account, Some(Lit::Str(name))) => {
                 check_text(&name, "the name of an account").map(|()| None)
             }
@@ -111,6 +111,16 @@ fn check_name(name: &LitStr) -> Result<()> {
         return Ok(());
     };
     Err(Error::new(name.span(), reason))
+}
+
+fn check_path(path: &LitStr) -> Result<()> {
+    if path.value().starts_with("~/") {
+        return Err(Error::new(
+            path.span(),
+            "only a shell knows what `~` is; write the whole path, or an expression that asks the environment for `HOME`",
+        ));
+    }
+    check_text(path, "a path")
 }
 
 fn check_text(literal: &LitStr, what: &str) -> Result<()> {
