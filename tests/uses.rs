@@ -118,14 +118,14 @@ impl Crate {
         }
         write!(
             manifest,
-            "\n[dependencies]\n{dependency} = {{ package = \"daemonic\", path = {root:?} }}\n\
+            "\n[dependencies]\n{dependency} = {{ package = \"daemonic\", path = \"{root}\" }}\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n",
-            root = here(""),
+            root = here("").display(),
         )
         .unwrap();
-        for program in self.programs.map(|folder| rust_files(folder)).unwrap_or_default() {
+        for program in self.programs.map(rust_files).unwrap_or_default() {
             let name = stem(&program);
-            write!(manifest, "\n[[bin]]\nname = {name:?}\npath = {program:?}\n").unwrap();
+            write!(manifest, "\n[[bin]]\nname = \"{name}\"\npath = \"{}\"\n", program.display()).unwrap();
         }
         manifest
     }
@@ -142,19 +142,17 @@ impl Crate {
         let is_module = |path: &PathBuf| path.to_str().unwrap().ends_with(EXPANSION) == (ending == EXPANSION);
         let modules: Vec<_> = rust_files("tests/expand").into_iter().filter(is_module).collect();
         assert!(modules.len() >= 10, "only {modules:?}");
-        for module in modules {
-            let name = stem(&module);
-            writeln!(library, "#[path = {module:?}]\nmod {name};").unwrap();
-        }
+        library.extend(modules.iter().map(|path| module(path)));
         if ending == INPUT {
             library += "#[macro_use]\nextern crate daemonic;\n";
-            for module in rust_files("tests/uses/modules") {
-                let name = stem(&module);
-                writeln!(library, "#[path = {module:?}]\npub mod {name};").unwrap();
-            }
+            library.extend(rust_files("tests/uses/modules").iter().map(|path| module(path)));
         }
         library
     }
+}
+
+fn module(path: &Path) -> String {
+    format!("/// Is there.\n#[path = \"{}\"]\npub mod {};\n", path.display(), stem(path))
 }
 
 /// Returns a file's name without its endings.

@@ -137,9 +137,10 @@ impl Expansion<'_> {
     /// Prints the outer fn around a body.
     fn outer(&self, params: impl Iterator<Item = TokenStream>, body: TokenStream) -> TokenStream {
         let site = self.site();
-        let Item { outer_attrs, visibility, name, generics, parentheses, where_clause, .. } = self.item;
+        let Item { outer_attrs, visibility, fn_token, name, generics, parentheses, where_clause, .. } =
+            self.item;
         let krate = &self.args.krate;
-        let visibility = relocate(visibility);
+
         let lints = self.lints();
 
         let receiver = self
@@ -158,21 +159,28 @@ impl Expansion<'_> {
         };
         let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
         let braces = self.item.body.as_ref().map_or(site, Group::span);
-        let body = delimit(Delimiter::Brace, body, braces);
+        let mut body = Group::new(Delimiter::Brace, body);
+        body.set_span(braces);
         quote_spanned! {site=>
-            #(#outer_attrs)* #lints
-            #visibility fn #name #generics #params -> #output #where_clause #body
+            #(#outer_attrs)* #(#lints)*
+            #visibility #fn_token #name #generics #params -> #output #where_clause #body
         }
     }
 
-    /// Allows what only the action makes too many parameters, by clippy's count.
-    fn lints(&self) -> TokenStream {
+    /// Allows what clippy would say about the action and the outcome, which the user hasn't written.
+    fn lints(&self) -> impl Iterator<Item = TokenStream> {
         const MANY: usize = 7;
-        let has_room = self.item.params.len() != MANY || self.item.context().is_some();
-        if has_room || self.item.is_main() {
-            return TokenStream::new();
-        }
-        quote_spanned!(self.site()=> #[allow(clippy::too_many_arguments, reason = "one of them is the action")])
+        let has_many = self.item.params.len() == MANY && self.item.context().is_none();
+        let lints = [
+            (has_many, "too_many_arguments", "one of them is the action"),
+            (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
+        ];
+        let site = self.site();
+        let lints = lints.into_iter().filter(|(applies, ..)| *applies && !self.item.is_main());
+        lints.map(move |(_, lint, reason)| {
+            let lint = Ident::new(lint, site);
+            quote_spanned!(site=> #[allow(clippy::#lint, reason = #reason)])
+        })
     }
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
@@ -307,13 +315,4 @@ fn is_closure(item: &TokenStream) -> bool {
     let mut tokens =
         item.clone().into_iter().skip_while(|it| matches!(it, TokenTree::Ident(it) if it == "move"));
     tokens.next().is_some_and(|first| is_punct(&first, '|'))
-}
-
-/// Makes a visibility's first token ours, so that the outer fn as a whole is seen as an expansion.
-fn relocate(visibility: &TokenStream) -> TokenStream {
-    let mut tokens: Vec<TokenTree> = visibility.clone().into_iter().collect();
-    if let Some(first) = tokens.first_mut() {
-        first.set_span(Span::mixed_site().located_at(first.span()));
-    }
-    tokens.into_iter().collect()
 }

@@ -269,6 +269,11 @@ impl Item {
         self.name == "main"
     }
 
+    /// Tells whether the fn is `pub`, without restrictions.
+    pub(crate) fn is_exported(&self) -> bool {
+        transparent(self.visibility.clone()).len() == 1
+    }
+
     pub(crate) fn is_async(&self) -> bool {
         self.qualifiers.iter().any(|qualifier| qualifier == "async")
     }

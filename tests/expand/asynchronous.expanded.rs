@@ -1,8 +1,6 @@
 /// Serves with a runtime that is built in the daemon.
-pub(crate) fn serve(
-    action: impl ::daemonic::IntoAction,
-    port: u16,
-) -> ::daemonic::Result {
+#[allow(clippy::missing_errors_doc, reason = "they are those of the action")]
+pub fn serve(action: impl ::daemonic::IntoAction, port: u16) -> ::daemonic::Result {
     #[tokio::main(flavor = "current_thread")]
     async fn serve(port: u16, context: &daemonic::Context) -> std::io::Result<()> {
         while !context.is_stopping() {

@@ -40,12 +40,11 @@ daemons! {
 daemons!(main name = "exam".to_owned() + "ple", umask = 0o20 | 0o2, user = 3);
 
 fn all() {
-    drop(tick("no action", 3, 4));
-    drop(example("no action"));
-
     #[daemonic::daemon]
     fn in_a_fn(r#type: u8) {
         println!("{type}");
     }
+    drop(tick("no action", 3, 4));
+    drop(example("no action"));
     drop(in_a_fn("no action", 3));
 }
