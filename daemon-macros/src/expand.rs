@@ -140,7 +140,6 @@ impl Expansion<'_> {
         let Item { outer_attrs, visibility, fn_token, name, generics, parentheses, where_clause, .. } =
             self.item;
         let krate = &self.args.krate;
-
         let lints = self.lints();
 
         let receiver = self
