@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, getpid};
 
 use crate::action::{Action, IntoAction};
@@ -23,6 +22,7 @@ use crate::settings::{Plan, Settings};
 use crate::signals::{Birth, Blocked, Living, Manner, Signal};
 use crate::stdio::Streams;
 use crate::stop::Stopped;
+use crate::sys::SignalSet;
 use crate::{detach, proc, stop, sys};
 
 /// Builds a daemon out of a function, and starts, stops, restarts, queries, reloads or runs it.
@@ -448,7 +448,7 @@ impl<'a, M> Beginning<'a, M> {
             sys::exit_now(1);
         }
         let context = living.context();
-        let _ = SigSet::empty().thread_set_mask();
+        let _ = SignalSet::of(&[]).block();
         // Nothing may unwind from here into what the caller would do next.
         let ending = Ending::caught(|| body.live(self.mode, &self.plan.name, &context));
         ending.log(&self.plan.name);

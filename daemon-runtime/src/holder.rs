@@ -12,14 +12,12 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal as Number, kill};
 use nix::unistd::{Pid, getpid};
 
 use crate::error::{Error, Result};
 use crate::pidfile::{Look, Patience, Pidfile, Presence};
 use crate::signals::Signal;
-use crate::sys::{PidFd, Sys};
+use crate::sys::{self, PidFd, Sys};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -132,7 +130,7 @@ impl Holder {
             Process::Own | Process::Child(_) => true,
             Process::Other(_, look) => look.is_still_held_by(self.pid)?,
         };
-        if is_it { kill(self.pid, Number::try_from(signal)?) } else { Ok(()) }
+        if is_it { sys::kill(self.pid, signal) } else { Ok(()) }
     }
 
     /// Tells whether a process that can't be watched is gone: by its locks, and by its number if a child of
@@ -141,7 +139,7 @@ impl Holder {
         let Process::Other(_, look) = &self.process else { return Ok(false) };
         Ok(match look.now()? {
             Presence::Holder(pid) => pid != self.pid,
-            Presence::Unnamed => kill(self.pid, None) == Err(Errno::ESRCH),
+            Presence::Unnamed => sys::kill(self.pid, 0) == Err(Errno::ESRCH),
             _ => true,
         })
     }
@@ -168,25 +166,18 @@ impl Holder {
     pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> Result<Woken> {
         let cannot = |errno| Error::os(format!("cannot wait for pid {}", self.pid), errno);
         let process = self.pinned().map(AsFd::as_fd);
-        let mut fds: Vec<_> =
-            input.into_iter().chain(process).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let pause = if process.is_none() { Some(GLANCE) } else { None };
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match poll(&mut fds, poll_timeout([left, pause].into_iter().flatten().min())) {
-                Ok(_) => {}
+            let patience = [left, pause].into_iter().flatten().min();
+            let [is_readable, has_ended] = match sys::await_input([input, process], patience) {
                 Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(cannot(errno)),
-            }
-            let is_up = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-            if input.is_some() && is_up(&fds[0]) {
+                awaited => awaited.map_err(cannot)?,
+            };
+            if is_readable {
                 return Ok(Woken::Readable);
             }
-            let is_gone = match process {
-                Some(_) => fds.last().is_some_and(is_up),
-                None => self.seems_gone().map_err(cannot)?,
-            };
-            if is_gone {
+            if has_ended || process.is_none() && self.seems_gone().map_err(cannot)? {
                 return Ok(Woken::Gone);
             }
             if left.is_some_and(|left| left.is_zero()) {
@@ -194,10 +185,4 @@ impl Holder {
             }
         }
     }
-}
-
-/// Rounds up to what `poll` takes, so that it doesn't return just before the deadline.
-fn poll_timeout(left: Option<Duration>) -> PollTimeout {
-    let left = left.map(|left| left.as_micros().div_ceil(1000));
-    left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
 }

@@ -19,11 +19,10 @@ use std::mem;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, setsid};
 
@@ -176,8 +175,7 @@ impl Launch {
     }
 
     fn is_readable(&self) -> bool {
-        let mut fds = [PollFd::new(self.channel.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+        sys::await_input([Some(self.channel.as_fd()), None], Some(Duration::ZERO)) == Ok([true, false])
     }
 
     /// Has a daemon give up that waits for a word, and waits until it has.
@@ -198,6 +196,6 @@ fn died() -> Error {
 /// Waits until a process that has failed is gone, so that nothing is left when the launcher says so.
 fn await_end(pid: Pid) {
     let Ok(process) = PidFd::open(pid) else { return };
-    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    while poll(&mut fds, 1000_u16) == Err(Errno::EINTR) {}
+    let patience = Some(Duration::from_secs(1));
+    while sys::await_input([Some(process.as_fd()), None], patience) == Err(Errno::EINTR) {}
 }

@@ -42,11 +42,7 @@ impl Pipe {
 impl Pipe {
     /// Waits until there is something to read, for ever or for this long, rounded up to a millisecond.
     pub(crate) fn is_readable_within(&self, left: Option<std::time::Duration>) -> bool {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-        let millis = left.map(|left| left.as_micros().div_ceil(1000));
-        let timeout =
-            millis.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        poll(&mut [PollFd::new(self.reader(), PollFlags::POLLIN)], timeout) == Ok(1)
+        sys::await_input([Some(self.reader()), None], left) == Ok([true, false])
     }
 
     /// Reads all that there is.

@@ -13,8 +13,8 @@ mod linux {
     use std::time::Duration;
 
     use nix::errno::Errno;
+    use nix::libc;
     use nix::sys::stat::stat;
-    use nix::time::{ClockId, clock_gettime};
     use nix::unistd::Pid;
 
     use crate::pidfile::FileId;
@@ -28,7 +28,7 @@ mod linux {
         let per_second = sys::clock_ticks()?;
         let started = Duration::from_secs(ticks / per_second)
             + Duration::from_secs(ticks % per_second) / u32::try_from(per_second).ok()?;
-        Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?).checked_sub(started)
+        sys::clock(libc::CLOCK_BOOTTIME)?.checked_sub(started)
     }
 
     /// Tells whether a process itself holds a write lock on the first byte of a file; none if that can't be

@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
 use nix::unistd::{Pid, getpid, read, write};
 
@@ -62,8 +61,7 @@ impl Readiness {
 
     /// Tells whether there is nobody left to tell. Async-signal-safe.
     pub(crate) fn is_abandoned(&self) -> bool {
-        let mut fds = [PollFd::new(self.channel.as_fd(), PollFlags::empty())];
-        self.is_intact() && poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+        self.is_intact() && sys::is_closed(self.channel.as_fd())
     }
 
     fn is_intact(&self) -> bool {

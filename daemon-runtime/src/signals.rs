@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::{Pid, getpid};
 
 use crate::context::{Context, Flag, State};
@@ -23,7 +22,7 @@ use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::stdio::Streams;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, Disposition};
+use crate::sys::{self, Disposition, SignalSet};
 
 /// Names a signal that can be a daemon's `stop_signal`.
 ///
@@ -389,15 +388,15 @@ fn uninstall(signal: c_int) {
 
 /// All signals blocked in this thread.
 #[must_use = "dropping this gives the mask back that was there before"]
-pub(crate) struct Blocked(SigSet);
+pub(crate) struct Blocked(SignalSet);
 
 impl Blocked {
     pub(crate) fn all() -> sys::Sys<Self> {
-        SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).map(Self)
+        SignalSet::all().block().map(Self)
     }
 
     pub(crate) fn give_back(&self) {
-        let _ = self.0.thread_set_mask();
+        let _ = self.0.block();
     }
 }
 

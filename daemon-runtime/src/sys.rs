@@ -1,5 +1,8 @@
 //! The system calls that have no safe wrapper, and the only `unsafe` of this crate.
 //!
+//! nix has one for a few of them, behind features with which it takes half as long again to compile, while everything
+//! else waits for it: `poll`, the signal mask, `kill`, the clocks.
+//!
 //! Every function here is safe to call, or it says what its caller must see to.
 #![allow(unsafe_code, reason = "the one place for it")]
 
@@ -8,7 +11,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 #[cfg(target_os = "linux")]
-use std::{sync::atomic::AtomicU32, time::Duration};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -37,6 +41,12 @@ pub(crate) fn fork() -> Sys<ForkResult> {
 pub(crate) fn exit_now(code: u8) -> ! {
     // SAFETY: `_exit` has no precondition and doesn't return; POSIX allows it anywhere.
     unsafe { libc::_exit(code.into()) }
+}
+
+/// Sends a signal to whoever has this number; 0 only asks whether anybody may be signalled by it.
+pub(crate) fn kill(pid: Pid, signal: c_int) -> Sys<()> {
+    // SAFETY: `kill` takes two integers and touches no memory of this process.
+    Errno::result(unsafe { libc::kill(pid.as_raw(), signal) }).map(drop)
 }
 
 /// Has `function` called when this process exits by `exit` or by returning from `main`.
@@ -161,30 +171,60 @@ pub(crate) fn raise(signal: c_int) {
 
 /// Takes a blocked signal back that is pending for this thread.
 pub(crate) fn take_back(signal: c_int) {
-    let (mut pending, mut wanted, mut taken) = (MaybeUninit::uninit(), MaybeUninit::uninit(), 0);
-    // SAFETY: `sigpending` and `sigemptyset` initialise their sets before anything reads them. `sigwait` returns at
-    // once, since the signal is pending.
+    let (mut pending, mut taken) = (MaybeUninit::uninit(), 0);
+    // SAFETY: `sigpending` initialises its set before anything reads it. `sigwait` returns at once, since the
+    // signal is pending.
     unsafe {
         if libc::sigpending(pending.as_mut_ptr()) == 0 && libc::sigismember(pending.as_ptr(), signal) == 1 {
-            libc::sigemptyset(wanted.as_mut_ptr());
-            libc::sigaddset(wanted.as_mut_ptr(), signal);
-            libc::sigwait(wanted.as_ptr(), &raw mut taken);
+            libc::sigwait(&SignalSet::of(&[signal]).0, &raw mut taken);
         }
     }
 }
 
-/// Blocks or unblocks signals in this thread.
-pub(crate) fn unblock(signals: &[c_int]) {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: `sigemptyset` initialises the whole set before anything reads it; `sigaddset` refuses a
-    // number that is no signal; the old mask isn't asked for.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(set.as_mut_ptr(), *signal);
+/// A set of signals.
+pub(crate) struct SignalSet(libc::sigset_t);
+
+impl SignalSet {
+    pub(crate) fn of(signals: &[c_int]) -> Self {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: `sigemptyset` initialises the set before anything reads it; `sigaddset` refuses a number that
+        // is no signal.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), *signal);
+            }
+            Self(set.assume_init())
         }
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
     }
+
+    pub(crate) fn all() -> Self {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: `sigfillset` initialises the set.
+        unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            Self(set.assume_init())
+        }
+    }
+
+    /// Makes it the set that this thread blocks, and gives the one before.
+    pub(crate) fn block(&self) -> Sys<Self> {
+        self.change_mask(libc::SIG_SETMASK)
+    }
+
+    fn change_mask(&self, how: c_int) -> Sys<Self> {
+        let mut before = Self::of(&[]);
+        // SAFETY: both pointers are to sets that live through the call.
+        match unsafe { libc::pthread_sigmask(how, &raw const self.0, &raw mut before.0) } {
+            0 => Ok(before),
+            errno => Err(Errno::from_raw(errno)),
+        }
+    }
+}
+
+/// Unblocks signals in this thread.
+pub(crate) fn unblock(signals: &[c_int]) {
+    let _ = SignalSet::of(signals).change_mask(libc::SIG_UNBLOCK);
 }
 
 // ---- descriptors ----
@@ -203,6 +243,33 @@ pub(crate) fn close_inherited(fd: RawFd) {
     // that Rust has opened has; so no owner in this program will use it or close it again. A program
     // that opened one without the flag is told to say `close_fds = false`.
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
+}
+
+/// Waits until one of two descriptors has something to read, or has been closed at its other end: for ever or for
+/// this long, rounded up to a millisecond so that it isn't over too early. Tells which of them it is.
+pub(crate) fn await_input(fds: [Option<BorrowedFd<'_>>; 2], patience: Option<Duration>) -> Sys<[bool; 2]> {
+    let millis = patience.map(|patience| patience.as_micros().div_ceil(1000));
+    let millis = millis.map_or(-1, |millis| c_int::try_from(millis).unwrap_or(c_int::MAX));
+    // A negative descriptor is passed over.
+    let entry = |fd: Option<BorrowedFd<'_>>| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut entries = [entry(fds[0]), entry(fds[1])];
+    poll(&mut entries, millis)?;
+    Ok([entries[0].revents != 0, entries[1].revents != 0])
+}
+
+/// Tells whether the other end of a channel has been closed. Async-signal-safe.
+pub(crate) fn is_closed(channel: BorrowedFd<'_>) -> bool {
+    let mut entries = [libc::pollfd { fd: channel.as_raw_fd(), events: 0, revents: 0 }];
+    poll(&mut entries, 0) == Ok(1)
+}
+
+fn poll(entries: &mut [libc::pollfd], millis: c_int) -> Sys<c_int> {
+    // SAFETY: the pointer is to as many entries as the call is told, and they live through it.
+    Errno::result(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, millis) })
 }
 
 /// Has SIGIO sent to a process when the other end of a pipe is closed, or to nobody.
@@ -343,6 +410,14 @@ fn timespec(moment: Duration) -> Option<libc::timespec> {
 }
 
 // ---- numbers of the system ----
+
+/// Reads a clock, where the system has it.
+pub(crate) fn clock(id: libc::clockid_t) -> Option<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a value that lives through the call.
+    Errno::result(unsafe { libc::clock_gettime(id, &raw mut time) }).ok()?;
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
 
 /// Gives the clock ticks per second of `/proc/PID/stat`.
 #[cfg(target_os = "linux")]

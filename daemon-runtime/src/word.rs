@@ -3,13 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use nix::libc;
 
 #[cfg(not(target_os = "linux"))]
 use crate::pipe::Pipe;
-#[cfg(target_os = "linux")]
-use crate::sys;
-use crate::sys::Sys;
+use crate::sys::{self, Sys};
 
 /// A number that can be waited for. Whatever changes it wakes all sleepers, and none can miss the change.
 #[derive(Debug)]
@@ -86,5 +84,5 @@ impl Word {
 /// Reads the monotonic clock, by which every wait is measured.
 pub(crate) fn now() -> Duration {
     // The clock always exists (POSIX), and is never negative.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+    sys::clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
 }
