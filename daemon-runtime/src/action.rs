@@ -1,10 +1,10 @@
 //! The actions, and what can be read as one.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, list};
 
 /// Names what a dispatcher can be asked to do.
 ///
@@ -57,8 +57,12 @@ impl Action {
 
     /// Writes the usage text of a program whose first argument is an action.
     pub(crate) fn usage(program: &str) -> String {
-        let rows = TABLE.map(|(name, _, meaning)| format!("  {name:<8} {meaning}\n")).concat();
-        format!("usage: {program} ACTION\n\n{rows}  help     print this text\n")
+        let mut text = format!("usage: {program} ACTION\n\n");
+        let actions = TABLE.iter().map(|(name, _, meaning)| (*name, *meaning));
+        for (name, meaning) in actions.chain([("help", "print this text")]) {
+            let _ = writeln!(text, "  {name:<8} {meaning}");
+        }
+        text
     }
 }
 
@@ -85,7 +89,7 @@ fn missing() -> Error {
 }
 
 fn names() -> String {
-    TABLE.map(|row| row.0).join(", ")
+    list(TABLE.iter().map(|row| row.0))
 }
 
 mod sealed {

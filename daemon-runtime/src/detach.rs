@@ -59,12 +59,12 @@ pub(crate) fn undo_ignored_signals() {
     }
 }
 
-fn ignored_signals() -> Vec<c_int> {
-    let all = 1..=64;
-    match ignored_mask() {
-        Some(mask) => all.filter(|signal| mask >> (signal - 1) & 1 == 1).collect(),
-        None => all.filter(|signal| sys::is_ignored(*signal)).collect(),
-    }
+fn ignored_signals() -> impl Iterator<Item = c_int> {
+    let mask = ignored_mask();
+    (1..=64).filter(move |signal| match mask {
+        Some(mask) => mask >> (signal - 1) & 1 == 1,
+        None => sys::is_ignored(*signal),
+    })
 }
 
 /// Reads the line `SigIgn:\t0000000000001000`, in one call for all signals.
@@ -72,10 +72,9 @@ fn ignored_mask() -> Option<u64> {
     let mut text = [0; 8192];
     let length = fs::File::open("/proc/self/status").ok()?.read(&mut text).ok()?;
     let text = std::str::from_utf8(&text[..length]).ok()?;
+    let line = text.split_inclusive('\n').find_map(|line| line.strip_prefix("SigIgn:\t"))?;
     // With very many groups the line may be beyond what was read, or cut.
-    let (_, rest) = text.split_once("\nSigIgn:\t")?;
-    let (mask, _) = rest.split_once('\n')?;
-    u64::from_str_radix(mask, 16).ok()
+    u64::from_str_radix(line.strip_suffix('\n')?, 16).ok()
 }
 
 /// Closes every descriptor above 2 that came from whoever ran this program: those that lack

@@ -56,6 +56,7 @@ pub(crate) enum Kind {
 }
 
 impl Error {
+    #[cold]
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self(Box::new(Inner { name: String::new(), action: None, kind, text: text.into(), source: None }))
     }
@@ -66,6 +67,7 @@ impl Error {
     }
 
     /// Wraps what the system said to an attempt, `cannot open pidfile /run/x.pid`.
+    #[cold]
     pub(crate) fn os(text: impl Into<String>, errno: Errno) -> Self {
         let kind = match errno {
             Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
@@ -205,6 +207,16 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| source as _)
     }
+}
+
+/// Lists words: `start, stop, run`.
+pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut list = String::new();
+    for word in words {
+        list += if list.is_empty() { "" } else { ", " };
+        list += word;
+    }
+    list
 }
 
 /// Shows a path that is kept as the system takes it.

@@ -16,7 +16,7 @@ use nix::libc;
 use nix::unistd::{Pid, getpid};
 
 use crate::context::{Context, Flag, State};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, list};
 use crate::pidfile::{FileId, Held};
 use crate::pipe::Pipe;
 use crate::readiness::Readiness;
@@ -104,8 +104,8 @@ impl FromStr for Signal {
         let short = text.strip_prefix("SIG").unwrap_or(text);
         let known = SIGNALS.iter().find(|row| row.0.strip_prefix("SIG") == Some(short));
         known.map(|row| row.1).ok_or_else(|| {
-            let names: Vec<_> = SIGNALS.iter().map(|row| row.0).collect();
-            Error::failed(format!("unknown signal `{text}`; use one of {}", names.join(", ")))
+            let names = list(SIGNALS.iter().map(|row| row.0));
+            Error::failed(format!("unknown signal `{text}`; use one of {names}"))
         })
     }
 }
