@@ -70,7 +70,8 @@ fn surface(package: &str) -> String {
     // why this has a folder of its own, since crates that look for nightly features would be compiled anew.
     let output = Command::new(env!("CARGO"))
         .args(["rustdoc", "--quiet", "--package", package, "--lib", "--all-features"])
-        .args(["--", "-Z", "unstable-options", "--output-format", "json"])
+        // As on docs.rs, so that what is written for it compiles.
+        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cfg", "docsrs"])
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", &target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,7 @@
 //! The runtime of [`daemonic`](https://docs.rs/daemonic), which is the crate to use: it forks, locks,
 //! signals and repeats.
 #![cfg(unix)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod action;
 #[cfg(feature = "tokio")]
@@ -21,7 +22,6 @@ mod readiness;
 mod repeat;
 mod settings;
 mod signals;
-
 mod stdio;
 mod stop;
 mod supervisor;
