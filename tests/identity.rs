@@ -126,7 +126,9 @@ fn an_unknown_user_or_group_is_named_before_anything_is_done() {
     if !is_root() {
         return;
     }
-    for (key, value) in [("user", "no-such-user"), ("group", "no-such-group"), ("user", ""), ("user", "-1")] {
+    for (key, value) in
+        [("user", "no-such-user"), ("group", "no-such-group"), ("user", ""), ("user", "-1"), ("group", "+0")]
+    {
         let subject = Subject::new().key(key, value);
         let reason = format!("there is no {key} {value}; give `{key}` one that exists");
         for action in ["start", "restart", "run"] {

@@ -387,7 +387,8 @@ fn a_daemon_in_another_pid_namespace_is_unknown() {
     let subject = Subject::new();
     let daemon = subject.start();
     for (action, code) in [("stop", 1), ("start", 1), ("reload", 1), ("restart", 1), ("status", 4)] {
-        Answer::of(subject.wrapped(&["unshare", "-p", "-f"], action)).fails(code, &unknown(&subject));
+        let inside = ["unshare", "-p", "-f", "sh", "-c", "\"$0\" \"$@\"; exit $?"];
+        Answer::of(subject.wrapped(&inside, action)).fails(code, &unknown(&subject));
     }
     subject.act("status").runs(daemon);
 }

@@ -320,3 +320,183 @@ fn what_a_caller_of_many_groups_ignores_is_not_ignored() {
         assert_eq!(daemon.signals("SigIgn"), [Signal::SIGPIPE], "{count} groups");
     }
 }
+
+#[test]
+fn a_caller_without_standard_streams_has_a_daemon_all_the_same() {
+    for closed in ["0", "1", "2", "0,1,2"] {
+        let subject = Subject::new().key("close", closed);
+        let start = subject.act("start");
+        assert_eq!(start.status.code(), Some(0), "without {closed}: {start:?}");
+        let subject = subject.without("close");
+        let daemon = subject.processes()[0];
+        subject.act("status").runs(daemon);
+        subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_pidfile_is_not_the_standard_stream_that_was_closed() {
+    for closed in ["0", "1", "2", "0,1,2"] {
+        let subject = Subject::new().key("close", closed).body("print lost; warn lost too; park");
+        let run = subject.run();
+        assert_eq!(subject.pid_text(), format!("{}\n", run.process));
+        let without = subject.without("close");
+        without.act("status").runs(run.process);
+        without.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
+        run.answer();
+    }
+}
+
+#[test]
+fn an_owner_whose_descriptor_was_closed_doesnt_close_the_daemons() {
+    let subject = Subject::new().key("duplicate", "").body("forget; print forgotten; park");
+    let daemon = subject.start();
+    subject.log_with("forgotten");
+    subject.act("status").runs(daemon);
+    subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn a_question_of_another_thread_doesnt_cost_the_lock() {
+    let subject = Subject::new().key("thread", "ask");
+    for _ in 0..400 {
+        let run = subject.run();
+        let answer = subject.act("stop");
+        answer.says(0, &format!("subject: stopped (pid {})", run.process));
+        run.answer();
+    }
+}
+
+#[test]
+fn a_reload_at_the_end_of_run_kills_nobody() {
+    if !has_strace() {
+        return;
+    }
+    let subject = Subject::new().body("nothing");
+    let (strace, process) = subject.held(&[], "unlink", "run");
+    process.signal(Signal::SIGHUP);
+    process.signal(Signal::SIGCONT);
+    let answer = Answer::from(strace);
+    assert_eq!(answer.status.code(), Some(0), "{answer:?}");
+}
+
+#[test]
+fn who_cant_see_a_daemon_in_proc_knows_it_all_the_same() {
+    if !is_root() || !has_tool(&["unshare", "-m", "mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc"])
+    {
+        return;
+    }
+    let hidden = "mount -t proc -o hidepid=2 proc /proc; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"";
+    let wrapper = ["unshare", "-m", "sh", "-c", hidden];
+    let subject = Subject::new().open_to_all();
+    let daemon = subject.start();
+    let by_nobody = |subject: &Subject, action| Answer::of(subject.wrapped(&wrapper, action));
+    by_nobody(&subject, "status").says(0, &format!("subject: running (pid {daemon})"));
+    by_nobody(&subject, "start").fails(1, &format!("subject: already running (pid {daemon})"));
+    by_nobody(&subject, "stop").fails_naming(4, &["permission denied"]);
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    // What root has started as nobody is nobody's, but not for everybody to see.
+    let subject = subject.key("user", "nobody");
+    let daemon = subject.start();
+    by_nobody(&subject, "status").says(0, &format!("subject: running (pid {daemon})"));
+    by_nobody(&subject, "stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn a_child_with_the_daemons_number_is_not_the_daemon() {
+    if !is_root() || !has_tool(&["unshare", "-p", "-f", "true"]) {
+        return;
+    }
+    for end in ["exit 0", "act status; act stop", "act start"] {
+        let subject = Subject::new().body(format!("namespace; fork {end}; reap; print reaped; park"));
+        let subject = subject.without("stdout");
+        let log = fs::File::create(subject.log()).unwrap();
+        let mut container = subject.wrapped(&["unshare", "-p", "-f"], "run");
+        let container = container.stdout(log).spawn().unwrap();
+        subject.log_with("reaped");
+        assert_eq!(subject.pid_text(), "1\n", "after {end}");
+        let daemon = subject.processes()[0];
+        assert_eq!(subject.processes(), [daemon], "after {end}: {}", subject.log_text());
+        subject.act("status").runs(daemon);
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        Answer::from(container);
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn process_1_of_a_container_is_told_to_run_instead() {
+    if !is_root() || !has_tool(&["unshare", "-p", "-f", "true"]) {
+        return;
+    }
+    let subject = Subject::new();
+    for action in ["start", "restart"] {
+        Answer::of(subject.wrapped(&["unshare", "-p", "-f"], action))
+            .fails_naming(1, &["subject: failed to start: this is process 1", "`run`"]);
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_reload_of_a_log_that_nobody_reads_makes_nobody_deaf() {
+    let subject = Subject::new();
+    let [fifo, root, note] = ["fifo", "root", "note"].map(|name| subject.path(name));
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(&root).unwrap();
+    let _reader = fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let subject = subject.key("stdout", &fifo).key("open", &note);
+    // Outside of the chroot the log can't be reopened, which is to be said in it.
+    let subject = if is_root() { subject.key("chroot", root) } else { return };
+    let subject = subject.graceful("flood; note full; wait");
+    let daemon = subject.start();
+    wait_until("a full log", || fs::read_to_string(&note).is_ok_and(|note| note == "full\n"));
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    wait_until("the reload", || !daemon.signals("ShdPnd").contains(&Signal::SIGHUP));
+    daemon.signal(Signal::SIGTERM);
+    // Its body hears of it, whether or not it can print that it has.
+    let mut drain = fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    assert!(std::io::Read::read(&mut drain, &mut buffer).unwrap() > 0);
+    daemon.wait_until_gone();
+    assert_eq!(daemon.exit_code(), 0);
+}
+
+#[test]
+fn what_a_daemon_writes_into_its_pidfile_makes_it_no_less_its() {
+    let subject = Subject::new().graceful("wait");
+    let daemon = subject.start();
+    fs::write(subject.pidfile(), [b'x'; 1000]).unwrap();
+    subject.act("status").runs(daemon);
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+    let restart = subject.act("restart");
+    let second = restart.pid();
+    restart.says(0, &format!("subject: restarted (pid {second})"));
+    fs::write(subject.pidfile(), [b'x'; 1000]).unwrap();
+    second.signal(Signal::SIGKILL);
+    second.wait_until_gone();
+    subject.act("status").fails_naming(4, &["is no pidfile: it has 1000 bytes"]);
+    fs::write(subject.pidfile(), "").unwrap();
+}
+
+#[test]
+fn who_gets_the_orphans_gets_no_zombie_of_a_failed_start() {
+    for (key, value) in [("working_directory", "/nowhere/at/all"), ("wait_ready", "50")] {
+        let subject = Subject::new().key("subreaper", "").key(key, value).graceful("park");
+        let mut caller = subject.converse();
+        assert!(caller.say("start").starts_with("subject: failed to start: "));
+        assert_eq!(caller.process.children(), "", "with {key}");
+    }
+}
+
+#[test]
+fn a_directory_is_no_standard_input() {
+    let subject = Subject::new().key("stdin", "/");
+    subject
+        .act("start")
+        .fails(1, "subject: failed to start: cannot open stdin /: Is a directory (os error 21)");
+    subject.left_nothing();
+}

@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::unistd::{Pid, getpid};
-
 use crate::error::Error;
 use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::supervisor::Supervisor;
-use crate::sys::Sys;
+use crate::sys::{Sys, ThisProcess};
 use crate::word::{Word, now};
 
 /// Tells a body that it shall stop or reload, and lets it sleep until then.
@@ -183,7 +181,7 @@ impl fmt::Debug for Context {
 /// What a life and the contexts of its body share.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) owner: Pid,
+    pub(crate) owner: ThisProcess,
     pub(crate) flag: Flag,
     pub(crate) supervisor: Supervisor,
     /// What a launcher waits for.
@@ -193,10 +191,10 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn ready(&self) {
         // A child that the body has forked inherits the channel, but doesn't speak for the daemon.
-        if self.owner != getpid() {
+        if self.owner != ThisProcess::here() {
             return;
         }
-        let told = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner));
+        let told = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()));
         if told.is_err() {
             std::process::exit(1);
         }

@@ -154,7 +154,9 @@ impl<M> Daemon<M> {
 
     /// Says whether descriptors inherited from the caller are closed in the daemon; by default they are.
     ///
-    /// Inherited are those above 2 that lack `FD_CLOEXEC`; what Rust has opened has the flag and stays.
+    /// Inherited are those above 2 that lack `FD_CLOEXEC`; what Rust has opened has the flag and stays. A program
+    /// that has made one without the flag itself, as `nix::unistd::dup` does, and keeps its owner, says `false`:
+    /// otherwise the owner finds it closed.
     pub fn close_fds(mut self, close: bool) -> Self {
         self.settings.close_fds = close;
         self
@@ -287,8 +289,8 @@ impl<M> Daemon<M> {
     /// # Errors
     ///
     /// Fails, with nothing left behind, if it is running already
-    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread, or
-    /// if a step of the way fails; the error says which.
+    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1
+    /// of a container, which ends with it, or if a step of the way fails; the error says which.
     ///
     /// # Examples
     ///
@@ -300,7 +302,7 @@ impl<M> Daemon<M> {
     pub fn start<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Start, |plan| {
-            detach::refuse_threads()?;
+            detach::refuse_to_fork()?;
             Ok(Answer::Started { pid: Beginning::prepare::<K, B>(plan, &mode)?.launch(body)? })
         })
     }
@@ -335,7 +337,7 @@ impl<M> Daemon<M> {
     pub fn restart<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Restart, |plan| {
-            detach::refuse_threads()?;
+            detach::refuse_to_fork()?;
             let beginning = Beginning::prepare::<K, B>(plan, &mode)?;
             let stopped = stop::stop(plan).map_err(|error| error.during(&plan.name, Action::Stop))?;
             let pid = beginning.launch(body)?;
@@ -439,7 +441,7 @@ impl<'a, M> Beginning<'a, M> {
         };
         let state = living.state();
         let told = match self.plan.wait_ready {
-            None => readiness.ready(state.owner),
+            None => readiness.ready(state.owner.pid()),
             Some(_) => living.let_body_say(readiness),
         };
         if told.is_err() {

@@ -13,9 +13,15 @@ use nix::unistd::{chdir, chroot};
 use crate::error::{Error, Result, shown};
 use crate::sys;
 
-/// Refuses a process with more than one thread, since a fork keeps only the calling one: the locks that
-/// the others hold stay locked for ever, and a runtime's workers are gone.
-pub(crate) fn refuse_threads() -> Result<()> {
+/// Refuses a process that can't have a daemon. One with more than one thread, since a fork keeps only the calling one:
+/// the locks that the others hold stay locked for ever, and a runtime's workers are gone. And the first one of a
+/// container, which the kernel ends with it.
+pub(crate) fn refuse_to_fork() -> Result<()> {
+    if std::process::id() == 1 {
+        return Err(Error::failed(
+            "this is process 1, with which its container ends and the daemon too; use the action `run`",
+        ));
+    }
     #[cfg(feature = "tokio")]
     if tokio::runtime::Handle::try_current().is_ok() {
         return Err(Error::failed(

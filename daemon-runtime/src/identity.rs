@@ -91,7 +91,7 @@ struct Entry {
 }
 
 fn find_user(name: &str) -> Result<Account> {
-    let number = name.parse().ok().filter(|uid| *uid != u32::MAX).map(Uid::from_raw);
+    let number = number(name).map(Uid::from_raw);
     let found = match User::from_name(name) {
         Ok(None) => number.map_or(Ok(None), User::from_uid),
         found => found,
@@ -111,11 +111,16 @@ fn find_user(name: &str) -> Result<Account> {
 fn find_group(name: &str) -> Result<Gid> {
     let found =
         Group::from_name(name).map_err(|errno| Error::os(format!("cannot look up group {name}"), errno))?;
-    let number = || name.parse().ok().filter(|gid| *gid != u32::MAX).map(Gid::from_raw);
     found
         .map(|group| group.gid)
-        .or_else(number)
+        .or_else(|| number(name).map(Gid::from_raw))
         .ok_or_else(|| Error::failed(format!("there is no group {name}; give `group` one that exists")))
+}
+
+/// Reads the number of a user or group; the highest one means *unchanged* to the system.
+fn number(name: &str) -> Option<u32> {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    name.parse().ok().filter(|number| is_number && *number != u32::MAX)
 }
 
 /// The systems on which the saved user and group can be set and read.
@@ -161,7 +166,7 @@ mod saved {
 
 #[cfg(not(target_vendor = "apple"))]
 mod supplementary {
-    use std::collections::BinaryHeap;
+    use std::collections::BTreeSet;
     use std::ffi::CStr;
 
     use nix::unistd::{Gid, getgrouplist, getgroups, setgroups};
@@ -177,14 +182,8 @@ mod supplementary {
     }
 
     pub(super) fn are(groups: &[Gid]) -> Sys<bool> {
-        // By a heap, since few lines of the library are compiled for it.
-        let sorted = |groups: &[Gid]| {
-            let mut groups =
-                groups.iter().map(|gid| gid.as_raw()).collect::<BinaryHeap<_>>().into_sorted_vec();
-            groups.dedup();
-            groups
-        };
-        Ok(sorted(&getgroups()?) == sorted(groups))
+        let set = |groups: &[Gid]| groups.iter().map(|gid| gid.as_raw()).collect::<BTreeSet<_>>();
+        Ok(set(&getgroups()?) == set(groups))
     }
 }
 

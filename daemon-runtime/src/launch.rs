@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, setsid};
 
 use crate::error::{Error, Result};
@@ -31,7 +31,6 @@ use crate::holder::{Holder, Woken};
 use crate::readiness::{Message, Readiness};
 use crate::settings::Plan;
 use crate::signals::Blocked;
-use crate::stdio::above_stdio;
 use crate::sys::{self, PidFd};
 
 /// In which process [`fork_daemon`] has returned.
@@ -64,7 +63,7 @@ pub(crate) fn fork_daemon() -> Result<Side> {
 
 fn channel() -> io::Result<(UnixStream, UnixStream)> {
     let (one, other) = UnixStream::pair()?;
-    Ok((above_stdio(one.into())?.into(), above_stdio(other.into())?.into()))
+    Ok((sys::above_floor(one.into())?.into(), sys::above_floor(other.into())?.into()))
 }
 
 /// The first child's life: it returns in its own child only.
@@ -84,6 +83,12 @@ fn lead_session(channel: OwnedFd) -> Readiness {
 /// child, may have it gone already.
 fn reap(child: Pid) {
     while waitpid(child, None) == Err(Errno::EINTR) {}
+}
+
+/// Takes the exit status of a daemon that has failed, if this process is the one that gets the orphans: process 1
+/// of a PID namespace, or a subreaper (prctl(2)).
+fn reap_orphan(daemon: Pid) {
+    let _ = waitpid(daemon, Some(WaitPidFlag::WNOHANG));
 }
 
 /// The launcher's side of a launch: what it has heard of the daemon so far.
@@ -133,6 +138,7 @@ impl Launch {
                 let _ = daemon.signal(libc::SIGKILL);
                 plan.pidfile.await_release(pid);
             }
+            reap_orphan(pid);
             let _ = plan.pidfile.remove_stale(true);
         }
         outcome
@@ -198,4 +204,5 @@ fn await_end(pid: Pid) {
     let Ok(process) = PidFd::open(pid) else { return };
     let patience = Some(Duration::from_secs(1));
     while sys::await_input([Some(process.as_fd()), None], patience) == Err(Errno::EINTR) {}
+    reap_orphan(pid);
 }

@@ -27,7 +27,7 @@ use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
 
 use crate::error::{Error, Result, shown};
 use crate::proc;
-use crate::sys::{self, Lock, Sys, is_free, record_lock};
+use crate::sys::{self, Lock, Sys, ThisProcess, above_floor, is_free, record_lock};
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -85,19 +85,19 @@ enum Attempt {
 /// A look at a pidfile, which can be repeated: it keeps asking the same file.
 pub(crate) struct Look {
     pub(crate) presence: Presence,
-    file: Option<(OwnedFd, FileId)>,
+    file: Option<Probe>,
 }
 
 impl Look {
     /// Tells whether the process that the kernel names is the one that has the lock; none if that can't be
     /// seen.
     pub(crate) fn names_the_right(&self, pid: Pid) -> Option<bool> {
-        self.file.as_ref().and_then(|(_, id)| proc::holds_lock(pid, *id))
+        self.file.as_ref().and_then(|probe| proc::holds_lock(pid, probe.id))
     }
 
     /// Asks anew who holds the file.
     pub(crate) fn now(&self) -> Sys<Presence> {
-        self.file.as_ref().map_or(Ok(Presence::Nobody), |(file, _)| presence(file, Presence::Nobody))
+        self.file.as_ref().map_or(Ok(Presence::Nobody), |probe| presence(probe.file(), Presence::Nobody))
     }
 
     /// Tells whether the process still holds the file.
@@ -163,19 +163,30 @@ impl Pidfile {
         if is_own(&held(), &self.path) {
             return alone(Presence::Own);
         }
-        let file = match open(self.path(), OFlag::O_RDONLY | SAFELY, Mode::empty()) {
+        let Some((probe, stat)) = self.probe(OFlag::O_RDONLY)? else { return alone(Presence::Nobody) };
+        let free = if stat.st_size == 0 { Presence::Nobody } else { Presence::Stale };
+        let presence = presence(probe.file(), free).map_err(|errno| self.cannot("query", errno))?;
+        if presence == free {
+            if !is_same(self.path(), &stat) {
+                // Its daemon has ended since we opened it.
+                return self.glance();
+            }
+            self.check_length(&stat)?;
+        }
+        Ok(Look { presence, file: Some(probe) })
+    }
+
+    /// Opens the file as it is; none if there is none.
+    fn probe(&self, access: OFlag) -> Result<Option<(Probe, FileStat)>> {
+        let file = match open(self.path(), access | SAFELY, Mode::empty()) {
             Ok(file) => file,
-            Err(Errno::ENOENT) => return alone(Presence::Nobody),
+            Err(Errno::ENOENT) => return Ok(None),
             Err(errno) => return Err(self.cannot_open(errno)),
         };
-        let stat = self.check(&file)?;
-        let free = if stat.st_size == 0 { Presence::Nobody } else { Presence::Stale };
-        let presence = presence(&file, free).map_err(|errno| self.cannot("query", errno))?;
-        if presence == free && !is_same(self.path(), &stat) {
-            // Its daemon has ended since we opened it.
-            return self.glance();
-        }
-        Ok(Look { presence, file: Some((file, FileId::from_stat(&stat))) })
+        let stat = fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
+        let probe = Probe { file: Some(file), id: FileId::from_stat(&stat) };
+        self.check(&stat)?;
+        Ok(Some((probe, stat)))
     }
 
     /// Takes the lock, empties the file and writes this process's PID.
@@ -197,7 +208,8 @@ impl Pidfile {
         let mut patience = Patience::default();
         let (file, stat) = loop {
             let file = self.open_or_create()?;
-            let stat = self.check(&file)?;
+            let stat = fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
+            self.check(&stat)?;
             let refusal = match self.try_lock(&file, FileId::from_stat(&stat))? {
                 // Removed or replaced before we had the lock: it is another file's turn.
                 Attempt::Locked if !is_same(self.path(), &stat) => self.no_lock(&file),
@@ -209,27 +221,28 @@ impl Pidfile {
                 return Err(refusal);
             }
         };
-        let held = Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: getpid() };
-        all.push(Own { owner: held.owner, id: held.id, path: held.path.clone() });
+        self.check_length(&stat)?;
+        let held =
+            Held { path: self.path.clone(), file, id: FileId::from_stat(&stat), owner: ThisProcess::know() };
+        all.push(Own { owner: held.owner, id: held.id, path: held.path.clone(), probes: Vec::new() });
         drop(all);
         held.fill(&stat).map_err(|errno| self.cannot("write", errno))?;
         Ok(held)
     }
 
     /// Removes the file if nobody holds it. `witnessed` says that the caller has seen its daemon end,
-    /// so that a child which outlived that daemon doesn't count as a holder.
+    /// so that a child which outlived that daemon doesn't count as a holder, and it is a pidfile whatever it says.
     pub(crate) fn remove_stale(&self, witnessed: bool) -> Result<()> {
-        let file = match open(self.path(), OFlag::O_RDWR | SAFELY, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::ENOENT) => return Ok(()),
-            Err(errno) => return Err(self.cannot_open(errno)),
-        };
-        let stat = self.check(&file)?;
+        let Some((probe, stat)) = &self.probe(OFlag::O_RDWR)? else { return Ok(()) };
+        let file = probe.file();
+        if !witnessed {
+            self.check_length(stat)?;
+        }
         let removed = (|| {
-            if lock(&file, IN_USE, 1).is_err() || !is_same(self.path(), &stat) {
+            if lock(file, IN_USE, 1).is_err() || !is_same(self.path(), stat) {
                 return Ok(());
             }
-            if holder(&file, DAEMON)?.is_some() || !witnessed && holder(&file, SURVIVOR)?.is_some() {
+            if holder(file, DAEMON)?.is_some() || !witnessed && holder(file, SURVIVOR)?.is_some() {
                 return Ok(());
             }
             unlink(self.path())
@@ -254,40 +267,48 @@ impl Pidfile {
     /// root somebody else's file (`fs.protected_regular`).
     fn open_or_create(&self) -> Result<OwnedFd> {
         let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
-        loop {
+        let opened = loop {
             match open(self.path(), OFlag::O_RDWR | SAFELY, Mode::empty()) {
                 Err(Errno::ENOENT) => {}
-                other => return other.map_err(|errno| self.cannot_open(errno)),
+                other => break other,
             }
             match open(self.path(), OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | SAFELY, mode) {
                 // Somebody made it meanwhile; or removed it, and we made ours.
                 Err(Errno::EEXIST) => {}
-                other => return other.map_err(|errno| self.cannot_open(errno)),
+                other => break other,
             }
-        }
+        };
+        // Before it is locked: what is put on a standard stream closes what was there, and a lock with it.
+        opened.and_then(above_floor).map_err(|errno| self.cannot_open(errno))
     }
 
     /// Refuses what can't be a pidfile, and leaves it as it is.
-    fn check(&self, file: &OwnedFd) -> Result<FileStat> {
-        let stat = fstat(file).map_err(|errno| self.cannot("examine", errno))?;
+    fn check(&self, stat: &FileStat) -> Result<()> {
         match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
             SFlag::S_IFREG => {}
             kind => return Err(self.is_no_file(kind)),
         }
-        let path = shown(self.path());
         if stat.st_nlink > 1 {
             return Err(Error::failed(format!(
-                "pidfile {path} has {} hard links; remove the others or choose another `pidfile`",
+                "pidfile {} has {} hard links; remove the others or choose another `pidfile`",
+                shown(self.path()),
                 stat.st_nlink
             )));
         }
+        Ok(())
+    }
+
+    /// Refuses a file with more in it than a PID, if nobody holds it: what a daemon writes into its own makes it no
+    /// less a pidfile.
+    fn check_length(&self, stat: &FileStat) -> Result<()> {
         if stat.st_size > LONGEST {
             return Err(Error::failed(format!(
-                "{path} is no pidfile: it has {} bytes; choose another `pidfile`",
+                "{} is no pidfile: it has {} bytes; choose another `pidfile`",
+                shown(self.path()),
                 stat.st_size
             )));
         }
-        Ok(stat)
+        Ok(())
     }
 
     /// Takes both kinds of lock, or says who is in the way: a daemon is an error, all else is worth another try.
@@ -382,7 +403,7 @@ pub(crate) struct Held {
     path: CString,
     file: OwnedFd,
     id: FileId,
-    owner: Pid,
+    owner: ThisProcess,
 }
 
 impl Held {
@@ -391,7 +412,7 @@ impl Held {
     }
 
     /// Gives the process that holds it: a child that the body has forked doesn't.
-    pub(crate) fn owner(&self) -> Pid {
+    pub(crate) fn owner(&self) -> ThisProcess {
         self.owner
     }
 
@@ -404,7 +425,7 @@ impl Held {
         if before.st_size > 0 {
             ftruncate(&self.file, 0)?;
         }
-        let text = format!("{}\n", self.owner);
+        let text = format!("{}\n", self.owner.pid());
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             match write(&self.file, rest) {
@@ -440,7 +461,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         // A child that the body has forked holds no lock.
-        if self.owner == getpid() {
+        if self.owner == ThisProcess::here() {
             self.remove();
             held().retain(|own| (own.owner, own.id) != (self.owner, self.id));
         }
@@ -470,11 +491,39 @@ impl FileId {
 /// entry has its owner.
 static HELD: Mutex<Vec<Own>> = Mutex::new(Vec::new());
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Own {
-    owner: Pid,
+    owner: ThisProcess,
     id: FileId,
     path: CString,
+    /// What can't be closed as long as the lock is to last.
+    probes: Vec<OwnedFd>,
+}
+
+/// A descriptor by which a pidfile is looked at.
+///
+/// Closing any descriptor of a file drops this process's record locks on it. So if another thread has taken the lock
+/// meanwhile, it is left to that to close this one.
+struct Probe {
+    file: Option<OwnedFd>,
+    id: FileId,
+}
+
+impl Probe {
+    fn file(&self) -> &OwnedFd {
+        self.file.as_ref().expect("a file until the drop")
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let mut all = held();
+        let mut own = all.iter_mut().filter(|own| own.id == self.id && own.owner == ThisProcess::here());
+        match own.next() {
+            Some(own) => own.probes.extend(self.file.take()),
+            None => self.file = None,
+        }
+    }
 }
 
 fn held() -> MutexGuard<'static, Vec<Own>> {
@@ -487,7 +536,7 @@ fn is_own(held: &[Own], path: &CStr) -> bool {
     if held.is_empty() {
         return false;
     }
-    let (here, found) = (getpid(), lstat(path));
+    let (here, found) = (ThisProcess::here(), lstat(path));
     held.iter()
         .any(|own| own.owner == here && found.map_or(own.path.as_c_str() == path, |stat| own.id.is_of(&stat)))
 }

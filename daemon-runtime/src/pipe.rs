@@ -21,6 +21,7 @@ pub(crate) struct Pipe {
 impl Pipe {
     pub(crate) fn new() -> Sys<Self> {
         let (reader, writer) = sys::pipe(OFlag::O_NONBLOCK)?;
+        let (reader, writer) = (sys::above_floor(reader)?, sys::above_floor(writer)?);
         let id = FileId::from_stat(&fstat(&writer)?);
         Ok(Self { reader, writer, id })
     }

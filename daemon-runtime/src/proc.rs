@@ -24,6 +24,9 @@ mod linux {
     /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
     /// tell it, where there is a `/proc`.
     pub(crate) fn age(pid: Pid) -> Option<Duration> {
+        if !knows_our_numbers() {
+            return None;
+        }
         let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
         let per_second = sys::clock_ticks()?;
         let started = Duration::from_secs(ticks / per_second)
@@ -51,12 +54,25 @@ mod linux {
         if holds("3")? {
             return Some(true);
         }
-        // The numbers are those of our own PID namespace, or say nothing.
-        if fs::read_link("/proc/self").ok()?.to_str()?.parse() != Ok(process::id()) {
+        if !knows_our_numbers() {
             return None;
         }
-        let mut descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        Some(descriptors.any(|fd| fd.file_name().to_str().and_then(holds) == Some(true)))
+        match fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(mut descriptors) => Some(
+                descriptors
+                    .any(|fd| fd.is_ok_and(|fd| fd.file_name().to_str().and_then(holds) == Some(true))),
+            ),
+            // Nobody has the number any more. Otherwise the process is hidden (`hidepid`), or its first thread has
+            // ended before the others.
+            Err(_) if sys::kill(pid, 0) == Err(Errno::ESRCH) => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    /// Tells whether the numbers here are those of our own PID namespace; those of another one say nothing.
+    fn knows_our_numbers() -> bool {
+        let own = fs::read_link("/proc/self").ok();
+        own.and_then(|own| own.to_str()?.parse().ok()) == Some(process::id())
     }
 
     /// Reads a short file of `/proc` by one call, as these files want to be read.

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::unistd::{Pid, getpid};
 
 use crate::context::{Context, Flag, State};
 use crate::error::{Error, Result, list};
@@ -22,7 +21,7 @@ use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::stdio::Streams;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, Disposition, SignalSet};
+use crate::sys::{self, Disposition, SignalSet, ThisProcess};
 
 /// Names a signal that can be a daemon's `stop_signal`.
 ///
@@ -202,7 +201,7 @@ impl Living {
     /// daemon.
     pub(crate) fn let_body_say(&mut self, mut readiness: Readiness) -> sys::Sys<()> {
         let begun = self.listen_to(libc::SIGIO);
-        match begun.and_then(|()| readiness.wait_for_body(self.life.state.owner)) {
+        match begun.and_then(|()| readiness.wait_for_body(self.life.state.owner.pid())) {
             Ok(()) => *lock(&self.life.state.readiness) = Some(readiness),
             Err(errno) => {
                 readiness.failed(Error::os("cannot prepare for the body's readiness", errno));
@@ -230,13 +229,17 @@ impl Living {
 
 impl Drop for Living {
     fn drop(&mut self) {
+        // The pidfile first, so that whoever sends a signal because he has seen the lock finds the handlers; and in one
+        // go, since a signal may end this process.
+        let blocked = Blocked::all();
+        drop(lock(&self.life.held).take());
+        drop(blocked);
         for signal in &self.signals {
             uninstall(*signal);
         }
         self.life.ended.store(true, Ordering::Release);
         // Whoever still waits for a stop needn't any longer.
         self.life.stop();
-        drop(lock(&self.life.held).take());
         drop(lock(&self.life.pipe).take());
     }
 }
@@ -251,7 +254,7 @@ fn enlist(life: &'static Life) {
 
 /// Gives the lives of this process that last. Async-signal-safe.
 fn own_lives() -> impl Iterator<Item = &'static Life> {
-    let here = getpid();
+    let here = ThisProcess::here();
     iter::successors(LIVES.get(), |life| life.next.get())
         .filter(move |life| life.state.owner == here && !life.ended.load(Ordering::Acquire))
         .copied()
@@ -356,13 +359,13 @@ struct Installed {
     signal: c_int,
     /// Which process has installed it: a daemon that is started by a daemon begins anew, above whatever has been
     /// put over its parent's.
-    owner: Pid,
+    owner: ThisProcess,
     before: Disposition,
     /// How many lives listen.
     lives: usize,
 }
 
-fn install(signal: c_int, owner: Pid) -> sys::Sys<()> {
+fn install(signal: c_int, owner: ThisProcess) -> sys::Sys<()> {
     let mut installed = lock(&INSTALLED);
     installed.retain(|entry| entry.owner == owner);
     if let Some(entry) = installed.iter_mut().find(|entry| entry.signal == signal) {

@@ -1,7 +1,7 @@
 //! The three standard streams, and the logs behind two of them.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -10,7 +10,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 
 use crate::error::{Error, Result};
 use crate::pidfile::FileId;
-use crate::sys::Sys;
+use crate::sys::{Sys, above_floor, is_writable};
 
 /// Where a daemon's streams lead, as absolute paths.
 #[derive(Debug, Clone)]
@@ -31,11 +31,12 @@ const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
 impl Streams {
     /// Opens all of them, then puts them on descriptors 0, 1 and 2.
     pub(crate) fn redirect(&self, pidfile: FileId) -> Result<()> {
-        let open = |what: &str, path: &CStr, flags| match open_stream(path, flags, pidfile) {
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => Err(Error::failed(format!("{what} is the pidfile; give it another path"))),
-            Err(errno) => Err(Error::cannot_open(what, path, errno)),
-        };
+        let open =
+            |what: &str, path: &CStr, flags| match open_stream(path, flags, pidfile, Patience::ForLeases) {
+                Ok(Some(file)) => Ok(file),
+                Ok(None) => Err(Error::failed(format!("{what} is the pidfile; give it another path"))),
+                Err(errno) => Err(Error::cannot_open(what, path, errno)),
+            };
         let stdin = open("stdin", &self.stdin, OFlag::O_RDONLY)?;
         let stdout = open("stdout", &self.stdout, LOG)?;
         let separate = self.stderr != self.stdout;
@@ -52,7 +53,7 @@ impl Streams {
             complain(name, &self.stdout, "it is outside the chroot");
             return;
         }
-        let reopen = |path: &CStr| match open_stream(path, LOG, pidfile) {
+        let reopen = |path: &CStr| match open_stream(path, LOG, pidfile, Patience::None) {
             Ok(Some(file)) => Some(file),
             Ok(None) => complain(name, path, "it is the pidfile"),
             Err(errno) => complain(name, path, errno.desc()),
@@ -72,30 +73,34 @@ fn put(stdout: &OwnedFd, stderr: &OwnedFd) -> Sys<()> {
     uninterrupted(|| dup2_stderr(stderr))
 }
 
-/// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
-fn open_stream(path: &CStr, flags: OFlag, pidfile: FileId) -> Sys<Option<OwnedFd>> {
-    let is_fifo = path != NULL
-        && match stat(path) {
-            Ok(stat) if pidfile.is_of(&stat) => return Ok(None),
-            Ok(stat) => SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFIFO,
-            Err(_) => false,
-        };
-    // A FIFO that nobody reads would keep us waiting in `open`; like this it is an error.
-    let patience = if is_fifo { OFlag::O_NONBLOCK } else { OFlag::empty() };
-    let mode = Mode::from_bits_truncate(0o666);
-    let file = uninterrupted(|| open(path, flags | SAFELY | patience, mode))?;
-    if is_fifo {
-        fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
-    }
-    above_stdio(file).map(Some)
+/// What the opening of a stream may wait for. A FIFO that nobody reads is always an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// For nothing: a handler has all signals blocked.
+    None,
+    /// For somebody to give a lease on the file back, as he must.
+    ForLeases,
 }
 
-/// Moves a descriptor out of the way of the standard streams, where somebody has closed one of these.
-pub(crate) fn above_stdio(file: OwnedFd) -> Sys<OwnedFd> {
-    if file.as_raw_fd() > 2 {
-        return Ok(file);
+/// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
+fn open_stream(path: &CStr, flags: OFlag, pidfile: FileId, patience: Patience) -> Sys<Option<OwnedFd>> {
+    let kind = match if path == NULL { Err(Errno::ENOENT) } else { stat(path) } {
+        Ok(stat) if pidfile.is_of(&stat) => return Ok(None),
+        Ok(stat) => SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()),
+        Err(_) => SFlag::S_IFREG,
+    };
+    if kind == SFlag::S_IFDIR {
+        // By a descriptor of one a daemon would get out of its chroot.
+        return Err(Errno::EISDIR);
     }
-    file.try_clone().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    let at_once = kind == SFlag::S_IFIFO || patience == Patience::None;
+    let how = if at_once { SAFELY | OFlag::O_NONBLOCK } else { SAFELY };
+    let mode = Mode::from_bits_truncate(0o666);
+    let file = uninterrupted(|| open(path, flags | how, mode))?;
+    if at_once {
+        fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
+    }
+    above_floor(file).map(Some)
 }
 
 fn uninterrupted<T>(mut call: impl FnMut() -> Sys<T>) -> Sys<T> {
@@ -107,12 +112,14 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Sys<T>) -> Sys<T> {
     }
 }
 
-/// Writes a line to the old log, without allocating.
+/// Writes a line to the old log, without allocating, and without waiting for a FIFO's reader.
 fn complain(name: &str, path: &CStr, reason: &str) -> Option<OwnedFd> {
     let stderr = std::io::stderr();
     let parts = [name.as_bytes(), b": cannot reopen ", path.to_bytes(), b": ", reason.as_bytes(), b"\n"];
     for part in parts {
-        let _ = write(&stderr, part);
+        if is_writable(&stderr) {
+            let _ = write(&stderr, part);
+        }
     }
     None
 }

@@ -10,8 +10,8 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-#[cfg(target_os = "linux")]
-use std::sync::atomic::AtomicU32;
+use std::sync::Once;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 #[cfg(target_vendor = "apple")]
 use nix::unistd::Gid;
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::{ForkResult, Pid, getpid};
 
 /// The result of a system call.
 pub(crate) type Sys<T> = nix::Result<T>;
@@ -35,6 +35,42 @@ pub(crate) fn fork() -> Sys<ForkResult> {
     // caller is told not to have other threads; glibc then still keeps its allocator usable, but nobody
     // does that for the locks of stdio, the environment, or our own lists.
     unsafe { nix::unistd::fork() }
+}
+
+/// Which process this is: by its number, and by the count of forks on the way to it, since a child in a PID namespace
+/// of its own can have the number of its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThisProcess {
+    pid: Pid,
+    forks: u32,
+}
+
+/// How many forks this process has behind it since somebody has asked.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+impl ThisProcess {
+    /// Begins to count the forks.
+    pub(crate) fn know() -> Self {
+        extern "C" fn in_child() {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+        }
+        static COUNTED: Once = Once::new();
+        COUNTED.call_once(|| {
+            // SAFETY: the function is there for the whole life of the program, and does what may be done in a
+            // child. If there is no memory to keep it, the number has to do.
+            let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        });
+        Self::here()
+    }
+
+    /// Asks anew. Async-signal-safe.
+    pub(crate) fn here() -> Self {
+        Self { pid: getpid(), forks: FORKS.load(Ordering::Relaxed) }
+    }
+
+    pub(crate) fn pid(self) -> Pid {
+        self.pid
+    }
 }
 
 /// Ends this process at once: no exit handler, no buffer is flushed.
@@ -239,10 +275,37 @@ pub(crate) fn is_inheritable(fd: RawFd) -> bool {
 
 /// Closes a descriptor that this program inherited and that nothing in it knows of.
 pub(crate) fn close_inherited(fd: RawFd) {
+    FLOOR.fetch_max(fd.saturating_add(1), Ordering::Relaxed);
     // SAFETY: the number comes from a listing of the open descriptors and has no FD_CLOEXEC, which all
     // that Rust has opened has; so no owner in this program will use it or close it again. A program
-    // that opened one without the flag is told to say `close_fds = false`.
+    // that opened one without the flag is told to say `close_fds = false`; if it doesn't, what it closes twice
+    // is at least none of ours, as these are above the floor.
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
+}
+
+/// Where descriptors of ours begin: above the standard streams, and above what we have closed.
+static FLOOR: AtomicI32 = AtomicI32::new(3);
+
+/// Moves a descriptor out of the way of the standard streams, if somebody has closed one of these, and of owners who
+/// don't know that theirs are closed. Async-signal-safe.
+pub(crate) fn above_floor(file: OwnedFd) -> Sys<OwnedFd> {
+    let floor = FLOOR.load(Ordering::Relaxed);
+    if file.as_raw_fd() >= floor {
+        return Ok(file);
+    }
+    match fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(floor)) {
+        // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+        Ok(moved) => Ok(unsafe { OwnedFd::from_raw_fd(moved) }),
+        // The limit leaves no room up there.
+        Err(Errno::EINVAL | Errno::EMFILE) if file.as_raw_fd() > 2 => Ok(file),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Tells whether a write of a page would not block. Async-signal-safe.
+pub(crate) fn is_writable(fd: impl AsFd) -> bool {
+    let mut entries = [libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+    poll(&mut entries, 0) == Ok(1) && entries[0].revents & libc::POLLOUT != 0
 }
 
 /// Waits until one of two descriptors has something to read, or has been closed at its other end: for ever or for

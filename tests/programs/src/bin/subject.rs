@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::mem;
+use std::os::fd::{IntoRawFd, RawFd};
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -20,10 +21,11 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Context, Daemon, Missed, OnError, Repeating};
+use daemonic::{Answer, Context, Daemon, Missed, OnError, Repeating};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_gettime};
@@ -35,13 +37,28 @@ static CLAIM: Mutex<Option<Flock<File>>> = Mutex::new(None);
 /// What the program has opened before it came to the dispatcher.
 static NOTES: OnceLock<File> = OnceLock::new();
 
+/// What the program has duplicated, without a thought of its children.
+static DUPLICATE: OnceLock<RawFd> = OnceLock::new();
+
 fn main() -> ExitCode {
     if let Some(path) = key("OPEN") {
         let file = File::options().create(true).append(true).open(path).expect("the notes open");
         NOTES.set(file).expect("they are opened once");
     }
-    if key("THREAD").is_some() {
-        thread::spawn(thread::park);
+    match key("THREAD").as_deref() {
+        None => {}
+        Some("ask") => drop(thread::spawn(ask)),
+        Some(_) => drop(thread::spawn(thread::park)),
+    }
+    for descriptor in key("CLOSE").iter().flat_map(|list| list.split(',')) {
+        nix::unistd::close(descriptor.parse::<c_int>().expect("a number")).expect("an open descriptor");
+    }
+    if key("DUPLICATE").is_some() {
+        let duplicate = nix::unistd::dup(io::stderr()).expect("a descriptor").into_raw_fd();
+        DUPLICATE.set(duplicate).expect("it is made once");
+    }
+    if key("SUBREAPER").is_some() {
+        nix::sys::prctl::set_child_subreaper(true).expect("a flag");
     }
     if key("KEEPCAPS").is_some() {
         nix::sys::prctl::set_keepcaps(true).expect("a flag");
@@ -55,6 +72,11 @@ fn main() -> ExitCode {
         Some(word) if word == "converse" => converse(),
         action => daemonic::report(dispatch(action)),
     }
+}
+
+/// Asks for the daemon that this process is about to become, until it is one.
+fn ask() {
+    while !matches!(daemon().status(), Ok(outcome) if matches!(outcome.answer(), Answer::Running { .. })) {}
 }
 
 fn converse() -> ExitCode {
@@ -235,6 +257,12 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             }
         }
         "fork" => return fork(rest, context),
+        // Children get a PID namespace, where the first one is process 1.
+        "namespace" => unshare(CloneFlags::CLONE_NEWPID).expect("a namespace"),
+        "reap" => drop(waitpid(None, None)),
+        // As its owner does in a release build; a debug build ends where the descriptor is closed already.
+        "forget" => drop(nix::unistd::close(*DUPLICATE.get().expect("SUBJECT_DUPLICATE"))),
+        "flood" => flood(),
         "block" => block(rest.parse().expect("a signal")),
         // As many files as it may have, up to a number that takes the system a while to close.
         "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
@@ -358,6 +386,15 @@ fn fork(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failu
             process::exit(0);
         }
     }
+}
+
+/// Fills the pipe that its log is.
+fn flood() {
+    let nonblocking = |flags| fcntl(io::stdout(), FcntlArg::F_SETFL(flags)).expect("flags");
+    nonblocking(OFlag::O_NONBLOCK);
+    while nix::unistd::write(io::stdout(), &[b'.'; 4096]).is_ok() {}
+    while nix::unistd::write(io::stdout(), b".").is_ok() {}
+    nonblocking(OFlag::empty());
 }
 
 fn block(signal: Signal) {
