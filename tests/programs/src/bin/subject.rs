@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     match key("THREAD").as_deref() {
         None => {}
-        Some("ask") => drop(thread::spawn(ask)),
+        Some("ask") => (0..8).for_each(|_| drop(thread::spawn(ask))),
         Some(_) => drop(thread::spawn(thread::park)),
     }
     for descriptor in key("CLOSE").iter().flat_map(|list| list.split(',')) {
@@ -279,6 +279,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             Ok(outcome) => println!("{outcome}"),
             Err(error) => println!("{error}"),
         },
+        "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
         "hook" => hook(rest.parse().expect("a signal")),
         "seize" => seize(Path::new(rest)),
         "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
