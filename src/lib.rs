@@ -1,7 +1,16 @@
 #![doc = include_str!("../README.md")]
+//!
+//! ## The guide
+//!
+//! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
+//! [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
 
 #[cfg(not(unix))]
 compile_error!("daemonic makes Unix daemons: this system has no fork, no sessions and no signals for one");
+
+// For the documentation and its tests only.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]

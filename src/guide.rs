@@ -1,0 +1,36 @@
+//! The guide: from the first daemon to the recipes, each example run by the tests.
+//!
+//! 1. [The tour](tour): a daemon, step by step.
+//! 2. [The keys](keys): what each is for, with an example.
+//! 3. [The actions](actions): what each does, says and exits with.
+//! 4. [The promises](promises): what one can rely on, how it is kept, and which test shows it.
+//! 5. [Migrating](migrating): from `daemonize`, from the Python module, from an init script.
+//! 6. [The recipes](recipes): logrotate, jobs as cron has them, many instances, containers, systemd.
+//!
+//! The reference is beside it: [`daemon`](macro@crate::daemon) and [`repeat_daemon`](macro@crate::repeat_daemon) are the
+//! attributes, [`Daemon`](crate::Daemon) is the builder that they expand to, and [`Context`](crate::Context) is what a
+//! body hears by.
+//!
+//! # How to read the examples
+//!
+//! A line that begins with `$` is a command, typed as root; what follows is what it prints. PIDs and ages differ from
+//! run to run, nothing else does; where the same PID is shown again, it is the same. A program that is shown is
+//! installed under the name that its messages have, with `daemonic` among its dependencies.
+
+#[doc = include_str!("guide/actions.md")]
+pub mod actions {}
+
+#[doc = include_str!("guide/keys.md")]
+pub mod keys {}
+
+#[doc = include_str!("guide/migrating.md")]
+pub mod migrating {}
+
+#[doc = include_str!("guide/promises.md")]
+pub mod promises {}
+
+#[doc = include_str!("guide/recipes.md")]
+pub mod recipes {}
+
+#[doc = include_str!("guide/tour.md")]
+pub mod tour {}
