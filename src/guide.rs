@@ -7,6 +7,9 @@
 //! 5. [Migrating](migrating): from `daemonize`, from the Python module, from an init script.
 //! 6. [The recipes](recipes): logrotate, jobs as cron has them, many instances, containers, systemd.
 //!
+//! Behind it: [what is promised, and against whom](security), [what differs on other systems](platform) and
+//! [why it is built like this](design).
+//!
 //! The reference is beside it: [`daemon`](macro@crate::daemon) and [`repeat_daemon`](macro@crate::repeat_daemon) are the
 //! attributes, [`Daemon`](crate::Daemon) is the builder that they expand to, and [`Context`](crate::Context) is what a
 //! body hears by.
@@ -20,17 +23,28 @@
 #[doc = include_str!("guide/actions.md")]
 pub mod actions {}
 
+#[doc = "[platform]: crate::guide::platform"]
+#[doc = "[security]: crate::guide::security"]
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}
+
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}
 
 #[doc = include_str!("guide/migrating.md")]
 pub mod migrating {}
 
+#[doc = include_str!("../PLATFORM.md")]
+pub mod platform {}
+
 #[doc = include_str!("guide/promises.md")]
 pub mod promises {}
 
 #[doc = include_str!("guide/recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("../SECURITY.md")]
+pub mod security {}
 
 #[doc = include_str!("guide/tour.md")]
 pub mod tour {}

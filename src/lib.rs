@@ -1,3 +1,7 @@
+// Where the README's links lead here: the first definition of a name counts.
+//! [design]: crate::guide::design
+//! [platform]: crate::guide::platform
+//! [security]: crate::guide::security
 #![doc = include_str!("../README.md")]
 //!
 //! ## The guide
