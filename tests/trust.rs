@@ -493,3 +493,21 @@ fn a_directory_is_no_standard_input() {
         .fails(1, "subject: failed to start: cannot open stdin /: Is a directory (os error 21)");
     subject.left_nothing();
 }
+
+#[test]
+fn the_age_of_another_namespaces_process_is_not_told() {
+    if !is_root() || !has_tool(&["unshare", "-p", "-f", "true"]) {
+        return;
+    }
+    let subject = Subject::new();
+    // There is still the /proc of outside, with other processes under the same numbers.
+    let inside = "\"$0\" start && \"$0\" status && \"$0\" stop; exit $?";
+    let answer = Answer::of(subject.wrapped(&["unshare", "-p", "-f", "sh", "-c", inside], "all"));
+    let daemon = answer.pid();
+    answer.says(
+        0,
+        &format!(
+            "subject: started (pid {daemon})\nsubject: running (pid {daemon})\nsubject: stopped (pid {daemon})"
+        ),
+    );
+}

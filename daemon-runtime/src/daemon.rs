@@ -355,8 +355,9 @@ impl<M> Daemon<M> {
     /// Fails if that can't be told: the pidfile can't be read or is none, or its holder has no PID here.
     pub fn status(self) -> Result {
         self.settings.answer(Action::Status, |plan| {
-            let running = |pid: Pid| Answer::Running { pid: number(pid), up: proc::age(pid) };
-            Ok(match plan.pidfile.look_closely()? {
+            let (presence, is_seen) = plan.pidfile.look_closely()?;
+            let running = |pid: Pid| Answer::Running { pid: number(pid), up: proc::age(pid, is_seen) };
+            Ok(match presence {
                 Presence::Nobody => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: plan.pidfile.to_path() },
                 Presence::Own => running(getpid()),
@@ -418,7 +419,7 @@ impl<'a, M> Beginning<'a, M> {
 
     /// Forks the daemon. Returns in the launcher only.
     fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<u32> {
-        match self.plan.pidfile.look_closely()? {
+        match self.plan.pidfile.look_closely()?.0 {
             Presence::Nobody | Presence::Stale => {}
             Presence::Own => return Err(Error::already_running(getpid())),
             Presence::Holder(pid) => return Err(Error::already_running(pid)),

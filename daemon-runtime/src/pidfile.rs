@@ -143,17 +143,21 @@ impl Pidfile {
         }
     }
 
-    /// Looks who holds the file, and sees that it is the process that the kernel names, where that can be seen.
-    pub(crate) fn look_closely(&self) -> Result<Presence> {
+    /// Looks who holds the file, and tells whether it was seen to be the process that the kernel names; where that
+    /// can be seen and isn't so, the holder is unnamed.
+    pub(crate) fn look_closely(&self) -> Result<(Presence, bool)> {
         let mut patience = Patience::default();
         loop {
             let look = self.look()?;
-            match look.presence {
-                Presence::Holder(pid) if look.names_the_right(pid) == Some(false) => {}
-                presence => return Ok(presence),
+            let seen = match look.presence {
+                Presence::Holder(pid) => look.names_the_right(pid),
+                _ => None,
+            };
+            if seen != Some(false) {
+                return Ok((look.presence, seen.is_some()));
             }
             if patience.is_over() {
-                return Ok(Presence::Unnamed);
+                return Ok((Presence::Unnamed, false));
             }
         }
     }

@@ -22,9 +22,9 @@ mod linux {
 
     /// Gives the age of a process, as
     /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
-    /// tell it, where there is a `/proc`.
-    pub(crate) fn age(pid: Pid) -> Option<Duration> {
-        if !knows_our_numbers() {
+    /// tell it, where there is a `/proc`; `is_seen` says that the process was found there.
+    pub(crate) fn age(pid: Pid, is_seen: bool) -> Option<Duration> {
+        if !is_seen && !knows_our_numbers() {
             return None;
         }
         let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
@@ -124,7 +124,7 @@ mod nothing {
 
     use crate::pidfile::FileId;
 
-    pub(crate) fn age(_: Pid) -> Option<Duration> {
+    pub(crate) fn age(_: Pid, _: bool) -> Option<Duration> {
         None
     }
 
