@@ -39,17 +39,18 @@ struct Memory {
 }
 
 impl Memory {
+    /// Counts its pages; `/proc/PID/status` only estimates them, by what each processor has counted.
     fn of(process: Process) -> Self {
-        let kilobytes = |text: &str| text.trim().trim_end_matches(" kB").parse().expect("kB");
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("a process");
-        let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:"));
-        Self {
-            anonymous: kilobytes(&process.status("RssAnon")),
-            private_dirty: kilobytes(dirty.expect("a line")),
-        }
+        let kilobytes = |field: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(field)).expect("a line");
+            line.trim().trim_end_matches(" kB").parse().expect("kB")
+        };
+        Self { anonymous: kilobytes("Anonymous:"), private_dirty: kilobytes("Private_Dirty:") }
     }
 
-    /// Fails if there is more than before, but for pages that were touched late.
+    /// Fails if there is more than before, but for pages that were touched late, such as the buffer of a listing (32 kB)
+    /// that no longer fits where it was.
     ///
     /// Private dirty pages are told, not judged: those of a program that has just been built count, until the
     /// system has written its file.
@@ -57,7 +58,7 @@ impl Memory {
     fn has_not_grown_since(self, before: Self, what: &str) {
         common::torture::say(format_args!("{what}: before {before:?}, after {self:?}"));
         let grown = self.anonymous - before.anonymous;
-        assert!(grown <= 16, "{what} has grown by {grown} kB");
+        assert!(grown <= 40, "{what} has grown by {grown} kB");
     }
 }
 
@@ -282,20 +283,23 @@ fn a_storm_of_questions_costs_a_daemon_nothing() {
     let subject = Subject::new().graceful("wait");
     let daemon = subject.start();
     let mut asker = subject.converse();
-    asker.say("status");
-    asker.say("reload");
-    let askers = (Memory::of(asker.process), asker.process.descriptors());
+    let mut ask = |times| {
+        for _ in 0..times {
+            assert!(asker.say("status").starts_with(&format!("Running {{ pid: {daemon}, ")));
+            assert!(asker.say("start").contains("already running"));
+            assert!(asker.say("reload").starts_with("Reloaded"));
+        }
+        asker.process
+    };
+    let asker = ask(10);
+    let askers = (Memory::of(asker), asker.descriptors());
     let daemons = (Memory::of(daemon), daemon.descriptors());
     let count = rounds(1_000, 50_000);
-    for _ in 0..count {
-        assert!(asker.say("status").starts_with(&format!("Running {{ pid: {daemon}, ")));
-        assert!(asker.say("start").contains("already running"));
-        assert!(asker.say("reload").starts_with("Reloaded"));
-    }
+    ask(count);
     wait_until("the last reload", || daemon.descriptors() == daemons.1);
-    assert_eq!(asker.process.descriptors(), askers.1);
+    assert_eq!(asker.descriptors(), askers.1);
     Memory::of(daemon).has_not_grown_since(daemons.0, &format!("the daemon of {count} questions"));
-    Memory::of(asker.process).has_not_grown_since(askers.0, &format!("who asked {count} times"));
+    Memory::of(asker).has_not_grown_since(askers.0, &format!("who asked {count} times"));
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
 
