@@ -1,4 +1,5 @@
 //! Packages made for the occasion, and what it costs to compile them.
+#![allow(dead_code, reason = "each benchmark uses its own part of this")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +18,12 @@ pub struct Package {
 }
 
 impl Package {
-    #[allow(dead_code, reason = "not every benchmark needs one")]
     /// Writes a program; `manifest` is what comes after `[package]`.
     pub fn program(root: PathBuf, manifest: &str, main: &str) -> Self {
         Self::write(root, manifest, "main.rs", main)
     }
 
     /// Writes a library.
-    #[allow(dead_code, reason = "not every benchmark needs one")]
     pub fn library(root: PathBuf, manifest: &str, lib: &str) -> Self {
         Self::write(root, manifest, "lib.rs", lib)
     }
@@ -70,7 +69,6 @@ pub struct Cost {
     /// By the clock on the wall.
     pub wall: Duration,
     /// Of all processors together, by the processes that it has started.
-    #[allow(dead_code, reason = "not every benchmark needs it")]
     pub processor: Duration,
 }
 
