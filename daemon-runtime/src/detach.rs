@@ -1,16 +1,16 @@
 //! What a process leaves behind on its way to being a daemon: what its caller has ignored, has left
 //! open, and where it stood.
 
+use std::env::set_current_dir;
 use std::ffi::{CStr, c_int};
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::RawFd;
+use std::os::unix::fs::chroot;
 
 use nix::libc;
-use nix::sys::stat::Mode;
-use nix::unistd::{chdir, chroot};
 
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result, as_path, shown};
 use crate::sys;
 
 /// Refuses a process that can't have a daemon. One with more than one thread, since a fork keeps only the calling one:
@@ -43,7 +43,7 @@ pub(crate) fn refuse_to_fork() -> Result<()> {
 /// each thread's.
 #[cfg(target_os = "linux")]
 fn threads() -> Option<libc::nlink_t> {
-    let links = nix::sys::stat::stat(c"/proc/self/task").ok()?.st_nlink;
+    let links = sys::stat(c"/proc/self/task").ok()?.st_nlink;
     links.checked_sub(2)
 }
 
@@ -120,17 +120,17 @@ pub(crate) fn set_umask(mask: u32) {
         clippy::unnecessary_cast,
         reason = "mode_t has 16 bits elsewhere"
     )]
-    nix::sys::stat::umask(Mode::from_bits_truncate(mask as libc::mode_t));
+    sys::set_umask((mask & 0o777) as libc::mode_t);
 }
 
 /// Leaves the caller's directory, so that its file system can be unmounted.
 pub(crate) fn enter(directory: &CStr) -> Result<()> {
-    let cannot = |errno| Error::os(format!("cannot enter working_directory {}", shown(directory)), errno);
-    chdir(directory).map_err(cannot)
+    let cannot = |error| Error::io(format!("cannot enter working_directory {}", shown(directory)), &error);
+    set_current_dir(as_path(directory)).map_err(cannot)
 }
 
 /// Makes a folder the root of what this process sees, and enters it, since a directory outside is a way out.
 pub(crate) fn confine(root: &CStr) -> Result<()> {
-    let cannot = |errno| Error::os(format!("cannot confine the daemon to chroot {}", shown(root)), errno);
-    chroot(root).and_then(|()| chdir("/")).map_err(cannot)
+    let cannot = |error| Error::io(format!("cannot confine the daemon to chroot {}", shown(root)), &error);
+    chroot(as_path(root)).and_then(|()| set_current_dir("/")).map_err(cannot)
 }

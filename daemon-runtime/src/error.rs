@@ -78,6 +78,12 @@ impl Error {
         error
     }
 
+    /// The same of the standard library's.
+    #[cold]
+    pub(crate) fn io(text: impl Into<String>, error: &io::Error) -> Self {
+        Self::os(text, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    }
+
     /// Says that a file can't be opened, and what to do if its folder is missing.
     pub(crate) fn cannot_open(what: &str, path: &CStr, errno: Errno) -> Self {
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
@@ -221,5 +227,10 @@ pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 /// Shows a path that is kept as the system takes it.
 pub(crate) fn shown(path: &CStr) -> Display<'_> {
-    Path::new(OsStr::from_bytes(path.to_bytes())).display()
+    as_path(path).display()
+}
+
+/// Gives a path that is kept as the system takes it to the standard library.
+pub(crate) fn as_path(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
 }

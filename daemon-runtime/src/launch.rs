@@ -45,7 +45,7 @@ pub(crate) enum Side {
 pub(crate) fn fork_daemon() -> Result<Side> {
     // What lies in the buffers would be written by both.
     let _ = (io::stdout().flush(), io::stderr().flush());
-    let (launchers, daemons) = channel().map_err(|error| error_of("cannot make a channel", &error))?;
+    let (launchers, daemons) = channel().map_err(|error| Error::io("cannot make a channel", &error))?;
     let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
     match sys::fork() {
         Err(errno) => Err(Error::os("cannot fork", errno)),
@@ -149,7 +149,7 @@ impl Launch {
     fn until_ready(&mut self, plan: &Plan, daemon: &Holder) -> Result<Pid> {
         let patience = plan.wait_ready.unwrap_or_default();
         let deadline = Instant::now().checked_add(patience);
-        self.channel.write_all(b"!").map_err(|error| error_of("cannot let the daemon go on", &error))?;
+        self.channel.write_all(b"!").map_err(|error| Error::io("cannot let the daemon go on", &error))?;
         let woken = daemon.wait(Some(self.channel.as_fd()), deadline)?;
         let has_message = woken == Woken::Readable || woken == Woken::Gone && self.is_readable();
         match has_message.then(|| self.next_message()).flatten() {
@@ -189,10 +189,6 @@ impl Launch {
         let _ = self.channel.shutdown(Shutdown::Write);
         while self.next_message().is_some() {}
     }
-}
-
-fn error_of(attempt: &str, error: &io::Error) -> Error {
-    Error::os(attempt, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 fn died() -> Error {

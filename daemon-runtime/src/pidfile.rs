@@ -11,23 +11,23 @@
 //! | 1 | the daemon, or whoever removes a stale file | this file is in use |
 //! | 2 | the daemon, by an open-file-description lock | still in use, even if the body has closed a descriptor of this file, which drops the other two |
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString, OsString, c_int};
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat, stat};
-use nix::unistd::{Pid, ftruncate, geteuid, getpid, unlink, write};
+use nix::unistd::{Pid, geteuid, getpid, write};
 
 use crate::error::{Error, Result, shown};
 use crate::proc;
-use crate::sys::{self, Lock, Sys, ThisProcess, above_floor, is_free, record_lock};
+use crate::sys::{self, Lock, Stat, Sys, ThisProcess, above_floor, is_free, record_lock};
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -122,8 +122,8 @@ impl Pidfile {
     /// Warns root of a folder in which anybody may replace the file.
     pub(crate) fn warning(&self) -> Option<String> {
         let folder = self.to_path().parent()?.to_owned();
-        let mode = geteuid().is_root().then(|| stat(&folder))?.ok()?.st_mode;
-        let open_to_all = mode & libc::S_IWOTH != 0 && mode & libc::S_ISVTX == 0;
+        let mode = geteuid().is_root().then(|| fs::metadata(&folder))?.ok()?.mode();
+        let open_to_all = mode & 0o1002 == 0o002;
         open_to_all.then(|| {
             format!("anybody may replace the pidfile: the folder {} is writable by all", folder.display())
         })
@@ -167,7 +167,7 @@ impl Pidfile {
         if is_own(&held(), &self.path) {
             return alone(Presence::Own);
         }
-        let Some((probe, stat)) = self.probe(OFlag::O_RDONLY)? else { return alone(Presence::Nobody) };
+        let Some((probe, stat)) = self.probe(libc::O_RDONLY)? else { return alone(Presence::Nobody) };
         let free = if stat.st_size == 0 { Presence::Nobody } else { Presence::Stale };
         let presence = presence(probe.file(), free).map_err(|errno| self.cannot("query", errno))?;
         if presence == free {
@@ -181,13 +181,13 @@ impl Pidfile {
     }
 
     /// Opens the file as it is; none if there is none.
-    fn probe(&self, access: OFlag) -> Result<Option<(Probe, FileStat)>> {
-        let file = match open(self.path(), access | SAFELY, Mode::empty()) {
+    fn probe(&self, access: c_int) -> Result<Option<(Probe, Stat)>> {
+        let file = match sys::open(self.path(), access | SAFELY, 0) {
             Ok(file) => file,
             Err(Errno::ENOENT) => return Ok(None),
             Err(errno) => return Err(self.cannot_open(errno)),
         };
-        let stat = fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
+        let stat = sys::fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
         let probe = Probe { file: Some(file), id: FileId::from_stat(&stat) };
         self.check(&stat)?;
         Ok(Some((probe, stat)))
@@ -212,7 +212,7 @@ impl Pidfile {
         let mut patience = Patience::default();
         let (file, stat) = loop {
             let file = self.open_or_create()?;
-            let stat = fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
+            let stat = sys::fstat(&file).map_err(|errno| self.cannot("examine", errno))?;
             self.check(&stat)?;
             let refusal = match self.try_lock(&file, FileId::from_stat(&stat))? {
                 // Removed or replaced before we had the lock: it is another file's turn.
@@ -237,7 +237,7 @@ impl Pidfile {
     /// Removes the file if nobody holds it. `witnessed` says that the caller has seen its daemon end,
     /// so that a child which outlived that daemon doesn't count as a holder, and it is a pidfile whatever it says.
     pub(crate) fn remove_stale(&self, witnessed: bool) -> Result<()> {
-        let Some((probe, stat)) = &self.probe(OFlag::O_RDWR)? else { return Ok(()) };
+        let Some((probe, stat)) = &self.probe(libc::O_RDWR)? else { return Ok(()) };
         let file = probe.file();
         if !witnessed {
             self.check_length(stat)?;
@@ -249,7 +249,7 @@ impl Pidfile {
             if holder(file, DAEMON)?.is_some() || !witnessed && holder(file, SURVIVOR)?.is_some() {
                 return Ok(());
             }
-            unlink(self.path())
+            sys::unlink(self.path())
         })();
         removed.map_err(|errno| self.cannot("remove stale", errno))
     }
@@ -270,13 +270,16 @@ impl Pidfile {
     /// Opens the file to write, or makes it. Not with `O_CREAT` alone: in a sticky folder that refuses
     /// root somebody else's file (`fs.protected_regular`).
     fn open_or_create(&self) -> Result<OwnedFd> {
-        let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
         let opened = loop {
-            match open(self.path(), OFlag::O_RDWR | SAFELY, Mode::empty()) {
+            match sys::open(self.path(), libc::O_RDWR | SAFELY, 0) {
                 Err(Errno::ENOENT) => {}
                 other => break other,
             }
-            match open(self.path(), OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | SAFELY, mode) {
+            match sys::open(
+                self.path(),
+                libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | SAFELY,
+                READABLE.into(),
+            ) {
                 // Somebody made it meanwhile; or removed it, and we made ours.
                 Err(Errno::EEXIST) => {}
                 other => break other,
@@ -287,9 +290,9 @@ impl Pidfile {
     }
 
     /// Refuses what can't be a pidfile, and leaves it as it is.
-    fn check(&self, stat: &FileStat) -> Result<()> {
-        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
-            SFlag::S_IFREG => {}
+    fn check(&self, stat: &Stat) -> Result<()> {
+        match sys::kind(stat) {
+            libc::S_IFREG => {}
             kind => return Err(self.is_no_file(kind)),
         }
         if stat.st_nlink > 1 {
@@ -304,7 +307,7 @@ impl Pidfile {
 
     /// Refuses a file with more in it than a PID, if nobody holds it: what a daemon writes into its own makes it no
     /// less a pidfile.
-    fn check_length(&self, stat: &FileStat) -> Result<()> {
+    fn check_length(&self, stat: &Stat) -> Result<()> {
         if stat.st_size > LONGEST {
             return Err(Error::failed(format!(
                 "{} is no pidfile: it has {} bytes; choose another `pidfile`",
@@ -368,17 +371,17 @@ impl Pidfile {
                 "pidfile {} is a symbolic link; give the path of the file itself",
                 shown(self.path())
             )),
-            Errno::EISDIR => self.is_no_file(SFlag::S_IFDIR),
-            Errno::ENXIO => self.is_no_file(SFlag::S_IFSOCK),
+            Errno::EISDIR => self.is_no_file(libc::S_IFDIR),
+            Errno::ENXIO => self.is_no_file(libc::S_IFSOCK),
             _ => Error::cannot_open("pidfile", self.path(), errno),
         }
     }
 
-    fn is_no_file(&self, kind: SFlag) -> Error {
+    fn is_no_file(&self, kind: libc::mode_t) -> Error {
         let kind = match kind {
-            SFlag::S_IFDIR => "directory",
-            SFlag::S_IFIFO => "FIFO",
-            SFlag::S_IFSOCK => "socket",
+            libc::S_IFDIR => "directory",
+            libc::S_IFIFO => "FIFO",
+            libc::S_IFSOCK => "socket",
             _ => "device",
         };
         let path = shown(self.path());
@@ -387,8 +390,10 @@ impl Pidfile {
 }
 
 /// Never follows a link, never hangs on a FIFO, never gets a terminal, never reaches a child.
-const SAFELY: OFlag =
-    OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+const SAFELY: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Anybody may read it, nobody else may write to it.
+const READABLE: u16 = 0o644;
 
 /// What `O_NOFOLLOW` fails with: ELOOP, says POSIX.
 const IS_LINK: Errno = match () {
@@ -421,13 +426,12 @@ impl Held {
     }
 
     /// Writes this process's PID into the file, which anybody may read whatever the umask.
-    fn fill(&self, before: &FileStat) -> Sys<()> {
-        let mode = Mode::from_bits_truncate(0o644);
-        if before.st_mode & 0o7777 != mode.bits() {
-            fchmod(&self.file, mode)?;
+    fn fill(&self, before: &Stat) -> Sys<()> {
+        if before.st_mode & 0o7777 != READABLE.into() {
+            sys::fchmod(&self.file, READABLE.into())?;
         }
         if before.st_size > 0 {
-            ftruncate(&self.file, 0)?;
+            sys::empty(&self.file)?;
         }
         let text = format!("{}\n", self.owner.pid());
         let mut rest = text.as_bytes();
@@ -451,13 +455,13 @@ impl Held {
     /// outside a chroot, empties it. Async-signal-safe, and harmless when repeated.
     pub(crate) fn remove(&self) {
         let path = self.path.as_c_str();
-        let is_ours = lstat(path).is_ok_and(|stat| self.id.is_of(&stat));
-        if is_ours && unlink(path).is_ok() {
+        let is_ours = sys::lstat(path).is_ok_and(|stat| self.id.is_of(&stat));
+        if is_ours && sys::unlink(path).is_ok() {
             return;
         }
         // A body that closes what it doesn't know may have a file of its own under the number by now.
-        if fstat(&self.file).is_ok_and(|stat| self.id.is_of(&stat)) {
-            let _ = ftruncate(&self.file, 0);
+        if sys::fstat(&self.file).is_ok_and(|stat| self.id.is_of(&stat)) {
+            let _ = sys::empty(&self.file);
         }
     }
 }
@@ -482,11 +486,11 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    pub(crate) fn from_stat(stat: &FileStat) -> Self {
+    pub(crate) fn from_stat(stat: &Stat) -> Self {
         Self { dev: stat.st_dev, ino: stat.st_ino }
     }
 
-    pub(crate) fn is_of(self, stat: &FileStat) -> bool {
+    pub(crate) fn is_of(self, stat: &Stat) -> bool {
         self == Self::from_stat(stat)
     }
 }
@@ -540,14 +544,14 @@ fn is_own(held: &[Own], path: &CStr) -> bool {
     if held.is_empty() {
         return false;
     }
-    let (here, found) = (ThisProcess::here(), lstat(path));
+    let (here, found) = (ThisProcess::here(), sys::lstat(path));
     held.iter()
         .any(|own| own.owner == here && found.map_or(own.path.as_c_str() == path, |stat| own.id.is_of(&stat)))
 }
 
 /// Tells whether a path still leads to a file that has been opened by it.
-fn is_same(path: &CStr, file: &FileStat) -> bool {
-    lstat(path).is_ok_and(|stat| FileId::from_stat(file).is_of(&stat))
+fn is_same(path: &CStr, file: &Stat) -> bool {
+    sys::lstat(path).is_ok_and(|stat| FileId::from_stat(file).is_of(&stat))
 }
 
 /// Asks who holds a file; `free` is what to call it if nobody does.
@@ -568,18 +572,17 @@ fn holder(file: &OwnedFd, byte: i64) -> Sys<Option<Presence>> {
 
 /// Asks for the first lock that would be in the way of one of ours.
 fn first_lock(file: impl AsFd, kind: Lock, byte: i64, length: i64) -> Sys<Option<libc::flock>> {
-    let mut lock = record_lock(kind, byte, length);
-    fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
+    let lock = sys::query_lock(file, record_lock(kind, byte, length))?;
     Ok((!is_free(&lock)).then_some(lock))
 }
 
 fn lock(file: &OwnedFd, byte: i64, length: i64) -> Sys<()> {
-    fcntl(file, FcntlArg::F_SETLK(&record_lock(Lock::Write, byte, length))).map(drop)
+    sys::set_lock(file, &record_lock(Lock::Write, byte, length))
 }
 
 #[cfg(target_os = "linux")]
 fn lock_description(file: &OwnedFd, byte: i64) -> Sys<()> {
-    fcntl(file, FcntlArg::F_OFD_SETLK(&record_lock(Lock::Write, byte, 1))).map(drop)
+    sys::set_description_lock(file, &record_lock(Lock::Write, byte, 1))
 }
 
 /// POSIX.1-2024 has such locks, but not yet the systems.

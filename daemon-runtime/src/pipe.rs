@@ -3,8 +3,6 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::fstat;
 use nix::unistd::write;
 
 use crate::pidfile::FileId;
@@ -20,9 +18,9 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new() -> Sys<Self> {
-        let (reader, writer) = sys::pipe(OFlag::O_NONBLOCK)?;
+        let (reader, writer) = sys::nonblocking_pipe()?;
         let (reader, writer) = (sys::above_floor(reader)?, sys::above_floor(writer)?);
-        let id = FileId::from_stat(&fstat(&writer)?);
+        let id = FileId::from_stat(&sys::fstat(&writer)?);
         Ok(Self { reader, writer, id })
     }
 
@@ -33,7 +31,7 @@ impl Pipe {
     /// Makes the reader's end readable. Async-signal-safe.
     pub(crate) fn write(&self) {
         // A body that closes what it doesn't know may have a file of its own under the number by now.
-        if fstat(&self.writer).is_ok_and(|stat| self.id.is_of(&stat)) {
+        if sys::fstat(&self.writer).is_ok_and(|stat| self.id.is_of(&stat)) {
             while write(&self.writer, b"!") == Err(Errno::EINTR) {}
         }
     }

@@ -7,6 +7,7 @@ pub(crate) use nothing::{age, holds_lock};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::ffi::CString;
     use std::fs::{self, File};
     use std::io::Read;
     use std::process;
@@ -14,11 +15,10 @@ mod linux {
 
     use nix::errno::Errno;
     use nix::libc;
-    use nix::sys::stat::stat;
     use nix::unistd::Pid;
 
     use crate::pidfile::FileId;
-    use crate::sys;
+    use crate::sys::{self, Sys};
 
     /// Gives the age of a process, as
     /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
@@ -43,7 +43,7 @@ mod linux {
     /// [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) are of the table's
     /// own locks only.
     pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
-        let holds = |fd: &str| match stat(format!("/proc/{pid}/fd/{fd}").as_str()) {
+        let holds = |fd: &str| match stat(format!("/proc/{pid}/fd/{fd}")) {
             Ok(stat) if file.is_of(&stat) => {
                 Some(read(&format!("/proc/{pid}/fdinfo/{fd}"))?.lines().any(is_write_lock_of_first_byte))
             }
@@ -73,6 +73,10 @@ mod linux {
     fn knows_our_numbers() -> bool {
         let own = fs::read_link("/proc/self").ok();
         own.and_then(|own| own.to_str()?.parse().ok()) == Some(process::id())
+    }
+
+    fn stat(path: String) -> Sys<sys::Stat> {
+        sys::stat(&CString::new(path).map_err(|_| Errno::EINVAL)?)
     }
 
     /// Reads a short file of `/proc` by one call, as these files want to be read.

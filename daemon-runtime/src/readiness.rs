@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::stat::fstat;
 use nix::unistd::{Pid, getpid, read, write};
 
 use crate::error::{Error, Kind};
@@ -49,7 +48,7 @@ impl Readiness {
             _ => return Err(Errno::EPIPE),
         } {}
         sys::notify_of_closing(&self.channel, Some(pid))?;
-        self.id = Some(FileId::from_stat(&fstat(&self.channel)?));
+        self.id = Some(FileId::from_stat(&sys::fstat(&self.channel)?));
         // It may have gone just before.
         if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(()) }
     }
@@ -66,7 +65,7 @@ impl Readiness {
 
     fn is_intact(&self) -> bool {
         let Some(id) = self.id else { return true };
-        match fstat(&self.channel) {
+        match sys::fstat(&self.channel) {
             Ok(stat) => id.is_of(&stat),
             Err(errno) => errno != Errno::EBADF,
         }

@@ -1,16 +1,15 @@
 //! The three standard streams, and the logs behind two of them.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::{Mode, SFlag, stat};
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
+use nix::libc;
+use nix::unistd::write;
 
 use crate::error::{Error, Result};
 use crate::pidfile::FileId;
-use crate::sys::{Sys, above_floor, is_writable};
+use crate::sys::{self, STDERR, STDIN, STDOUT, Sys, above_floor, is_writable, put_on};
 
 /// Where a daemon's streams lead, as absolute paths.
 #[derive(Debug, Clone)]
@@ -23,10 +22,10 @@ pub(crate) struct Streams {
 }
 
 /// Never gets a terminal, never reaches a child under its own number.
-const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY);
+const SAFELY: c_int = libc::O_CLOEXEC | libc::O_NOCTTY;
 /// Known to be neither a pidfile nor a FIFO.
 const NULL: &CStr = c"/dev/null";
-const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
+const LOG: c_int = libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT;
 
 impl Streams {
     /// Opens all of them, then puts them on descriptors 0, 1 and 2.
@@ -37,11 +36,11 @@ impl Streams {
                 Ok(None) => Err(Error::failed(format!("{what} is the pidfile; give it another path"))),
                 Err(errno) => Err(Error::cannot_open(what, path, errno)),
             };
-        let stdin = open("stdin", &self.stdin, OFlag::O_RDONLY)?;
+        let stdin = open("stdin", &self.stdin, libc::O_RDONLY)?;
         let stdout = open("stdout", &self.stdout, LOG)?;
         let separate = self.stderr != self.stdout;
         let stderr = separate.then(|| open("stderr", &self.stderr, LOG)).transpose()?;
-        uninterrupted(|| dup2_stdin(&stdin))
+        uninterrupted(|| put_on(&stdin, STDIN))
             .and_then(|()| put(&stdout, stderr.as_ref().unwrap_or(&stdout)))
             .map_err(|errno| Error::os("cannot redirect the standard streams", errno))
     }
@@ -62,15 +61,15 @@ impl Streams {
         if self.stderr == self.stdout {
             let _ = stdout.map(|log| put(&log, &log));
         } else {
-            let _ = stdout.map(|log| uninterrupted(|| dup2_stdout(&log)));
-            let _ = reopen(&self.stderr).map(|log| uninterrupted(|| dup2_stderr(&log)));
+            let _ = stdout.map(|log| uninterrupted(|| put_on(&log, STDOUT)));
+            let _ = reopen(&self.stderr).map(|log| uninterrupted(|| put_on(&log, STDERR)));
         }
     }
 }
 
 fn put(stdout: &OwnedFd, stderr: &OwnedFd) -> Sys<()> {
-    uninterrupted(|| dup2_stdout(stdout))?;
-    uninterrupted(|| dup2_stderr(stderr))
+    uninterrupted(|| put_on(stdout, STDOUT))?;
+    uninterrupted(|| put_on(stderr, STDERR))
 }
 
 /// What the opening of a stream may wait for. A FIFO that nobody reads is always an error.
@@ -83,22 +82,21 @@ enum Patience {
 }
 
 /// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
-fn open_stream(path: &CStr, flags: OFlag, pidfile: FileId, patience: Patience) -> Sys<Option<OwnedFd>> {
-    let kind = match if path == NULL { Err(Errno::ENOENT) } else { stat(path) } {
+fn open_stream(path: &CStr, flags: c_int, pidfile: FileId, patience: Patience) -> Sys<Option<OwnedFd>> {
+    let kind = match if path == NULL { Err(Errno::ENOENT) } else { sys::stat(path) } {
         Ok(stat) if pidfile.is_of(&stat) => return Ok(None),
-        Ok(stat) => SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()),
-        Err(_) => SFlag::S_IFREG,
+        Ok(stat) => sys::kind(&stat),
+        Err(_) => libc::S_IFREG,
     };
-    if kind == SFlag::S_IFDIR {
+    if kind == libc::S_IFDIR {
         // By a descriptor of one a daemon would get out of its chroot.
         return Err(Errno::EISDIR);
     }
-    let at_once = kind == SFlag::S_IFIFO || patience == Patience::None;
-    let how = if at_once { SAFELY | OFlag::O_NONBLOCK } else { SAFELY };
-    let mode = Mode::from_bits_truncate(0o666);
-    let file = uninterrupted(|| open(path, flags | how, mode))?;
+    let at_once = kind == libc::S_IFIFO || patience == Patience::None;
+    let how = if at_once { SAFELY | libc::O_NONBLOCK } else { SAFELY };
+    let file = uninterrupted(|| sys::open(path, flags | how, 0o666))?;
     if at_once {
-        fcntl(&file, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
+        sys::set_flags(&file, flags & libc::O_APPEND)?;
     }
     above_floor(file).map(Some)
 }

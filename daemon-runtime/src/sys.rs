@@ -1,12 +1,12 @@
 //! The system calls that have no safe wrapper, and the only `unsafe` of this crate.
 //!
-//! nix has one for a few of them, behind features with which it takes half as long again to compile, while everything
-//! else waits for it: `poll`, the signal mask, `kill`, the clocks.
+//! nix has one for some of them, behind features with which it takes twice as long to compile, while everything else
+//! waits for it: files, `poll`, the signal mask, `kill`, the clocks.
 //!
 //! Every function here is safe to call, or it says what its caller must see to.
 #![allow(unsafe_code, reason = "the one place for it")]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int, c_uint};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 #[cfg(target_vendor = "apple")]
 use nix::unistd::Gid;
@@ -267,9 +266,8 @@ pub(crate) fn unblock(signals: &[c_int]) {
 
 /// Tells whether a descriptor number would survive an exec; a closed one would not.
 pub(crate) fn is_inheritable(fd: RawFd) -> bool {
-    // SAFETY: the borrow lasts for this one call, which reads the flags of whatever is open there; if
-    // nothing is, the answer is EBADF.
-    let flags = fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_GETFD);
+    // SAFETY: the call reads the flags of whatever is open there; if nothing is, the answer is EBADF.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) });
     flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC == 0)
 }
 
@@ -293,13 +291,28 @@ pub(crate) fn above_floor(file: OwnedFd) -> Sys<OwnedFd> {
     if file.as_raw_fd() >= floor {
         return Ok(file);
     }
-    match fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(floor)) {
+    // SAFETY: the call takes integers and makes a new descriptor.
+    match Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor) }) {
         // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
         Ok(moved) => Ok(unsafe { OwnedFd::from_raw_fd(moved) }),
         // The limit leaves no room up there.
         Err(Errno::EINVAL | Errno::EMFILE) if file.as_raw_fd() > 2 => Ok(file),
         Err(errno) => Err(errno),
     }
+}
+
+/// A standard stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Standard(RawFd);
+
+pub(crate) const STDIN: Standard = Standard(libc::STDIN_FILENO);
+pub(crate) const STDOUT: Standard = Standard(libc::STDOUT_FILENO);
+pub(crate) const STDERR: Standard = Standard(libc::STDERR_FILENO);
+
+/// Puts a file on a standard stream. Async-signal-safe.
+pub(crate) fn put_on(file: &OwnedFd, stream: Standard) -> Sys<()> {
+    // SAFETY: the call takes integers; a standard stream has no owner who counts on what is behind it.
+    Errno::result(unsafe { libc::dup2(file.as_raw_fd(), stream.0) }).map(drop)
 }
 
 /// Tells whether a write of a page would not block. Async-signal-safe.
@@ -343,25 +356,123 @@ pub(crate) fn notify_of_closing(pipe: &OwnedFd, process: Option<Pid>) -> Sys<()>
         // SAFETY: F_SETOWN takes an integer and changes only this descriptor, which is open.
         Errno::result(unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETOWN, process.as_raw()) })?;
     }
-    let flags = if process.is_some() { OFlag::O_ASYNC } else { OFlag::empty() };
-    fcntl(pipe, FcntlArg::F_SETFL(flags)).map(drop)
+    set_flags(pipe, if process.is_some() { libc::O_ASYNC } else { 0 })
 }
 
-/// Makes a pipe that no child gets by an exec.
+/// Makes a pipe neither of whose ends blocks, and that no child gets by an exec.
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) fn pipe(flags: OFlag) -> Sys<(OwnedFd, OwnedFd)> {
-    nix::unistd::pipe2(flags | OFlag::O_CLOEXEC)
+pub(crate) fn nonblocking_pipe() -> Sys<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // SAFETY: the pointer is to two integers.
+    Errno::result(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
+    // SAFETY: the kernel has just made these descriptors for us, so nobody else owns them.
+    let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+    Ok((reader, writer))
 }
 
 /// The same where there is no pipe2. Between the calls another thread may fork, and its child have the pipe.
 #[cfg(target_vendor = "apple")]
-pub(crate) fn pipe(flags: OFlag) -> Sys<(OwnedFd, OwnedFd)> {
+pub(crate) fn nonblocking_pipe() -> Sys<(OwnedFd, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe()?;
     for end in [&reader, &writer] {
-        fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
-        fcntl(end, FcntlArg::F_SETFL(flags))?;
+        // SAFETY: the call takes integers and changes only this descriptor, which is open.
+        Errno::result(unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        set_flags(end, libc::O_NONBLOCK)?;
     }
     Ok((reader, writer))
+}
+
+// ---- files ----
+
+/// What the system knows of a file.
+pub(crate) type Stat = libc::stat;
+
+/// Opens a file, by `O_` flags and with the permissions of one that is made. Async-signal-safe, as all of these are.
+pub(crate) fn open(path: &CStr, flags: c_int, mode: c_uint) -> Sys<OwnedFd> {
+    // SAFETY: the path is a C string that lives through the call.
+    let fd = Errno::result(unsafe { libc::open(path.as_ptr(), flags, mode) })?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Examines what a path leads to.
+pub(crate) fn stat(path: &CStr) -> Sys<Stat> {
+    // SAFETY: the path is a C string, and the other pointer is to a `Stat` to be filled.
+    examine(|stat| unsafe { libc::stat(path.as_ptr(), stat) })
+}
+
+/// Examines a path's last part itself, which may be a link.
+pub(crate) fn lstat(path: &CStr) -> Sys<Stat> {
+    // SAFETY: the same.
+    examine(|stat| unsafe { libc::lstat(path.as_ptr(), stat) })
+}
+
+/// Examines what is open.
+pub(crate) fn fstat(file: impl AsFd) -> Sys<Stat> {
+    // SAFETY: the descriptor is open, and the pointer is to a `Stat` to be filled.
+    examine(|stat| unsafe { libc::fstat(file.as_fd().as_raw_fd(), stat) })
+}
+
+fn examine(call: impl FnOnce(*mut Stat) -> c_int) -> Sys<Stat> {
+    let mut stat = MaybeUninit::uninit();
+    Errno::result(call(stat.as_mut_ptr()))?;
+    // SAFETY: a call that succeeds has filled it.
+    Ok(unsafe { stat.assume_init() })
+}
+
+/// Gives the kind of file, one of the constants `S_IFREG`, `S_IFDIR`, …
+pub(crate) fn kind(stat: &Stat) -> libc::mode_t {
+    stat.st_mode & libc::S_IFMT
+}
+
+pub(crate) fn unlink(path: &CStr) -> Sys<()> {
+    // SAFETY: the path is a C string that lives through the call.
+    Errno::result(unsafe { libc::unlink(path.as_ptr()) }).map(drop)
+}
+
+/// Makes a file empty.
+pub(crate) fn empty(file: &OwnedFd) -> Sys<()> {
+    // SAFETY: the call takes integers; the descriptor is open.
+    Errno::result(unsafe { libc::ftruncate(file.as_raw_fd(), 0) }).map(drop)
+}
+
+pub(crate) fn fchmod(file: &OwnedFd, mode: libc::mode_t) -> Sys<()> {
+    // SAFETY: the call takes integers; the descriptor is open.
+    Errno::result(unsafe { libc::fchmod(file.as_raw_fd(), mode) }).map(drop)
+}
+
+/// Sets the permissions that no file of this process gets.
+pub(crate) fn set_umask(mask: libc::mode_t) {
+    // SAFETY: the call takes an integer and can't fail.
+    unsafe { libc::umask(mask) };
+}
+
+/// Sets the flags of an open file: `O_APPEND`, `O_NONBLOCK`, `O_ASYNC`.
+pub(crate) fn set_flags(file: impl AsFd, flags: c_int) -> Sys<()> {
+    // SAFETY: F_SETFL takes an integer; the descriptor is open.
+    Errno::result(unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_SETFL, flags) }).map(drop)
+}
+
+// ---- record locks ----
+
+/// Takes a lock for this process, or says at once that another one has it (`F_SETLK`).
+pub(crate) fn set_lock(file: &OwnedFd, lock: &libc::flock) -> Sys<()> {
+    // SAFETY: the descriptor is open, and the pointer is to a lock that the call only reads.
+    Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, ptr::from_ref(lock)) }).map(drop)
+}
+
+/// Takes a lock for the open file description (`F_OFD_SETLK`).
+#[cfg(target_os = "linux")]
+pub(crate) fn set_description_lock(file: &OwnedFd, lock: &libc::flock) -> Sys<()> {
+    // SAFETY: the same.
+    Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, ptr::from_ref(lock)) }).map(drop)
+}
+
+/// Asks what would be in the way of a lock (`F_GETLK`): that, or one that is free.
+pub(crate) fn query_lock(file: impl AsFd, mut lock: libc::flock) -> Sys<libc::flock> {
+    // SAFETY: the descriptor is open, and the pointer is to a lock that the call overwrites.
+    Errno::result(unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_GETLK, &raw mut lock) })?;
+    Ok(lock)
 }
 
 /// Says whether a record lock is for reading or for writing.
