@@ -211,7 +211,6 @@ fn http_answers_what_it_has_begun_before_it_stops() {
 fn http_answers_what_is_on_the_way_when_the_stop_comes() {
     let http = Example::new("http");
     let (daemon, address) = serve(&http);
-    let before = sockets(daemon);
     let connect = || Client::connect(address).unwrap();
     // Some that have asked before, some that the server has let in, and some that it has yet to see.
     let mut clients: Vec<_> = (0..30).map(|_| connect()).collect();
@@ -219,7 +218,7 @@ fn http_answers_what_is_on_the_way_when_the_stop_comes() {
         client.send("/");
         assert_eq!(client.receive(), Got::Answer("Hello!\n".into()));
     }
-    wait_until("the server to let all in", || sockets(daemon) == before + 30);
+    wait_until("the server to let all in", || daemon.connections() == 30);
     daemon.signal(Signal::SIGSTOP);
     wait_until("a halt", || daemon.status("State").starts_with('T'));
     clients.extend((0..10).map(|_| connect()));
@@ -232,12 +231,6 @@ fn http_answers_what_is_on_the_way_when_the_stop_comes() {
         assert_eq!(client.receive(), Got::Answer("Hello!\n".into()), "client {number}");
     }
     assert_eq!(daemon.exit_code(), 0);
-}
-
-/// Counts the sockets that a process has.
-fn sockets(process: Process) -> usize {
-    let links = process.descriptors().into_iter().map(|(_, link)| link);
-    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
 }
 
 fn slow_requests(http: &Example) -> usize {

@@ -49,8 +49,8 @@ impl Memory {
         Self { anonymous: kilobytes("Anonymous:"), private_dirty: kilobytes("Private_Dirty:") }
     }
 
-    /// Fails if there is more than before, but for pages that were touched late, such as the buffer of a listing (32 kB)
-    /// that no longer fits where it was.
+    /// Fails if there is more than before, but for what the allocator keeps at the top of the heap rather than gives
+    /// back: up to 128 kB, says mallopt(3), here after the listings (32 kB each) that are seldom made.
     ///
     /// Private dirty pages are told, not judged: those of a program that has just been built count, until the
     /// system has written its file.
@@ -58,7 +58,7 @@ impl Memory {
     fn has_not_grown_since(self, before: Self, what: &str) {
         common::torture::say(format_args!("{what}: before {before:?}, after {self:?}"));
         let grown = self.anonymous - before.anonymous;
-        assert!(grown <= 40, "{what} has grown by {grown} kB");
+        assert!(grown <= 160, "{what} has grown by {grown} kB");
     }
 }
 

@@ -127,6 +127,17 @@ impl Process {
         self.descriptors().iter().any(|(_, open)| open == path)
     }
 
+    /// Counts its connections over TCP: the sockets that don't listen, whose state is 0A, says proc(5).
+    pub fn connections(self) -> usize {
+        let table = fs::read_to_string(self.path("net/tcp")).expect("a process");
+        let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let connected: Vec<_> = rows
+            .filter(|row| row[3] != "0A")
+            .map(|row| PathBuf::from(format!("socket:[{}]", row[9])))
+            .collect();
+        self.descriptors().iter().filter(|(_, link)| connected.contains(link)).count()
+    }
+
     /// Lists its children, zombies too.
     pub fn children(self) -> String {
         fs::read_to_string(self.path(&format!("task/{self}/children"))).expect("a process")
