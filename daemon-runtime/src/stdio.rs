@@ -83,7 +83,8 @@ enum Patience {
 
 /// Opens a stream above descriptor 2, unless it is the pidfile. Async-signal-safe.
 fn open_stream(path: &CStr, flags: c_int, pidfile: FileId, patience: Patience) -> Sys<Option<OwnedFd>> {
-    let kind = match if path == NULL { Err(Errno::ENOENT) } else { sys::stat(path) } {
+    let found = if path == NULL { Err(Errno::ENOENT) } else { sys::stat(path) };
+    let kind = match found {
         Ok(stat) if pidfile.is_of(&stat) => return Ok(None),
         Ok(stat) => sys::kind(&stat),
         Err(_) => libc::S_IFREG,
