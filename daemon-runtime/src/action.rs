@@ -81,15 +81,15 @@ impl FromStr for Action {
 }
 
 fn unknown(text: &str) -> Error {
-    Error::new(Kind::Usage, format!("unknown action `{text}`; use one of {}", names()))
+    Error::new(Kind::Usage, format_args!("unknown action `{text}`; use one of {}", names()))
 }
 
 fn missing() -> Error {
-    Error::new(Kind::Usage, format!("missing action; use one of {}", names()))
+    Error::new(Kind::Usage, format_args!("missing action; use one of {}", names()))
 }
 
 fn names() -> String {
-    list(TABLE.iter().map(|row| row.0))
+    list(&mut TABLE.iter().map(|row| row.0))
 }
 
 mod sealed {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::context::{Context, Event, Flag};
 
 /// What wakes the async waiters of a flag.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Alarm {
     waiters: Notify,
     thread: OnceLock<()>,

@@ -78,7 +78,6 @@ pub(crate) mod sealed {
 }
 
 /// How a body has ended.
-#[derive(Debug)]
 pub struct Ending {
     pub(crate) code: u8,
     pub(crate) error: Option<String>,

@@ -88,7 +88,8 @@ impl Context {
 
     /// Sleeps until a moment of the monotonic clock, or for ever.
     pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
-        self.sleep(deadline, || self.is_stopping().then_some(())).is_some()
+        let stop = || self.is_stopping().then_some(Event::Stop);
+        self.sleep(deadline, &stop).is_some()
     }
 
     /// Does the same for a body that can't hear of a reload: nothing is left to do for one but to say so.
@@ -97,9 +98,9 @@ impl Context {
             if self.reload_requested() {
                 self.state.supervisor.back();
             }
-            self.is_stopping().then_some(())
+            self.is_stopping().then_some(Event::Stop)
         };
-        self.sleep(deadline, stop).is_some()
+        self.sleep(deadline, &stop).is_some()
     }
 
     /// Sleeps until a stop or a reload is asked for, or for this long.
@@ -108,7 +109,7 @@ impl Context {
     /// [`reload_requested`](Context::reload_requested), however many clones and threads ask.
     #[must_use = "a reload is told only once"]
     pub fn next_event(&self, duration: Duration) -> Event {
-        self.sleep(now().checked_add(duration), || self.pending()).unwrap_or(Event::Elapsed)
+        self.sleep(now().checked_add(duration), &|| self.pending()).unwrap_or(Event::Elapsed)
     }
 
     #[cfg(feature = "tokio")]
@@ -141,14 +142,14 @@ impl Context {
     }
 
     /// Sleeps until `wanted` gives something or the deadline has passed, and keeps a watchdog quiet meanwhile.
-    fn sleep<T>(&self, deadline: Option<Duration>, wanted: impl Fn() -> Option<T>) -> Option<T> {
+    fn sleep(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<Event>) -> Option<Event> {
         let State { flag, supervisor, .. } = self.state;
         supervisor.back();
         loop {
             supervisor.beat();
             let pulse = supervisor.pulse().map(|pulse| now() + pulse);
             let until = [deadline, pulse].into_iter().flatten().min();
-            let found = flag.sleep(until, &wanted);
+            let found = flag.sleep(until, wanted);
             if found.is_some() || until == deadline {
                 return found;
             }
@@ -179,7 +180,6 @@ impl fmt::Debug for Context {
 }
 
 /// What a life and the contexts of its body share.
-#[derive(Debug)]
 pub(crate) struct State {
     pub(crate) owner: ThisProcess,
     pub(crate) flag: Flag,
@@ -204,7 +204,7 @@ impl State {
     /// Tells the launcher that the daemon has failed, if it still waits.
     pub(crate) fn failed(&self, reason: &str) {
         if let Some(readiness) = self.take_readiness() {
-            readiness.failed(Error::failed(reason));
+            readiness.failed(Error::failed(format_args!("{reason}")));
         }
     }
 
@@ -223,7 +223,6 @@ impl State {
 ///
 /// The word's lowest bit says that a stop is asked for; the others count the reloads, so that each one
 /// changes the word.
-#[derive(Debug)]
 pub(crate) struct Flag {
     word: Word,
     reload: AtomicBool,

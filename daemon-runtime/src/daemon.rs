@@ -7,22 +7,21 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nix::unistd::{Pid, getpid};
-
 use crate::action::{Action, IntoAction};
 use crate::body::{Body, BodyResult, Ending, Once};
 use crate::error::{Error, Result};
-use crate::identity::Identity;
-use crate::launch::{Side, fork_daemon};
+use crate::identity::{self, LookUp, TakeOn};
+use crate::launch::{AwaitBody, Launch, Side, fork_daemon};
 use crate::outcome::{Answer, report};
 use crate::pidfile::{Held, Presence};
+use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::repeat::{Missed, OnError, Repeating};
-use crate::settings::{Plan, Settings};
+use crate::settings::{Keys, Plan, Settings};
 use crate::signals::{Birth, Blocked, Living, Manner, Signal};
 use crate::stdio::Streams;
 use crate::stop::Stopped;
-use crate::sys::SignalSet;
+use crate::sys::{Pid, SignalSet, getpid};
 use crate::{detach, proc, stop, sys};
 
 /// Builds a daemon out of a function, and starts, stops, restarts, queries, reloads or runs it.
@@ -93,7 +92,7 @@ impl Daemon<Repeating> {
 impl<M> Daemon<M> {
     /// Replaces the name that [`Daemon::new`] was given.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.settings.name = name.into();
+        self.settings.keys.name = name.into();
         self
     }
 
@@ -107,13 +106,13 @@ impl<M> Daemon<M> {
 
     /// Sets the file that the daemon reads as its standard input; by default `/dev/null`.
     pub fn stdin(mut self, path: impl AsRef<Path>) -> Self {
-        self.settings.stdin = path.as_ref().into();
+        self.settings.stdin = Some(path.as_ref().into());
         self
     }
 
     /// Sets the file that standard output is appended to; by default `/dev/null`.
     pub fn stdout(mut self, path: impl AsRef<Path>) -> Self {
-        self.settings.stdout = path.as_ref().into();
+        self.settings.stdout = Some(path.as_ref().into());
         self
     }
 
@@ -125,14 +124,14 @@ impl<M> Daemon<M> {
 
     /// Sets the daemon's current directory; by default `/`, so that it keeps no file system busy.
     pub fn working_directory(mut self, path: impl AsRef<Path>) -> Self {
-        self.settings.working_directory = path.as_ref().into();
+        self.settings.working_directory = Some(path.as_ref().into());
         self
     }
 
     /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html); by default
     /// `0o022`. In the foreground there is no default: what the caller has set stays.
     pub fn umask(mut self, mask: u32) -> Self {
-        self.settings.umask = Some(mask);
+        self.settings.keys.umask = Some(mask);
         self
     }
 
@@ -141,14 +140,14 @@ impl<M> Daemon<M> {
     /// [`SIGHUP`](Signal::SIGHUP), [`SIGKILL`](Signal::SIGKILL) and [`SIGSTOP`](Signal::SIGSTOP) are
     /// refused by every action.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
-        self.settings.stop_signal = signal;
+        self.settings.keys.stop_signal = signal;
         self
     }
 
     /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it; by default ten
     /// seconds.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.stop_timeout = timeout;
+        self.settings.keys.stop_timeout = timeout;
         self
     }
 
@@ -158,7 +157,7 @@ impl<M> Daemon<M> {
     /// that has made one without the flag itself, as `nix::unistd::dup` does, and keeps its owner, says `false`:
     /// otherwise the owner finds it closed.
     pub fn close_fds(mut self, close: bool) -> Self {
-        self.settings.close_fds = close;
+        self.settings.keys.close_fds = close;
         self
     }
 
@@ -167,7 +166,8 @@ impl<M> Daemon<M> {
     /// Its group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are
     /// the user's. Pidfile and logs are opened before. Only root may use it.
     pub fn user(mut self, user: impl Display) -> Self {
-        self.settings.user = Some(user.to_string());
+        self.settings.keys.user = Some(user.to_string());
+        self.settings.keys.look_up = Some(identity::look_up);
         self
     }
 
@@ -175,7 +175,8 @@ impl<M> Daemon<M> {
     ///
     /// Without [`user`](Daemon::user) it has no supplementary groups. Only root may use it.
     pub fn group(mut self, group: impl Display) -> Self {
-        self.settings.group = Some(group.to_string());
+        self.settings.keys.group = Some(group.to_string());
+        self.settings.keys.look_up = Some(identity::look_up);
         self
     }
 
@@ -214,7 +215,7 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn wait_ready(mut self, patience: Duration) -> Self {
-        self.settings.wait_ready = Some(patience);
+        self.settings.keys.wait_ready = Some(patience);
         self
     }
 }
@@ -240,7 +241,7 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn dispatch<K, B: Body<M, K, Output: BodyResult>>(self, action: impl IntoAction, body: B) -> Result {
-        match action.into_action().map_err(|error| error.named(&self.settings.name))? {
+        match action.into_action().map_err(|error| error.named(&self.settings.keys.name))? {
             Action::Start => self.start(body),
             Action::Stop => self.stop(),
             Action::Restart => self.restart(body),
@@ -267,7 +268,7 @@ impl<M> Daemon<M> {
     /// ```
     pub fn main<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> ExitCode {
         let argument = env::args_os().nth(1);
-        let usage = Action::usage(&self.settings.name);
+        let usage = Action::usage(&self.settings.keys.name);
         if argument.as_ref().is_some_and(|word| word == "help" || word == "--help" || word == "-h") {
             let _ = io::stdout().write_all(usage.as_bytes());
             return ExitCode::SUCCESS;
@@ -322,7 +323,7 @@ impl<M> Daemon<M> {
                 Stopped::NotRunning => Answer::NotRunning,
                 Stopped::Gone(pid) => Answer::Stopped { pid },
                 Stopped::Killed(pid) => {
-                    Answer::Killed { pid, after: plan.stop_timeout, signal: plan.stop_signal }
+                    Answer::Killed { pid, after: plan.keys.stop_timeout, signal: plan.keys.stop_signal }
                 }
             })
         })
@@ -339,7 +340,7 @@ impl<M> Daemon<M> {
         settings.answer(Action::Restart, |plan| {
             detach::refuse_to_fork()?;
             let beginning = Beginning::prepare::<K, B>(plan, &mode)?;
-            let stopped = stop::stop(plan).map_err(|error| error.during(&plan.name, Action::Stop))?;
+            let stopped = stop::stop(plan).map_err(|error| error.during(&plan.keys.name, Action::Stop))?;
             let pid = beginning.launch(body)?;
             Ok(match stopped {
                 Stopped::NotRunning => Answer::Started { pid },
@@ -356,7 +357,7 @@ impl<M> Daemon<M> {
     pub fn status(self) -> Result {
         self.settings.answer(Action::Status, |plan| {
             let (presence, is_seen) = plan.pidfile.look_closely()?;
-            let running = |pid: Pid| Answer::Running { pid: number(pid), up: proc::age(pid, is_seen) };
+            let running = |pid: Pid| Answer::Running { pid: pid.number(), up: proc::age(pid, is_seen) };
             Ok(match presence {
                 Presence::Nobody => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: plan.pidfile.to_path() },
@@ -401,19 +402,20 @@ impl<M> Daemon<M> {
 struct Beginning<'a, M> {
     plan: &'a Plan,
     mode: &'a M,
-    identity: Option<Identity>,
+    identity: Option<TakeOn>,
 }
 
 impl<'a, M> Beginning<'a, M> {
     /// Refuses what this body can't be asked for, and looks up whom it shall run as.
     fn prepare<K, B: Body<M, K>>(plan: &'a Plan, mode: &'a M) -> Result<Self> {
         B::check(mode)?;
-        if plan.wait_ready.is_some() && !B::WITH_CONTEXT {
-            return Err(Error::failed(
-                "`wait_ready` needs a body with a `Context`, which says when it is ready",
-            ));
+        if plan.keys.wait_ready.is_some() && !B::WITH_CONTEXT {
+            return Err(Error::failed(format_args!(
+                "`wait_ready` needs a body with a `Context`, which says when it is ready"
+            )));
         }
-        let identity = Identity::look_up(plan.user.as_deref(), plan.group.as_deref())?;
+        let look_up = |look_up: LookUp| look_up(plan.keys.user.as_deref(), plan.keys.group.as_deref());
+        let identity = plan.keys.look_up.map(look_up).transpose()?;
         Ok(Self { plan, mode, identity })
     }
 
@@ -426,7 +428,11 @@ impl<'a, M> Beginning<'a, M> {
             Presence::Unnamed => return Err(Error::unnamed(self.plan.pidfile.path())),
         }
         match fork_daemon()? {
-            Side::Launcher(launch) => launch.outcome(self.plan).map(number),
+            Side::Launcher(launch) => {
+                let await_body: Option<AwaitBody> =
+                    if B::WITH_CONTEXT { Some(Launch::await_body) } else { None };
+                launch.outcome(self.plan, await_body).map(Pid::number)
+            }
             Side::Daemon(readiness) => self.be_daemon(readiness, body),
         }
     }
@@ -441,9 +447,9 @@ impl<'a, M> Beginning<'a, M> {
             }
         };
         let state = living.state();
-        let told = match self.plan.wait_ready {
-            None => readiness.ready(state.owner.pid()),
-            Some(_) => living.let_body_say(readiness),
+        let told = match self.plan.keys.wait_ready {
+            Some(_) if B::WITH_CONTEXT => living.let_body_say(readiness),
+            _ => readiness.ready(state.owner.pid()),
         };
         if told.is_err() {
             // There is no launcher any more.
@@ -453,8 +459,8 @@ impl<'a, M> Beginning<'a, M> {
         let context = living.context();
         let _ = SignalSet::of(&[]).block();
         // Nothing may unwind from here into what the caller would do next.
-        let ending = Ending::caught(|| body.live(self.mode, &self.plan.name, &context));
-        ending.log(&self.plan.name);
+        let ending = Ending::caught(|| body.live(self.mode, &self.plan.keys.name, &context));
+        ending.log(&self.plan.keys.name);
         state.failed(ending.reason());
         // Flushes what the body has printed; the exit handler removes the pidfile.
         std::process::exit(ending.code.into())
@@ -465,8 +471,8 @@ impl<'a, M> Beginning<'a, M> {
     fn set_up<K, B: Body<M, K>>(&self) -> Result<Living> {
         let plan = self.plan;
         detach::undo_ignored_signals();
-        detach::set_umask(plan.umask.unwrap_or(0o022));
-        if plan.close_fds {
+        detach::set_umask(plan.keys.umask.unwrap_or(0o022));
+        if plan.keys.close_fds {
             detach::close_inherited();
         }
         let held = plan.pidfile.acquire()?;
@@ -480,10 +486,11 @@ impl<'a, M> Beginning<'a, M> {
     /// The same life without the forks: the caller's streams and directory stay.
     fn be_foreground<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
         let plan = self.plan;
-        if let Some(mask) = plan.umask {
+        if let Some(mask) = plan.keys.umask {
             detach::set_umask(mask);
         }
-        let blocked = Blocked::all().map_err(|errno| Error::os("cannot block signals", errno))?;
+        let blocked =
+            Blocked::all().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
         let held = plan.pidfile.acquire()?;
         self.confine()?;
         self.drop_privileges()?;
@@ -491,11 +498,11 @@ impl<'a, M> Beginning<'a, M> {
         let context = living.context();
         blocked.give_back();
         living.unblock();
-        if plan.wait_ready.is_none() {
+        if plan.keys.wait_ready.is_none() {
             living.state().ready();
         }
-        let ending = Ending::caught(|| body.live(self.mode, &plan.name, &context));
-        ending.log(&plan.name);
+        let ending = Ending::caught(|| body.live(self.mode, &plan.keys.name, &context));
+        ending.log(&plan.keys.name);
         living.state().supervisor.stopping();
         Ok(ending.code)
     }
@@ -505,7 +512,7 @@ impl<'a, M> Beginning<'a, M> {
     }
 
     fn drop_privileges(&self) -> Result<()> {
-        self.identity.as_ref().map_or(Ok(()), Identity::take_on)
+        self.identity.as_ref().map_or(Ok(()), |take_on| take_on())
     }
 
     /// Installs the handlers; streams are given in the background only.
@@ -515,11 +522,9 @@ impl<'a, M> Beginning<'a, M> {
             (true, Some(_)) => Manner::Graceful,
             (true, None) => Manner::GracefulForeground,
         };
-        let (name, stop_signal, with_pipe) = (&self.plan.name, self.plan.stop_signal, B::WITH_CONTEXT);
-        Living::begin(Birth { name, stop_signal, manner, with_pipe, streams, held })
+        // Only a body with a `Context` may ask for `Context::as_fd`.
+        let pipe = if B::WITH_CONTEXT { Pipe::new().map(Some) } else { Ok(None) };
+        let Keys { name, stop_signal, .. } = &self.plan.keys;
+        Living::begin(Birth { name, stop_signal: *stop_signal, manner, pipe, streams, held })
     }
-}
-
-fn number(pid: Pid) -> u32 {
-    pid.as_raw().unsigned_abs()
 }

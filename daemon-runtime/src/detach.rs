@@ -2,35 +2,33 @@
 //! open, and where it stood.
 
 use std::env::set_current_dir;
-use std::ffi::{CStr, c_int};
-use std::fs;
-use std::io::{self, Read};
+use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::os::unix::fs::chroot;
 
 use nix::libc;
 
 use crate::error::{Error, Result, as_path, shown};
-use crate::sys;
+use crate::{proc, sys};
 
 /// Refuses a process that can't have a daemon. One with more than one thread, since a fork keeps only the calling one:
 /// the locks that the others hold stay locked for ever, and a runtime's workers are gone. And the first one of a
 /// container, which the kernel ends with it.
 pub(crate) fn refuse_to_fork() -> Result<()> {
     if std::process::id() == 1 {
-        return Err(Error::failed(
-            "this is process 1, with which its container ends and the daemon too; use the action `run`",
-        ));
+        return Err(Error::failed(format_args!(
+            "this is process 1, with which its container ends and the daemon too; use the action `run`"
+        )));
     }
     #[cfg(feature = "tokio")]
     if tokio::runtime::Handle::try_current().is_ok() {
-        return Err(Error::failed(
+        return Err(Error::failed(format_args!(
             "this is inside a tokio runtime, which doesn't survive a fork; build it in the daemon: \
-             `#[daemon(..)] #[tokio::main] async fn ..`",
-        ));
+             `#[daemon(..)] #[tokio::main] async fn ..`"
+        )));
     }
     match threads() {
-        Some(count) if count > 1 => Err(Error::failed(format!(
+        Some(count) if count > 1 => Err(Error::failed(format_args!(
             "this process has {count} threads, and a fork would keep only one; call this first in \
              `main`, before any thread or async runtime is started (with tokio: \
              `#[daemon(..)] #[tokio::main] async fn ..`)"
@@ -58,29 +56,21 @@ fn threads() -> Option<u64> {
 /// An exec inherits nothing else of the caller's; what this program has installed stays. SIGPIPE stays
 /// ignored, since Rust's standard library counts on it.
 pub(crate) fn undo_ignored_signals() {
-    for signal in ignored_signals() {
-        if signal != libc::SIGPIPE {
+    let mask = ignored_mask();
+    for signal in 1..=64 {
+        let is_ignored = mask.map_or_else(|| sys::is_ignored(signal), |mask| mask >> (signal - 1) & 1 == 1);
+        if is_ignored && signal != libc::SIGPIPE {
             let _ = sys::reset_to_default(signal);
         }
     }
 }
 
-fn ignored_signals() -> impl Iterator<Item = c_int> {
-    let mask = ignored_mask();
-    (1..=64).filter(move |signal| match mask {
-        Some(mask) => mask >> (signal - 1) & 1 == 1,
-        None => sys::is_ignored(*signal),
-    })
-}
-
 /// Reads the line `SigIgn:\t0000000000001000`, in one call for all signals.
 fn ignored_mask() -> Option<u64> {
-    let mut text = [0; 8192];
-    let length = fs::File::open("/proc/self/status").ok()?.read(&mut text).ok()?;
-    let text = std::str::from_utf8(&text[..length]).ok()?;
-    let line = text.split_inclusive('\n').find_map(|line| line.strip_prefix("SigIgn:\t"))?;
+    let status = proc::read(format_args!("self/status"))?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t"))?;
     // With very many groups the line may be beyond what was read, or cut.
-    u64::from_str_radix(line.strip_suffix('\n')?, 16).ok()
+    if mask.len() == 16 { u64::from_str_radix(mask, 16).ok() } else { None }
 }
 
 /// Closes every descriptor above 2 that came from whoever ran this program: those that lack
@@ -95,10 +85,8 @@ pub(crate) fn close_inherited() {
 
 /// Lists the open descriptors, or at least all that may be.
 fn open_descriptors() -> Vec<RawFd> {
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    let listed = |folder| fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>();
-    match DESCRIPTORS.map(listed) {
-        Some(Ok(entries)) => entries.into_iter().filter_map(number).collect(),
+    match DESCRIPTORS.map(proc::descriptors) {
+        Some(Ok(listed)) => listed,
         _ => (0..sys::open_max()).collect(),
     }
 }
@@ -125,12 +113,14 @@ pub(crate) fn set_umask(mask: u32) {
 
 /// Leaves the caller's directory, so that its file system can be unmounted.
 pub(crate) fn enter(directory: &CStr) -> Result<()> {
-    let cannot = |error| Error::io(format!("cannot enter working_directory {}", shown(directory)), &error);
+    let cannot =
+        |error| Error::io(format_args!("cannot enter working_directory {}", shown(directory)), &error);
     set_current_dir(as_path(directory)).map_err(cannot)
 }
 
 /// Makes a folder the root of what this process sees, and enters it, since a directory outside is a way out.
 pub(crate) fn confine(root: &CStr) -> Result<()> {
-    let cannot = |error| Error::io(format!("cannot confine the daemon to chroot {}", shown(root)), &error);
+    let cannot =
+        |error| Error::io(format_args!("cannot confine the daemon to chroot {}", shown(root)), &error);
     chroot(as_path(root)).and_then(|()| set_current_dir("/")).map_err(cannot)
 }

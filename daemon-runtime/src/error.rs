@@ -8,10 +8,10 @@ use std::path::{Display, Path};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
 
 use crate::action::Action;
 use crate::outcome::Outcome;
+use crate::sys::Pid;
 
 /// Names what a dispatcher and the methods of [`Daemon`](crate::Daemon) return.
 pub type Result<T = Outcome, E = Error> = std::result::Result<T, E>;
@@ -39,7 +39,7 @@ struct Inner {
 }
 
 /// What sort of failure it is: decides the wording around the text, and the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// No action, or none of ours.
     Usage,
@@ -57,18 +57,19 @@ pub(crate) enum Kind {
 
 impl Error {
     #[cold]
-    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self(Box::new(Inner { name: String::new(), action: None, kind, text: text.into(), source: None }))
+    pub(crate) fn new(kind: Kind, text: fmt::Arguments<'_>) -> Self {
+        let text = text.to_string();
+        Self(Box::new(Inner { name: String::new(), action: None, kind, text, source: None }))
     }
 
     /// Refuses with a reason of our own.
-    pub(crate) fn failed(text: impl Into<String>) -> Self {
+    pub(crate) fn failed(text: fmt::Arguments<'_>) -> Self {
         Self::new(Kind::Failed, text)
     }
 
     /// Wraps what the system said to an attempt, `cannot open pidfile /run/x.pid`.
     #[cold]
-    pub(crate) fn os(text: impl Into<String>, errno: Errno) -> Self {
+    pub(crate) fn os(text: fmt::Arguments<'_>, errno: Errno) -> Self {
         let kind = match errno {
             Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
             _ => Kind::Failed,
@@ -80,7 +81,7 @@ impl Error {
 
     /// The same of the standard library's.
     #[cold]
-    pub(crate) fn io(text: impl Into<String>, error: &io::Error) -> Self {
+    pub(crate) fn io(text: fmt::Arguments<'_>, error: &io::Error) -> Self {
         Self::os(text, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
@@ -89,18 +90,18 @@ impl Error {
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
         let missing = path.parent().filter(|folder| errno == Errno::ENOENT && !folder.exists());
         let repair = missing.map(|folder| format!("; make the folder {} first", folder.display()));
-        Self::os(format!("cannot open {what} {}{}", path.display(), repair.unwrap_or_default()), errno)
+        Self::os(format_args!("cannot open {what} {}{}", path.display(), repair.unwrap_or_default()), errno)
     }
 
     /// Refuses a start, since this process is the daemon.
     pub(crate) fn already_running(pid: Pid) -> Self {
-        Self::new(Kind::AlreadyRunning(pid), "")
+        Self::new(Kind::AlreadyRunning(pid), format_args!(""))
     }
 
     /// Somebody holds the lock whom `F_GETLK` can't name.
     pub(crate) fn unnamed(pidfile: &CStr) -> Self {
         let pidfile = shown(pidfile);
-        Self::new(Kind::Unnamed, format!("{pidfile} is locked by a process that the kernel can't name"))
+        Self::new(Kind::Unnamed, format_args!("{pidfile} is locked by a process that the kernel can't name"))
     }
 
     /// Says whose action failed, for the message and the exit code.
@@ -162,7 +163,7 @@ impl Error {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match self.0.kind {
-            Kind::AlreadyRunning(pid) => Some(pid.as_raw().unsigned_abs()),
+            Kind::AlreadyRunning(pid) => Some(pid.number()),
             _ => None,
         }
     }
@@ -216,7 +217,7 @@ impl std::error::Error for Error {
 }
 
 /// Lists words: `start, stop, run`.
-pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn list(words: &mut dyn Iterator<Item = &str>) -> String {
     let mut list = String::new();
     for word in words {
         list += if list.is_empty() { "" } else { ", " };

@@ -8,16 +8,17 @@
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::unistd::{Pid, getpid};
 
 use crate::error::{Error, Result};
 use crate::pidfile::{Look, Patience, Pidfile, Presence};
 use crate::signals::Signal;
-use crate::sys::{self, PidFd, Sys};
+use crate::span::Span;
+use crate::sys::{self, Pid, PidFd, Sys, getpid};
+use crate::word::now;
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -35,7 +36,7 @@ enum Process {
 }
 
 /// Why a wait for a process has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Woken {
     Readable,
     Gone,
@@ -81,9 +82,9 @@ impl Holder {
             Err(Errno::ESRCH) => return Ok(None),
             // No such call: an old kernel, or a container's filter.
             Err(Errno::ENOSYS | Errno::EPERM) => None,
-            Err(errno) => return Err(Error::os(format!("cannot watch pid {pid}"), errno)),
+            Err(errno) => return Err(Error::os(format_args!("cannot watch pid {pid}"), errno)),
         };
-        let cannot = |errno| Error::os(format!("cannot ask for the lock of pid {pid}"), errno);
+        let cannot = |errno| Error::os(format_args!("cannot ask for the lock of pid {pid}"), errno);
         let is_it = match look.names_the_right(pid) {
             Some(is_it) => is_it,
             None => look.is_still_held_by(pid).map_err(cannot)?,
@@ -98,7 +99,7 @@ impl Holder {
             Err(Errno::ENOSYS) => Self::find(pidfile)?
                 .filter(|holder| holder.pid == pid)
                 .ok_or_else(|| Error::unnamed(pidfile.path())),
-            Err(errno) => Err(Error::os(format!("cannot watch pid {pid}"), errno)),
+            Err(errno) => Err(Error::os(format_args!("cannot watch pid {pid}"), errno)),
         }
     }
 
@@ -121,7 +122,7 @@ impl Holder {
         };
         match sent {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
-            Err(errno) => Err(Error::os(format!("cannot signal pid {}", self.pid), errno)),
+            Err(errno) => Err(Error::os(format_args!("cannot signal pid {}", self.pid), errno)),
         }
     }
 
@@ -155,20 +156,21 @@ impl Holder {
         if self.is_gone_within(LAST_WAIT)? {
             return Ok(true);
         }
-        Err(Error::failed(format!("pid {} is still there {LAST_WAIT:?} after SIGKILL", self.pid)))
+        let waited = Span(LAST_WAIT);
+        Err(Error::failed(format_args!("pid {} is still there {waited} after SIGKILL", self.pid)))
     }
 
     fn is_gone_within(&self, timeout: Duration) -> Result<bool> {
-        Ok(self.wait(None, Instant::now().checked_add(timeout))? == Woken::Gone)
+        Ok(self.wait(None, now().checked_add(timeout))? == Woken::Gone)
     }
 
-    /// Sleeps until the process is gone, there is something to read, or the deadline has come.
-    pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> Result<Woken> {
-        let cannot = |errno| Error::os(format!("cannot wait for pid {}", self.pid), errno);
+    /// Sleeps until the process is gone, there is something to read, or the monotonic clock has come to the deadline.
+    pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Duration>) -> Result<Woken> {
+        let cannot = |errno| Error::os(format_args!("cannot wait for pid {}", self.pid), errno);
         let process = self.pinned().map(AsFd::as_fd);
         let pause = if process.is_none() { Some(GLANCE) } else { None };
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = deadline.map(|deadline| deadline.saturating_sub(now()));
             let patience = [left, pause].into_iter().flatten().min();
             let [is_readable, has_ended] = match sys::await_input([input, process], patience) {
                 Err(Errno::EINTR) => continue,

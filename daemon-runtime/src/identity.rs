@@ -1,4 +1,7 @@
 //! Whom a daemon runs as: looked up in the launcher, taken on in the daemon, for good.
+//!
+//! It is reached only through what the keys `user` and `group` put into the settings, so a program that has neither
+//! links none of it, nor what the C library needs for it.
 
 use std::ffi::CString;
 
@@ -8,9 +11,21 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid};
 use crate::error::{Error, Result};
 use crate::sys::{Sys, give_up_keeping_capabilities, has_capabilities};
 
+/// Looks a user and a group up, each a name or a number, and gives the step by which the daemon becomes them.
+pub(crate) type LookUp = fn(user: Option<&str>, group: Option<&str>) -> Result<TakeOn>;
+
+/// The step by which a process becomes somebody else.
+pub(crate) type TakeOn = Box<dyn Fn() -> Result<()>>;
+
+/// Looks them up. Without a group it is the user's own, and without a user only the group changes. The supplementary
+/// groups are those of the user, or none but the group itself.
+pub(crate) fn look_up(user: Option<&str>, group: Option<&str>) -> Result<TakeOn> {
+    let identity = Identity::look_up(user, group)?;
+    Ok(Box::new(move || identity.take_on()))
+}
+
 /// A user and a group, with the groups that go with them.
-#[derive(Debug)]
-pub(crate) struct Identity {
+struct Identity {
     /// What the user has called it, for messages.
     label: String,
     uid: Uid,
@@ -19,16 +34,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Looks a user and a group up, each a name or a number; none if neither is given.
-    ///
-    /// Without a group it is the user's own, and without a user only the group changes. The supplementary
-    /// groups are those of the user, or none but the group itself.
-    pub(crate) fn look_up(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>> {
+    fn look_up(user: Option<&str>, group: Option<&str>) -> Result<Self> {
         let label = match (user, group) {
-            (None, None) => return Ok(None),
-            (Some(user), None) => format!("user {user}"),
-            (None, Some(group)) => format!("group {group}"),
             (Some(user), Some(group)) => format!("user {user}, group {group}"),
+            (Some(user), None) => format!("user {user}"),
+            (None, group) => format!("group {}", group.unwrap_or_default()),
         };
         let account = user.map(find_user).transpose()?;
         let group = group.map(find_group).transpose()?;
@@ -37,24 +47,24 @@ impl Identity {
             (Some(gid), _) => gid,
             (None, Some(entry)) => entry.gid,
             (None, None) => {
-                return Err(Error::failed(format!(
+                return Err(Error::failed(format_args!(
                     "{label} has no entry in the user database; give `group` too"
                 )));
             }
         };
         let groups = entry.map_or_else(|| Ok(vec![gid]), |entry| supplementary::of(&entry.name, gid));
         let groups =
-            groups.map_err(|errno| Error::os(format!("cannot look up the groups of {label}"), errno))?;
+            groups.map_err(|errno| Error::os(format_args!("cannot look up the groups of {label}"), errno))?;
         if !geteuid().is_root() {
-            return Err(Error::os(format!("cannot become {label} without being root"), Errno::EPERM));
+            return Err(Error::os(format_args!("cannot become {label} without being root"), Errno::EPERM));
         }
-        Ok(Some(Self { label, uid, gid, groups }))
+        Ok(Self { label, uid, gid, groups })
     }
 
     /// Takes it on: supplementary groups, then the group, then the user, each real, effective and saved;
     /// and sees that it is so, and that there is no way back.
-    pub(crate) fn take_on(&self) -> Result<()> {
-        let cannot = |errno| Error::os(format!("cannot become {}", self.label), errno);
+    fn take_on(&self) -> Result<()> {
+        let cannot = |errno| Error::os(format_args!("cannot become {}", self.label), errno);
         give_up_keeping_capabilities()
             .and_then(|()| supplementary::set(&self.groups))
             .and_then(|()| saved::set_group(self.gid))
@@ -63,7 +73,10 @@ impl Identity {
         if self.is_taken_on().map_err(cannot)? {
             Ok(())
         } else {
-            Err(Error::failed(format!("cannot become {} for good: something of root is left", self.label)))
+            Err(Error::failed(format_args!(
+                "cannot become {} for good: something of root is left",
+                self.label
+            )))
         }
     }
 
@@ -96,7 +109,7 @@ fn find_user(name: &str) -> Result<Account> {
         Ok(None) => number.map_or(Ok(None), User::from_uid),
         found => found,
     };
-    let found = found.map_err(|errno| Error::os(format!("cannot look up user {name}"), errno))?;
+    let found = found.map_err(|errno| Error::os(format_args!("cannot look up user {name}"), errno))?;
     let entry = |user: &User| {
         let name = CString::new(user.name.as_bytes()).ok()?;
         Some(Entry { name, gid: user.gid })
@@ -104,17 +117,19 @@ fn find_user(name: &str) -> Result<Account> {
     match (found, number) {
         (Some(user), _) => Ok(Account { uid: user.uid, entry: entry(&user) }),
         (None, Some(uid)) => Ok(Account { uid, entry: None }),
-        (None, None) => Err(Error::failed(format!("there is no user {name}; give `user` one that exists"))),
+        (None, None) => {
+            Err(Error::failed(format_args!("there is no user {name}; give `user` one that exists")))
+        }
     }
 }
 
 fn find_group(name: &str) -> Result<Gid> {
-    let found =
-        Group::from_name(name).map_err(|errno| Error::os(format!("cannot look up group {name}"), errno))?;
+    let found = Group::from_name(name)
+        .map_err(|errno| Error::os(format_args!("cannot look up group {name}"), errno))?;
     found
         .map(|group| group.gid)
         .or_else(|| number(name).map(Gid::from_raw))
-        .ok_or_else(|| Error::failed(format!("there is no group {name}; give `group` one that exists")))
+        .ok_or_else(|| Error::failed(format_args!("there is no group {name}; give `group` one that exists")))
 }
 
 /// Reads the number of a user or group; the highest one means *unchanged* to the system.
@@ -166,7 +181,6 @@ mod saved {
 
 #[cfg(not(target_vendor = "apple"))]
 mod supplementary {
-    use std::collections::BTreeSet;
     use std::ffi::CStr;
 
     use nix::unistd::{Gid, getgrouplist, getgroups, setgroups};
@@ -182,8 +196,8 @@ mod supplementary {
     }
 
     pub(super) fn are(groups: &[Gid]) -> Sys<bool> {
-        let set = |groups: &[Gid]| groups.iter().map(|gid| gid.as_raw()).collect::<BTreeSet<_>>();
-        Ok(set(&getgroups()?) == set(groups))
+        let taken_on = getgroups()?;
+        Ok(taken_on.iter().all(|gid| groups.contains(gid)) && groups.iter().all(|gid| taken_on.contains(gid)))
     }
 }
 

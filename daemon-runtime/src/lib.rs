@@ -22,6 +22,7 @@ mod readiness;
 mod repeat;
 mod settings;
 mod signals;
+mod span;
 mod stdio;
 mod stop;
 mod supervisor;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::action::Action;
 use crate::error::Result;
 use crate::signals::Signal;
+use crate::span::Span;
 
 /// Says what an action came to.
 ///
@@ -139,24 +140,26 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        match &self.answer {
-            Answer::Started { pid } => write!(f, "{name}: started (pid {pid})"),
-            Answer::Stopped { pid } => write!(f, "{name}: stopped (pid {pid})"),
-            Answer::Killed { pid, after, signal } => {
-                write!(f, "{name}: killed (pid {pid}), still running {after:?} after {signal}")
-            }
-            Answer::Restarted { pid } => write!(f, "{name}: restarted (pid {pid})"),
-            Answer::Running { pid, up: None } => write!(f, "{name}: running (pid {pid})"),
-            Answer::Running { pid, up: Some(up) } => {
-                write!(f, "{name}: running (pid {pid}, up {})", Age(*up))
-            }
-            Answer::NotRunning => write!(f, "{name}: not running"),
+        let (what, pid) = match &self.answer {
+            Answer::Started { pid } => ("started", pid),
+            Answer::Stopped { pid } => ("stopped", pid),
+            Answer::Killed { pid, .. } => ("killed", pid),
+            Answer::Restarted { pid } => ("restarted", pid),
+            Answer::Running { pid, .. } => ("running", pid),
+            Answer::Reloaded { pid } => ("reloaded", pid),
+            Answer::NotRunning => return write!(f, "{}: not running", self.name),
             Answer::Stale { pidfile } => {
-                write!(f, "{name}: not running (stale pidfile {})", pidfile.display())
+                return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
             }
-            Answer::Reloaded { pid } => write!(f, "{name}: reloaded (pid {pid})"),
-            Answer::Finished { .. } => Ok(()),
+            Answer::Finished { .. } => return Ok(()),
+        };
+        write!(f, "{}: {what} (pid {pid}", self.name)?;
+        match &self.answer {
+            Answer::Killed { after, signal, .. } => {
+                write!(f, "), still running {} after {signal}", Span(*after))
+            }
+            Answer::Running { up: Some(up), .. } => write!(f, ", up {})", Span(*up)),
+            _ => f.write_str(")"),
         }
     }
 }
@@ -204,43 +207,5 @@ pub fn report(result: Result) -> ExitCode {
             let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
             error.exit_code()
         }
-    }
-}
-
-/// Shows an age as `3m 12s`: whole seconds, and no unit that is zero.
-struct Age(Duration);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        if seconds == 0 {
-            return f.write_str("0s");
-        }
-        let units = [
-            (seconds / 86_400, "d"),
-            (seconds / 3_600 % 24, "h"),
-            (seconds / 60 % 60, "m"),
-            (seconds % 60, "s"),
-        ];
-        let mut gap = "";
-        for (count, unit) in units.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, "{gap}{count}{unit}")?;
-            gap = " ";
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_has_whole_seconds_and_no_empty_units() {
-        let shown = |seconds| Age(Duration::from_secs(seconds)).to_string();
-        assert_eq!(shown(0), "0s");
-        assert_eq!(shown(192), "3m 12s");
-        assert_eq!(shown(3_600), "1h");
-        assert_eq!(shown(90_061), "1d 1h 1m 1s");
     }
 }

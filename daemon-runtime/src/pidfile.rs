@@ -19,15 +19,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::unistd::{Pid, geteuid, getpid, write};
+use nix::unistd::{geteuid, write};
 
 use crate::error::{Error, Result, shown};
 use crate::proc;
-use crate::sys::{self, Lock, Stat, Sys, ThisProcess, above_floor, is_free, record_lock};
+use crate::sys::{self, Lock, Pid, Stat, Sys, ThisProcess, above_floor, getpid, is_free, record_lock};
+use crate::word::now;
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -38,13 +39,14 @@ const LONGEST: i64 = 32;
 
 /// How often something is tried again that passes as a rule: for a second from the first failure on, so that at
 /// least one more try is made however slow the machine is.
-#[derive(Debug, Default)]
-pub(crate) struct Patience(Option<Instant>);
+#[derive(Default)]
+pub(crate) struct Patience(Option<Duration>);
 
 impl Patience {
     /// Tells whether the second is over; if not, pauses a little.
     pub(crate) fn is_over(&mut self) -> bool {
-        if self.0.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(1) {
+        let since = *self.0.get_or_insert_with(now);
+        if now().saturating_sub(since) > Duration::from_secs(1) {
             return true;
         }
         sleep(Duration::from_millis(1));
@@ -53,13 +55,13 @@ impl Patience {
 }
 
 /// Where a daemon's pidfile is, as an absolute path.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Pidfile {
     path: CString,
 }
 
 /// What a pidfile says about its daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// There is no file, or an empty one.
     Nobody,
@@ -296,7 +298,7 @@ impl Pidfile {
             kind => return Err(self.is_no_file(kind)),
         }
         if stat.st_nlink > 1 {
-            return Err(Error::failed(format!(
+            return Err(Error::failed(format_args!(
                 "pidfile {} has {} hard links; remove the others or choose another `pidfile`",
                 shown(self.path()),
                 stat.st_nlink
@@ -309,7 +311,7 @@ impl Pidfile {
     /// less a pidfile.
     fn check_length(&self, stat: &Stat) -> Result<()> {
         if stat.st_size > LONGEST {
-            return Err(Error::failed(format!(
+            return Err(Error::failed(format_args!(
                 "{} is no pidfile: it has {} bytes; choose another `pidfile`",
                 shown(self.path()),
                 stat.st_size
@@ -352,22 +354,24 @@ impl Pidfile {
     fn no_lock(&self, file: &OwnedFd) -> Error {
         let path = shown(self.path());
         match first_lock(file, Lock::Write, DAEMON, 2) {
-            Ok(Some(lock)) if lock.l_pid > 0 => Error::failed(format!(
+            Ok(Some(lock)) if lock.l_pid > 0 => Error::failed(format_args!(
                 "cannot lock pidfile {path}: held by pid {}, which is not its daemon",
                 lock.l_pid
             )),
-            _ => Error::failed(format!("cannot lock pidfile {path}: it is held or replaced all the time")),
+            _ => {
+                Error::failed(format_args!("cannot lock pidfile {path}: it is held or replaced all the time"))
+            }
         }
     }
 
     fn cannot(&self, verb: &str, errno: Errno) -> Error {
-        Error::os(format!("cannot {verb} pidfile {}", shown(self.path())), errno)
+        Error::os(format_args!("cannot {verb} pidfile {}", shown(self.path())), errno)
     }
 
     /// Says why the path can't be opened.
     fn cannot_open(&self, errno: Errno) -> Error {
         match errno {
-            IS_LINK => Error::failed(format!(
+            IS_LINK => Error::failed(format_args!(
                 "pidfile {} is a symbolic link; give the path of the file itself",
                 shown(self.path())
             )),
@@ -385,7 +389,7 @@ impl Pidfile {
             _ => "device",
         };
         let path = shown(self.path());
-        Error::failed(format!("pidfile {path} is a {kind}, not a regular file"))
+        Error::failed(format_args!("pidfile {path} is a {kind}, not a regular file"))
     }
 }
 
@@ -407,7 +411,6 @@ const IS_LINK: Errno = match () {
 
 /// The pidfile that this process holds; the lock goes with it.
 #[must_use = "dropping this removes the pidfile and releases the lock"]
-#[derive(Debug)]
 pub(crate) struct Held {
     path: CString,
     file: OwnedFd,
@@ -479,7 +482,7 @@ impl Drop for Held {
 /// What makes a file the same file under any path.
 ///
 /// Ask it before opening what could be the pidfile: closing any descriptor of that drops the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     dev: libc::dev_t,
     ino: libc::ino_t,
@@ -499,7 +502,6 @@ impl FileId {
 /// entry has its owner.
 static HELD: Mutex<Vec<Own>> = Mutex::new(Vec::new());
 
-#[derive(Debug)]
 struct Own {
     owner: ThisProcess,
     id: FileId,

@@ -9,7 +9,6 @@ use crate::pidfile::FileId;
 use crate::sys::{self, Sys};
 
 /// A pipe of which both ends are here. Neither blocks.
-#[derive(Debug)]
 pub(crate) struct Pipe {
     reader: OwnedFd,
     writer: OwnedFd,

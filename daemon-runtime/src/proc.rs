@@ -1,37 +1,64 @@
-//! What `/proc` tells of another process: its age, and whether it holds a lock. Elsewhere nothing does.
+//! What `/proc` tells of processes: their age, who holds a lock, what is open.
+
+use std::ffi::CString;
+use std::os::fd::RawFd;
+use std::{fmt, fs, io};
+
+use nix::libc;
+use nix::unistd;
+
+use crate::sys;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{age, holds_lock};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use nothing::{age, holds_lock};
 
+/// Reads a short file of `/proc` by one call, as these files want to be read.
+pub(crate) fn read(file: fmt::Arguments<'_>) -> Option<String> {
+    let mut text = [0; 8192];
+    let file = sys::open(&path(file)?, libc::O_RDONLY | libc::O_CLOEXEC, 0).ok()?;
+    let length = unistd::read(&file, &mut text).ok()?;
+    Some(String::from_utf8_lossy(&text[..length]).into_owned())
+}
+
+fn path(inside: fmt::Arguments<'_>) -> Option<CString> {
+    CString::new(format!("/proc/{inside}")).ok()
+}
+
+/// Lists a folder of descriptors, or nothing if it can't be listed to its end.
+pub(crate) fn descriptors(folder: &str) -> io::Result<Vec<RawFd>> {
+    let mut listed = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        listed.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    Ok(listed)
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::ffi::CString;
-    use std::fs::{self, File};
-    use std::io::Read;
-    use std::process;
+    use std::fmt;
+    use std::os::fd::RawFd;
     use std::time::Duration;
 
     use nix::errno::Errno;
     use nix::libc;
-    use nix::unistd::Pid;
 
+    use super::{descriptors, path, read};
     use crate::pidfile::FileId;
-    use crate::sys::{self, Sys};
+    use crate::sys::{self, Pid, Sys, getpid};
 
-    /// Gives the age of a process, as
+    /// Gives the age of a process in whole seconds, as
     /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
     /// tell it, where there is a `/proc`; `is_seen` says that the process was found there.
     pub(crate) fn age(pid: Pid, is_seen: bool) -> Option<Duration> {
         if !is_seen && !knows_our_numbers() {
             return None;
         }
-        let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
-        let per_second = sys::clock_ticks()?;
-        let started = Duration::from_secs(ticks / per_second)
-            + Duration::from_secs(ticks % per_second) / u32::try_from(per_second).ok()?;
-        sys::clock(libc::CLOCK_BOOTTIME)?.checked_sub(started)
+        let ticks = start_ticks(&read(format_args!("{pid}/stat"))?)?;
+        let started = Duration::from_millis(ticks.checked_mul(1000)? / sys::clock_ticks()?);
+        let age = sys::clock(libc::CLOCK_BOOTTIME)?.checked_sub(started)?;
+        Some(Duration::from_secs(age.as_secs()))
     }
 
     /// Tells whether a process itself holds a write lock on the first byte of a file; none if that can't be
@@ -43,25 +70,15 @@ mod linux {
     /// [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) are of the table's
     /// own locks only.
     pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
-        let holds = |fd: &str| match stat(format!("/proc/{pid}/fd/{fd}")) {
-            Ok(stat) if file.is_of(&stat) => {
-                Some(read(&format!("/proc/{pid}/fdinfo/{fd}"))?.lines().any(is_write_lock_of_first_byte))
-            }
-            Err(Errno::EACCES | Errno::EPERM) => None,
-            _ => Some(false),
-        };
         // Where a daemon has it that has opened nothing before.
-        if holds("3")? {
+        if holds_lock_by(3, pid, file)? {
             return Some(true);
         }
         if !knows_our_numbers() {
             return None;
         }
-        match fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(mut descriptors) => Some(
-                descriptors
-                    .any(|fd| fd.is_ok_and(|fd| fd.file_name().to_str().and_then(holds) == Some(true))),
-            ),
+        match descriptors(&format!("/proc/{pid}/fd")) {
+            Ok(fds) => Some(fds.into_iter().any(|fd| holds_lock_by(fd, pid, file) == Some(true))),
             // Nobody has the number any more. Otherwise the process is hidden (`hidepid`), or its first thread has
             // ended before the others.
             Err(_) if sys::kill(pid, 0) == Err(Errno::ESRCH) => Some(false),
@@ -69,34 +86,38 @@ mod linux {
         }
     }
 
+    fn holds_lock_by(fd: RawFd, pid: Pid, file: FileId) -> Option<bool> {
+        match stat(format_args!("{pid}/fd/{fd}")) {
+            Ok(stat) if file.is_of(&stat) => {
+                Some(read(format_args!("{pid}/fdinfo/{fd}"))?.lines().any(is_write_lock_of_first_byte))
+            }
+            Err(Errno::EACCES | Errno::EPERM) => None,
+            _ => Some(false),
+        }
+    }
+
     /// Tells whether the numbers here are those of our own PID namespace; those of another one say nothing.
     fn knows_our_numbers() -> bool {
-        let own = fs::read_link("/proc/self").ok();
-        own.and_then(|own| own.to_str()?.parse().ok()) == Some(process::id())
+        let own = read(format_args!("self/stat"));
+        own.is_some_and(|own| own.split(' ').next() == Some(&getpid().to_string()))
     }
 
-    fn stat(path: String) -> Sys<sys::Stat> {
-        sys::stat(&CString::new(path).map_err(|_| Errno::EINVAL)?)
-    }
-
-    /// Reads a short file of `/proc` by one call, as these files want to be read.
-    fn read(path: &str) -> Option<String> {
-        let mut text = [0; 4096];
-        let length = File::open(path).ok()?.read(&mut text).ok()?;
-        Some(String::from_utf8_lossy(&text[..length]).into_owned())
+    fn stat(file: fmt::Arguments<'_>) -> Sys<sys::Stat> {
+        sys::stat(&path(file).ok_or(Errno::EINVAL)?)
     }
 
     /// Reads the 22nd field. The second one is the command in parentheses, which may itself hold spaces and
     /// parentheses.
     fn start_ticks(stat: &str) -> Option<u64> {
         let (_, after_command) = stat.rsplit_once(')')?;
-        after_command.split_whitespace().nth(22 - 3)?.parse().ok()
+        after_command.split(' ').nth(22 - 2)?.parse().ok()
     }
 
     /// Reads a line such as `lock:  1: POSIX  ADVISORY  WRITE 42 00:1b:5678 0 1`.
     fn is_write_lock_of_first_byte(line: &str) -> bool {
-        let words: Vec<_> = line.split_whitespace().collect();
-        matches!(words.as_slice(), ["lock:", _, "POSIX", _, "WRITE", _, _, "0", _])
+        let expected = ["lock:", "", "POSIX", "", "WRITE", "", "", "0"];
+        let mut words = line.split_ascii_whitespace();
+        expected.iter().all(|expected| words.next().is_some_and(|word| [word, ""].contains(expected)))
     }
 
     #[cfg(test)]
@@ -124,9 +145,8 @@ mod linux {
 mod nothing {
     use std::time::Duration;
 
-    use nix::unistd::Pid;
-
     use crate::pidfile::FileId;
+    use crate::sys::Pid;
 
     pub(crate) fn age(_: Pid, _: bool) -> Option<Duration> {
         None

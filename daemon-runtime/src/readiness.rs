@@ -1,36 +1,88 @@
 //! What a daemon tells its launcher: that it is ready, or why it won't be.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
-use nix::unistd::{Pid, getpid, read, write};
+use nix::unistd::write;
 
 use crate::error::{Error, Kind};
 use crate::pidfile::FileId;
-use crate::sys::{self, Sys};
+use crate::sys::{self, Pid, Sys, getpid};
+
+/// One end of what the two are connected by.
+pub(crate) struct Channel(OwnedFd);
+
+impl Channel {
+    /// Makes both ends.
+    pub(crate) fn pair() -> io::Result<[Self; 2]> {
+        let (one, other) = UnixStream::pair()?;
+        Ok([Self(sys::above_floor(one.into())?), Self(sys::above_floor(other.into())?)])
+    }
+
+    pub(crate) fn send(&self, message: &[u8]) -> Sys<()> {
+        let mut rest = message;
+        while !rest.is_empty() {
+            match write(&self.0, rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the buffer, or fails because the other end has been closed before.
+    fn receive(&self, buffer: &mut [u8]) -> Sys<()> {
+        let mut received = 0;
+        let mut failures = 0;
+        while received < buffer.len() {
+            match sys::receive(&self.0, &mut buffer[received..]) {
+                Ok(0) => return Err(Errno::EPIPE),
+                Ok(length) => received += length,
+                Err(Errno::EINTR) => {}
+                // Nothing else is to be expected; since a daemon's fate hangs on it, it gets another chance.
+                Err(_) if failures < 3 => failures += 1,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What the launcher tells a daemon that waits for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Verdict {
+    GoOn = b'!',
+    GiveUp = b'.',
+}
 
 /// The daemon's end of the channel: what it owes the launcher.
 #[must_use = "dropping this without a word tells the launcher that the daemon has died"]
-#[derive(Debug)]
 pub(crate) struct Readiness {
-    channel: OwnedFd,
+    channel: Channel,
     /// What the channel is, once the body is about to begin: one that closes what it doesn't know may have a file
     /// of its own under the number.
     id: Option<FileId>,
 }
 
 impl Readiness {
-    pub(crate) fn new(channel: OwnedFd) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         Self { channel, id: None }
     }
 
     /// Tells the launcher that this process is the daemon and ready. Fails if there is no launcher any
     /// more: whoever has cancelled it doesn't want the daemon.
     pub(crate) fn ready(self, pid: Pid) -> Sys<()> {
-        if !self.is_intact() {
-            return Err(Errno::EBADF);
-        }
-        if self.id.is_some() {
+        if self.id.is_some() && self.is_intact() {
             // The launcher closes its end on this message, which must not be taken for its death.
             sys::notify_of_closing(&self.channel, None)?;
         }
@@ -41,12 +93,11 @@ impl Readiness {
     /// on this process, and has SIGIO sent if the launcher goes from then on.
     pub(crate) fn wait_for_body(&mut self, pid: Pid) -> Sys<()> {
         self.send(&Message::Waiting(pid))?;
-        let mut word = [0];
-        while match read(&self.channel, &mut word) {
-            Ok(1) => false,
-            Err(Errno::EINTR) => true,
-            _ => return Err(Errno::EPIPE),
-        } {}
+        let mut verdict = [0];
+        self.channel.receive(&mut verdict)?;
+        if verdict != [Verdict::GoOn as u8] {
+            return Err(Errno::EPIPE);
+        }
         sys::notify_of_closing(&self.channel, Some(pid))?;
         self.id = Some(FileId::from_stat(&sys::fstat(&self.channel)?));
         // It may have gone just before.
@@ -72,24 +123,11 @@ impl Readiness {
     }
 
     fn send(&self, message: &Message) -> Sys<()> {
-        if !self.is_intact() {
-            return Err(Errno::EBADF);
-        }
-        let frame = message.encode();
-        let mut rest = frame.as_slice();
-        while !rest.is_empty() {
-            match write(&self.channel, rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(())
+        if self.is_intact() { self.channel.send(&message.encode()) } else { Err(Errno::EBADF) }
     }
 }
 
 /// What the daemon tells its launcher, about which process.
-#[derive(Debug)]
 pub(crate) enum Message {
     /// The body will say when; the first message of two.
     Waiting(Pid),
@@ -116,29 +154,34 @@ impl Message {
             },
         };
         let length = i32::try_from(text.len()).expect("a reason is shorter than 2 GiB");
-        let numbers = [pid.as_raw(), number, length].map(i32::to_ne_bytes);
-        [&[kind], numbers.as_flattened(), text.as_bytes()].concat()
+        let mut frame = vec![kind];
+        for number in [pid.as_raw(), number, length] {
+            frame.extend_from_slice(&number.to_ne_bytes());
+        }
+        frame.extend_from_slice(text.as_bytes());
+        frame
     }
 
-    /// Reads the first frame, once it is whole, and gives what comes after it.
-    pub(crate) fn decode(frame: &[u8]) -> Option<(Self, &[u8])> {
-        let (kind, rest) = frame.split_first()?;
+    /// Waits for the next one; none if the channel ends without another.
+    pub(crate) fn receive(channel: &Channel) -> Option<Self> {
+        let mut header = [0; 1 + 3 * size_of::<i32>()];
+        channel.receive(&mut header).ok()?;
+        let (kind, rest) = header.split_first()?;
         let (pid, rest) = rest.split_first_chunk()?;
-        let (number, rest) = rest.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let [pid, number, length] = [pid, number, length].map(|bytes| i32::from_ne_bytes(*bytes));
-        let (text, rest) = rest.split_at_checked(length.unsigned_abs() as usize)?;
-        let text = String::from_utf8_lossy(text);
-        let pid = Pid::from_raw(pid);
-        let message = match *kind {
+        let (number, length) = rest.split_first_chunk()?;
+        let [pid, number, length] =
+            [pid, number, length.first_chunk()?].map(|bytes| i32::from_ne_bytes(*bytes));
+        let mut text = vec![0; length.unsigned_abs() as usize];
+        channel.receive(&mut text).ok()?;
+        let (pid, text) = (Pid::from_raw(pid), String::from_utf8_lossy(&text));
+        Some(match *kind {
             WAITING => Self::Waiting(pid),
             READY => Self::Ready(pid),
             ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
-            UNNAMED => Self::Failed(pid, Error::new(Kind::Unnamed, text)),
-            _ if number == 0 => Self::Failed(pid, Error::failed(text)),
-            _ => Self::Failed(pid, Error::os(text, Errno::from_raw(number))),
-        };
-        Some((message, rest))
+            UNNAMED => Self::Failed(pid, Error::new(Kind::Unnamed, format_args!("{text}"))),
+            _ if number == 0 => Self::Failed(pid, Error::failed(format_args!("{text}"))),
+            _ => Self::Failed(pid, Error::os(format_args!("{text}"), Errno::from_raw(number))),
+        })
     }
 }
 
@@ -146,30 +189,49 @@ impl Message {
 mod tests {
     use super::*;
 
+    fn sent(messages: &[Message]) -> Channel {
+        let [one, other] = Channel::pair().unwrap();
+        for message in messages {
+            one.send(&message.encode()).unwrap();
+        }
+        other
+    }
+
     fn failure(error: Error) -> Message {
         Message::Failed(Pid::from_raw(7), error)
     }
 
     #[test]
-    fn a_frame_is_read_only_when_it_is_whole() {
-        let pid = Pid::from_raw(8);
-        let frame = failure(Error::os("cannot open pidfile /x", Errno::ENOSPC)).encode();
-        assert!((0..frame.len()).all(|cut| Message::decode(&frame[..cut]).is_none()));
-        let frames = [frame, Message::Ready(pid).encode()].concat();
-        let Some((Message::Failed(pid, error), rest)) = Message::decode(&frames) else { panic!() };
+    fn messages_come_one_after_the_other_and_whole() {
+        let full = Error::os(format_args!("cannot open pidfile /x"), Errno::ENOSPC);
+        let channel = sent(&[failure(full), Message::Ready(Pid::from_raw(8))]);
+        let Some(Message::Failed(pid, error)) = Message::receive(&channel) else { panic!() };
         assert_eq!(pid.as_raw(), 7);
-        assert!(matches!(Message::decode(rest), Some((Message::Ready(_), []))));
         assert_eq!(error.to_string(), "cannot open pidfile /x: No space left on device (os error 28)");
+        let Some(Message::Ready(pid)) = Message::receive(&channel) else { panic!() };
+        assert_eq!(pid.as_raw(), 8);
+        assert!(Message::receive(&channel).is_none());
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_is_none() {
+        let frame = failure(Error::failed(format_args!("a reason"))).encode();
+        for cut in 0..frame.len() {
+            let [one, other] = Channel::pair().unwrap();
+            one.send(&frame[..cut]).unwrap();
+            drop(one);
+            assert!(Message::receive(&other).is_none(), "{cut}");
+        }
     }
 
     #[test]
     fn a_failure_keeps_its_kind() {
-        let sent = |error| match Message::decode(&failure(error).encode()) {
-            Some((Message::Failed(_, error), _)) => error,
-            other => panic!("{other:?}"),
+        let heard = |error| match Message::receive(&sent(&[failure(error)])) {
+            Some(Message::Failed(_, error)) => error,
+            _ => panic!("no failure"),
         };
-        assert_eq!(sent(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
-        assert!(sent(Error::unnamed(c"/x")).is_unknown());
-        assert!(sent(Error::os("", Errno::EPERM)).is_permission_denied());
+        assert_eq!(heard(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
+        assert!(heard(Error::unnamed(c"/x")).is_unknown());
+        assert!(heard(Error::os(format_args!(""), Errno::EPERM)).is_permission_denied());
     }
 }

@@ -82,7 +82,7 @@ impl Repeating {
 
     pub(crate) fn check(&self) -> Result<()> {
         if self.every.is_zero() {
-            return Err(Error::failed("`every` is zero; give a period such as 5s"));
+            return Err(Error::failed(format_args!("`every` is zero; give a period such as 5s")));
         }
         Ok(())
     }

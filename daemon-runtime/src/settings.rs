@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 
 use crate::action::Action;
 use crate::error::{Error, Result};
+use crate::identity::LookUp;
 use crate::outcome::{Answer, Outcome};
 use crate::pidfile::Pidfile;
 use crate::signals::Signal;
@@ -18,29 +19,28 @@ use crate::stdio::Streams;
 /// The keys of a daemon, as given.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) name: String,
+    pub(crate) keys: Keys,
     pub(crate) pidfile: Option<PathBuf>,
-    pub(crate) stdin: PathBuf,
-    pub(crate) stdout: PathBuf,
+    pub(crate) stdin: Option<PathBuf>,
+    pub(crate) stdout: Option<PathBuf>,
     pub(crate) stderr: Option<PathBuf>,
-    pub(crate) working_directory: PathBuf,
-    pub(crate) umask: Option<u32>,
-    pub(crate) stop_signal: Signal,
-    pub(crate) stop_timeout: Duration,
-    pub(crate) close_fds: bool,
-    pub(crate) wait_ready: Option<Duration>,
-    pub(crate) user: Option<String>,
-    pub(crate) group: Option<String>,
+    pub(crate) working_directory: Option<PathBuf>,
     pub(crate) chroot: Option<PathBuf>,
 }
 
-/// The keys of a daemon, ready for use in whatever directory.
-#[derive(Debug)]
+/// The keys of a daemon, checked, and with every path ready for use in whatever directory.
 pub(crate) struct Plan {
-    pub(crate) name: String,
+    pub(crate) keys: Keys,
     pub(crate) pidfile: Pidfile,
     pub(crate) streams: Streams,
     pub(crate) working_directory: CString,
+    pub(crate) chroot: Option<CString>,
+}
+
+/// The keys that are no paths.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    pub(crate) name: String,
     pub(crate) umask: Option<u32>,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
@@ -48,18 +48,14 @@ pub(crate) struct Plan {
     pub(crate) wait_ready: Option<Duration>,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
-    pub(crate) chroot: Option<CString>,
+    /// Is there with one of these two, so that a program without them links nothing of it.
+    pub(crate) look_up: Option<LookUp>,
 }
 
 impl Settings {
     pub(crate) fn new(name: String) -> Self {
-        Self {
+        let keys = Keys {
             name,
-            pidfile: None,
-            stdin: "/dev/null".into(),
-            stdout: "/dev/null".into(),
-            stderr: None,
-            working_directory: "/".into(),
             umask: None,
             stop_signal: Signal::SIGTERM,
             stop_timeout: Duration::from_secs(10),
@@ -67,78 +63,112 @@ impl Settings {
             wait_ready: None,
             user: None,
             group: None,
+            look_up: None,
+        };
+        Self {
+            keys,
+            pidfile: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            working_directory: None,
             chroot: None,
         }
     }
 
     /// Does an action and gives its answer, or its failure, the daemon's name.
     pub(crate) fn answer(self, action: Action, act: impl FnOnce(&Plan) -> Result<Answer>) -> Result {
-        let outcome = self.plan().and_then(|plan| {
-            let answer = act(&plan)?;
-            Ok(Outcome::new(&self.name, action, answer, plan.pidfile.warning()))
-        });
-        outcome.map_err(|error| error.during(&self.name, action))
+        let plan = self.plan(action)?;
+        let answer = act(&plan);
+        plan.conclude(action, answer)
     }
 
-    fn plan(&self) -> Result<Plan> {
-        if self.name.is_empty() || self.name.contains(['/', '\0']) {
-            return Err(Error::failed("`name` must be a word without `/`, since it names files"));
-        }
-        if let Some(reason) = self.stop_signal.refusal() {
-            return Err(Error::failed(format!("`stop_signal` can't be {}: {reason}", self.stop_signal)));
-        }
-        if self.umask.is_some_and(|mask| mask > 0o777) {
-            return Err(Error::failed("`umask` has permission bits only, at most 0o777"));
-        }
-        let stdout = resolve("stdout", &self.stdout)?;
-        let stderr = self.stderr.as_ref().map_or(Ok(stdout.clone()), |path| resolve("stderr", path))?;
-        Ok(Plan {
-            name: self.name.clone(),
-            pidfile: Pidfile::new(resolve("pidfile", &self.pidfile_path()?)?),
+    /// Checks the keys and resolves the paths.
+    fn plan(self, action: Action) -> Result<Plan> {
+        let mut checks = Checks { mistake: self.keys.check().err() };
+        let pidfile = checks.note(self.pidfile.map_or_else(|| self.keys.default_pidfile(), Ok));
+        let (null, root) = (Path::new("/dev/null"), Path::new("/"));
+        let stdout = self.stdout.as_deref().unwrap_or(null);
+        let directory = self.working_directory.as_deref().unwrap_or(root);
+        let is_confined = self.chroot.is_some();
+        let directory = if is_confined { &root.join(directory) } else { directory };
+        let plan = Plan {
+            pidfile: Pidfile::new(checks.resolve("pidfile", &pidfile)),
             streams: Streams {
-                stdin: resolve("stdin", &self.stdin)?,
-                stdout,
-                stderr,
-                are_outside: self.chroot.is_some(),
+                stdin: checks.resolve("stdin", self.stdin.as_deref().unwrap_or(null)),
+                stdout: checks.resolve("stdout", stdout),
+                stderr: checks.resolve("stderr", self.stderr.as_deref().unwrap_or(stdout)),
+                are_outside: is_confined,
             },
-            working_directory: resolve("working_directory", &self.directory())?,
-            umask: self.umask,
-            stop_signal: self.stop_signal,
-            stop_timeout: self.stop_timeout,
-            close_fds: self.close_fds,
-            wait_ready: self.wait_ready,
-            user: self.user.clone(),
-            group: self.group.clone(),
-            chroot: self.chroot.as_ref().map(|root| resolve("chroot", root)).transpose()?,
-        })
-    }
-
-    /// Gives the working directory, which is inside the `chroot` if there is one.
-    fn directory(&self) -> PathBuf {
-        match self.chroot {
-            Some(_) => Path::new("/").join(&self.working_directory),
-            None => self.working_directory.clone(),
-        }
-    }
-
-    fn pidfile_path(&self) -> Result<PathBuf> {
-        if let Some(path) = &self.pidfile {
-            return Ok(path.clone());
-        }
-        let folder = if geteuid().is_root() { Some("/run".into()) } else { env::var_os("XDG_RUNTIME_DIR") };
-        match folder.filter(|folder| Path::new(folder).is_dir()) {
-            Some(folder) => Ok(Path::new(&folder).join(format!("{}.pid", self.name))),
-            None => Err(Error::failed(
-                "there is no folder for the pidfile ($XDG_RUNTIME_DIR, or /run for root); give the key `pidfile`",
-            )),
+            working_directory: checks.resolve("working_directory", directory),
+            chroot: self.chroot.map(|root| checks.resolve("chroot", &root)),
+            keys: self.keys,
+        };
+        match checks.mistake {
+            None => Ok(plan),
+            Some(error) => Err(error.during(&plan.keys.name, action)),
         }
     }
 }
 
-/// Makes a path absolute, by the current directory, and fit for the system.
-fn resolve(key: &str, path: &Path) -> Result<CString> {
-    let absolute = path::absolute(path)
-        .map_err(|error| Error::failed(format!("`{key}` is no path that can be resolved: {error}")))?;
-    CString::new(OsString::from(absolute).into_vec())
-        .map_err(|_| Error::failed(format!("`{key}` must not hold a NUL byte")))
+/// What has been checked so far; of several mistakes the first one is told.
+struct Checks {
+    mistake: Option<Error>,
+}
+
+impl Checks {
+    fn note<T: Default>(&mut self, result: Result<T>) -> T {
+        result.unwrap_or_else(|error| {
+            self.mistake.get_or_insert(error);
+            T::default()
+        })
+    }
+
+    /// Makes a path absolute, by the current directory, and fit for the system.
+    fn resolve(&mut self, key: &str, path: &Path) -> CString {
+        let absolute = path::absolute(path)
+            .map_err(|error| Error::failed(format_args!("`{key}` is no path that can be resolved: {error}")));
+        let resolved = absolute.and_then(|path| {
+            CString::new(OsString::from(path).into_vec())
+                .map_err(|_| Error::failed(format_args!("`{key}` must not hold a NUL byte")))
+        });
+        self.note(resolved)
+    }
+}
+
+impl Plan {
+    /// Gives an answer, or a failure, the daemon's name.
+    fn conclude(&self, action: Action, answer: Result<Answer>) -> Result {
+        match answer {
+            Ok(answer) => Ok(Outcome::new(&self.keys.name, action, answer, self.pidfile.warning())),
+            Err(error) => Err(error.during(&self.keys.name, action)),
+        }
+    }
+}
+
+impl Keys {
+    fn check(&self) -> Result<()> {
+        if self.name.is_empty() || self.name.contains(['/', '\0']) {
+            return Err(Error::failed(format_args!(
+                "`name` must be a word without `/`, since it names files"
+            )));
+        }
+        if let Some(reason) = self.stop_signal.refusal() {
+            return Err(Error::failed(format_args!("`stop_signal` can't be {}: {reason}", self.stop_signal)));
+        }
+        if self.umask.is_some_and(|mask| mask > 0o777) {
+            return Err(Error::failed(format_args!("`umask` has permission bits only, at most 0o777")));
+        }
+        Ok(())
+    }
+
+    fn default_pidfile(&self) -> Result<PathBuf> {
+        let folder = if geteuid().is_root() { Some("/run".into()) } else { env::var_os("XDG_RUNTIME_DIR") };
+        match folder.filter(|folder| Path::new(folder).is_dir()) {
+            Some(folder) => Ok(Path::new(&folder).join(format!("{}.pid", self.name))),
+            None => Err(Error::failed(format_args!(
+                "there is no folder for the pidfile ($XDG_RUNTIME_DIR, or /run for root); give the key `pidfile`"
+            ))),
+        }
+    }
 }

@@ -103,14 +103,14 @@ impl FromStr for Signal {
         let short = text.strip_prefix("SIG").unwrap_or(text);
         let known = SIGNALS.iter().find(|row| row.0.strip_prefix("SIG") == Some(short));
         known.map(|row| row.1).ok_or_else(|| {
-            let names = list(SIGNALS.iter().map(|row| row.0));
-            Error::failed(format!("unknown signal `{text}`; use one of {names}"))
+            let names = list(&mut SIGNALS.iter().map(|row| row.0));
+            Error::failed(format_args!("unknown signal `{text}`; use one of {names}"))
         })
     }
 }
 
 /// What a stop signal does to a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// It ends the body at once.
     Abrupt,
@@ -152,8 +152,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) name: &'a str,
     pub(crate) stop_signal: Signal,
     pub(crate) manner: Manner,
-    /// Whether the body may ask for `Context::as_fd`.
-    pub(crate) with_pipe: bool,
+    /// What is behind `Context::as_fd`, for a body with a `Context`.
+    pub(crate) pipe: sys::Sys<Option<Pipe>>,
     /// What a reload reopens; nothing in the foreground.
     pub(crate) streams: Option<Streams>,
     pub(crate) held: Held,
@@ -162,12 +162,12 @@ pub(crate) struct Birth<'a> {
 impl Living {
     /// Installs the handlers around a pidfile that is held.
     pub(crate) fn begin(birth: Birth<'_>) -> Result<Self> {
-        let Birth { name, stop_signal, manner, with_pipe, streams, held } = birth;
+        let Birth { name, stop_signal, manner, pipe, streams, held } = birth;
         let owner = held.owner();
         let supervisor = if streams.is_none() { Supervisor::find() } else { Supervisor::default() };
-        let cannot = |errno| Error::os("cannot install the signal handlers", errno);
+        let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
         let flag = Flag::new().map_err(cannot)?;
-        let pipe = with_pipe.then(Pipe::new).transpose().map_err(cannot)?.map(Arc::new);
+        let pipe = pipe.map_err(cannot)?.map(Arc::new);
         let life: &'static Life = Box::leak(Box::new(Life {
             name: name.to_owned(),
             stop_signal,
@@ -204,7 +204,7 @@ impl Living {
         match begun.and_then(|()| readiness.wait_for_body(self.life.state.owner.pid())) {
             Ok(()) => *lock(&self.life.state.readiness) = Some(readiness),
             Err(errno) => {
-                readiness.failed(Error::os("cannot prepare for the body's readiness", errno));
+                readiness.failed(Error::os(format_args!("cannot prepare for the body's readiness"), errno));
                 return Err(errno);
             }
         }

@@ -12,7 +12,7 @@ use crate::pidfile::FileId;
 use crate::sys::{self, STDERR, STDIN, STDOUT, Sys, above_floor, is_writable, put_on};
 
 /// Where a daemon's streams lead, as absolute paths.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Streams {
     pub(crate) stdin: CString,
     pub(crate) stdout: CString,
@@ -33,7 +33,7 @@ impl Streams {
         let open =
             |what: &str, path: &CStr, flags| match open_stream(path, flags, pidfile, Patience::ForLeases) {
                 Ok(Some(file)) => Ok(file),
-                Ok(None) => Err(Error::failed(format!("{what} is the pidfile; give it another path"))),
+                Ok(None) => Err(Error::failed(format_args!("{what} is the pidfile; give it another path"))),
                 Err(errno) => Err(Error::cannot_open(what, path, errno)),
             };
         let stdin = open("stdin", &self.stdin, libc::O_RDONLY)?;
@@ -42,7 +42,7 @@ impl Streams {
         let stderr = separate.then(|| open("stderr", &self.stderr, LOG)).transpose()?;
         uninterrupted(|| put_on(&stdin, STDIN))
             .and_then(|()| put(&stdout, stderr.as_ref().unwrap_or(&stdout)))
-            .map_err(|errno| Error::os("cannot redirect the standard streams", errno))
+            .map_err(|errno| Error::os(format_args!("cannot redirect the standard streams"), errno))
     }
 
     /// Opens the logs anew, by path, as they are renamed by whoever rotates them. What can't be opened
@@ -73,7 +73,7 @@ fn put(stdout: &OwnedFd, stderr: &OwnedFd) -> Sys<()> {
 }
 
 /// What the opening of a stream may wait for. A FIFO that nobody reads is always an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
     /// For nothing: a handler has all signals blocked.
     None,

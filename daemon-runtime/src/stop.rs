@@ -8,7 +8,7 @@ use crate::pidfile::Pidfile;
 use crate::settings::Plan;
 
 /// How a stop has come out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopped {
     NotRunning,
     Gone(u32),
@@ -25,20 +25,20 @@ pub(crate) fn stop(plan: &Plan) -> Result<Stopped> {
     };
     let pid = daemon.pid();
     if daemon.is_own() {
-        return Err(Error::failed(
-            "this is the daemon itself; return from its body, which can take a `Context` to hear of a stop",
-        ));
+        return Err(Error::failed(format_args!(
+            "this is the daemon itself; return from its body, which can take a `Context` to hear of a stop"
+        )));
     }
-    let killed = daemon.end(plan.stop_signal, plan.stop_timeout)?;
+    let killed = daemon.end(plan.keys.stop_signal, plan.keys.stop_timeout)?;
     // It has removed the file itself, if it could; who can't do it here leaves a stale one.
     let _ = pidfile.remove_stale(true);
-    let pid = pid.as_raw().unsigned_abs();
+    let pid = pid.number();
     Ok(if killed { Stopped::Killed(pid) } else { Stopped::Gone(pid) })
 }
 
 /// Sends SIGHUP to the daemon, which reopens its logs by it.
 pub(crate) fn reload(pidfile: &Pidfile) -> Result<u32> {
-    let daemon = Holder::find(pidfile)?.ok_or_else(|| Error::new(Kind::NotRunning, ""))?;
+    let daemon = Holder::find(pidfile)?.ok_or_else(|| Error::new(Kind::NotRunning, format_args!("")))?;
     daemon.signal(libc::SIGHUP)?;
-    Ok(daemon.pid().as_raw().unsigned_abs())
+    Ok(daemon.pid().number())
 }

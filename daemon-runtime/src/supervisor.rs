@@ -12,7 +12,7 @@ use crate::word::now;
 use sd_notify::NotifyState;
 
 /// What a daemon tells its service manager.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Supervisor {
     listens: bool,
     /// How often it wants a sign of life, at half of what it would bear.

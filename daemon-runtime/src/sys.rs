@@ -1,12 +1,13 @@
 //! The system calls that have no safe wrapper, and the only `unsafe` of this crate.
 //!
-//! nix has one for some of them, behind features with which it takes twice as long to compile, while everything else
-//! waits for it: files, `poll`, the signal mask, `kill`, the clocks.
+//! nix has one for most of them, behind features with which it takes several times as long to compile, while everything
+//! else waits for it: processes, files, `poll`, the signal mask, `kill`, the clocks.
 //!
 //! Every function here is safe to call, or it says what its caller must see to.
 #![allow(unsafe_code, reason = "the one place for it")]
 
 use std::ffi::{CStr, c_int, c_uint};
+use std::fmt;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -18,27 +19,78 @@ use nix::errno::Errno;
 use nix::libc;
 #[cfg(target_vendor = "apple")]
 use nix::unistd::Gid;
-use nix::unistd::{ForkResult, Pid, getpid};
 
 /// The result of a system call.
 pub(crate) type Sys<T> = nix::Result<T>;
 
 // ---- processes ----
 
+/// The number of a process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pid(libc::pid_t);
+
+impl Pid {
+    pub(crate) fn from_raw(number: libc::pid_t) -> Self {
+        Self(number)
+    }
+
+    pub(crate) fn as_raw(self) -> libc::pid_t {
+        self.0
+    }
+
+    /// Gives the number as users get it.
+    pub(crate) fn number(self) -> u32 {
+        self.0.unsigned_abs()
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Gives this process's own. Async-signal-safe.
+pub(crate) fn getpid() -> Pid {
+    // SAFETY: the call has no precondition and can't fail.
+    Pid(unsafe { libc::getpid() })
+}
+
+/// In which process a fork has returned.
+pub(crate) enum Fork {
+    Child,
+    Parent { child: Pid },
+}
+
 /// Forks this process. In a child of a process that had other threads only async-signal-safe
 /// functions may be called; the caller sees to it that there are none.
-pub(crate) fn fork() -> Sys<ForkResult> {
+pub(crate) fn fork() -> Sys<Fork> {
     // SAFETY: the launcher has checked that this thread is the only one, so no lock of the
     // allocator, of stdio or of anybody else can have been held by another one at the fork, and the
     // child may do what any process may. Where the check is impossible (no /proc, another Unix), the
     // caller is told not to have other threads; glibc then still keeps its allocator usable, but nobody
     // does that for the locks of stdio, the environment, or our own lists.
-    unsafe { nix::unistd::fork() }
+    Ok(match Errno::result(unsafe { libc::fork() })? {
+        0 => Fork::Child,
+        child => Fork::Parent { child: Pid(child) },
+    })
+}
+
+/// Makes this process the leader of a new session, without a terminal.
+pub(crate) fn setsid() -> Sys<()> {
+    // SAFETY: the call takes nothing and touches no memory.
+    Errno::result(unsafe { libc::setsid() }).map(drop)
+}
+
+/// Takes the exit status of a child: waits for its end, or with `WNOHANG` only if that is past.
+pub(crate) fn reap(child: Pid, options: c_int) -> Sys<()> {
+    // SAFETY: the pointer may be null, where nobody wants the status.
+    Errno::result(unsafe { libc::waitpid(child.0, ptr::null_mut(), options) }).map(drop)
 }
 
 /// Which process this is: by its number, and by the count of forks on the way to it, since a child in a PID namespace
 /// of its own can have the number of its parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThisProcess {
     pid: Pid,
     forks: u32,
@@ -95,7 +147,6 @@ pub(crate) fn at_exit(function: extern "C" fn()) -> Sys<()> {
 }
 
 /// A process that keeps its identity: its PID can't be reused under this descriptor.
-#[derive(Debug)]
 pub(crate) struct PidFd(OwnedFd);
 
 impl PidFd {
@@ -324,8 +375,11 @@ pub(crate) fn is_writable(fd: impl AsFd) -> bool {
 /// Waits until one of two descriptors has something to read, or has been closed at its other end: for ever or for
 /// this long, rounded up to a millisecond so that it isn't over too early. Tells which of them it is.
 pub(crate) fn await_input(fds: [Option<BorrowedFd<'_>>; 2], patience: Option<Duration>) -> Sys<[bool; 2]> {
-    let millis = patience.map(|patience| patience.as_micros().div_ceil(1000));
-    let millis = millis.map_or(-1, |millis| c_int::try_from(millis).unwrap_or(c_int::MAX));
+    let millis = patience.map_or(-1, |patience| {
+        let millis = patience.as_secs().saturating_mul(1000);
+        let millis = millis.saturating_add(patience.subsec_nanos().div_ceil(1_000_000).into());
+        c_int::try_from(millis).unwrap_or(c_int::MAX)
+    });
     // A negative descriptor is passed over.
     let entry = |fd: Option<BorrowedFd<'_>>| libc::pollfd {
         fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
@@ -348,15 +402,23 @@ fn poll(entries: &mut [libc::pollfd], millis: c_int) -> Sys<c_int> {
     Errno::result(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, millis) })
 }
 
-/// Has SIGIO sent to a process when the other end of a pipe is closed, or to nobody.
+/// Reads what has come by a socket, and waits for it; nothing at its end.
+pub(crate) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Sys<usize> {
+    // SAFETY: the pointer is to as many bytes as the call is told, and they live through it.
+    let length = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    usize::try_from(length).map_err(|_| Errno::last())
+}
+
+/// Has SIGIO sent to a process when the other end of a channel is closed, or to nobody.
 ///
-/// The signal comes for other reasons too, so its handler must look at the pipe.
-pub(crate) fn notify_of_closing(pipe: &OwnedFd, process: Option<Pid>) -> Sys<()> {
+/// The signal comes for other reasons too, so its handler must look at the channel.
+pub(crate) fn notify_of_closing(channel: impl AsFd, process: Option<Pid>) -> Sys<()> {
+    let channel = channel.as_fd();
     if let Some(process) = process {
         // SAFETY: F_SETOWN takes an integer and changes only this descriptor, which is open.
-        Errno::result(unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETOWN, process.as_raw()) })?;
+        Errno::result(unsafe { libc::fcntl(channel.as_raw_fd(), libc::F_SETOWN, process.as_raw()) })?;
     }
-    set_flags(pipe, if process.is_some() { libc::O_ASYNC } else { 0 })
+    set_flags(channel, if process.is_some() { libc::O_ASYNC } else { 0 })
 }
 
 /// Makes a pipe neither of whose ends blocks, and that no child gets by an exec.
@@ -476,7 +538,7 @@ pub(crate) fn query_lock(file: impl AsFd, mut lock: libc::flock) -> Sys<libc::fl
 }
 
 /// Says whether a record lock is for reading or for writing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) enum Lock {
     Read,
     Write,

@@ -10,7 +10,6 @@ use crate::pipe::Pipe;
 use crate::sys::{self, Sys};
 
 /// A number that can be waited for. Whatever changes it wakes all sleepers, and none can miss the change.
-#[derive(Debug)]
 pub(crate) struct Word {
     value: AtomicU32,
     /// Where there is no futex: readable when there was a change that nobody has slept through.
