@@ -227,7 +227,8 @@ fn cycle(subject: &Subject, launcher: &mut common::Conversation, way: Cycle) {
     };
     match running {
         Some(daemon) => {
-            assert!(launcher.say("stop").starts_with(&format!("Stopped {{ pid: {daemon} }}")), "{way:?}");
+            let answer = launcher.say("stop");
+            assert!(answer.starts_with(&format!("Stopped {{ pid: {daemon} }}")), "{way:?}: {answer}");
             assert_eq!(daemon.killer(), Signal::SIGTERM, "{way:?}");
         }
         None => assert_eq!(launcher.say("status"), "NotRunning subject: not running", "{way:?}"),
