@@ -1,6 +1,7 @@
 //! What a daemon tells its launcher: that it is ready, or why it won't be.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -104,9 +105,11 @@ impl Readiness {
         if self.is_abandoned() { Err(Errno::EPIPE) } else { Ok(()) }
     }
 
-    /// Tells the launcher why there will be no daemon.
+    /// Tells the launcher why there will be no daemon. The channel stays open for as long as this process is there, which
+    /// is about to end, so that the end of the one is that of the other.
     pub(crate) fn failed(self, error: Error) {
         let _ = self.send(&Message::Failed(getpid(), error));
+        mem::forget(self.channel);
     }
 
     /// Tells whether there is nobody left to tell. Async-signal-safe.
