@@ -400,14 +400,14 @@ impl<M> Daemon<M> {
 
 /// A daemon that is about to begin: checked, and everything looked up that the daemon itself can't.
 struct Beginning<'a, M> {
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     mode: &'a M,
     identity: Option<TakeOn>,
 }
 
 impl<'a, M> Beginning<'a, M> {
     /// Refuses what this body can't be asked for, and looks up whom it shall run as.
-    fn prepare<K, B: Body<M, K>>(plan: &'a Plan, mode: &'a M) -> Result<Self> {
+    fn prepare<K, B: Body<M, K>>(plan: &'a Plan<'a>, mode: &'a M) -> Result<Self> {
         B::check(mode)?;
         if plan.keys.wait_ready.is_some() && !B::WITH_CONTEXT {
             return Err(Error::failed(format_args!(
@@ -524,7 +524,7 @@ impl<'a, M> Beginning<'a, M> {
         };
         // Only a body with a `Context` may ask for `Context::as_fd`.
         let pipe = if B::WITH_CONTEXT { Pipe::new().map(Some) } else { Ok(None) };
-        let Keys { name, stop_signal, .. } = &self.plan.keys;
+        let Keys { name, stop_signal, .. } = self.plan.keys;
         Living::begin(Birth { name, stop_signal: *stop_signal, manner, pipe, streams, held })
     }
 }

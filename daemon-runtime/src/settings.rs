@@ -29,8 +29,8 @@ pub(crate) struct Settings {
 }
 
 /// The keys of a daemon, checked, and with every path ready for use in whatever directory.
-pub(crate) struct Plan {
-    pub(crate) keys: Keys,
+pub(crate) struct Plan<'a> {
+    pub(crate) keys: &'a Keys,
     pub(crate) pidfile: Pidfile,
     pub(crate) streams: Streams,
     pub(crate) working_directory: CString,
@@ -77,23 +77,34 @@ impl Settings {
     }
 
     /// Does an action and gives its answer, or its failure, the daemon's name.
-    pub(crate) fn answer(self, action: Action, act: impl FnOnce(&Plan) -> Result<Answer>) -> Result {
-        let plan = self.plan(action)?;
-        let answer = act(&plan);
-        plan.conclude(action, answer)
+    pub(crate) fn answer(&self, action: Action, act: impl FnOnce(&Plan) -> Result<Answer>) -> Result {
+        let answer = self.plan().and_then(|plan| Ok((act(&plan)?, plan.pidfile.warning())));
+        self.conclude(action, answer)
+    }
+
+    fn conclude(&self, action: Action, answer: Result<(Answer, Option<String>)>) -> Result {
+        let name = &self.keys.name;
+        match answer {
+            Ok((answer, warning)) => Ok(Outcome::new(name, action, answer, warning)),
+            Err(error) => Err(error.during(name, action)),
+        }
     }
 
     /// Checks the keys and resolves the paths.
-    fn plan(self, action: Action) -> Result<Plan> {
+    fn plan(&self) -> Result<Plan<'_>> {
         let mut checks = Checks { mistake: self.keys.check().err() };
-        let pidfile = checks.note(self.pidfile.map_or_else(|| self.keys.default_pidfile(), Ok));
+        let pidfile = match &self.pidfile {
+            Some(path) => path,
+            None => &checks.note(self.keys.default_pidfile()),
+        };
         let (null, root) = (Path::new("/dev/null"), Path::new("/"));
         let stdout = self.stdout.as_deref().unwrap_or(null);
         let directory = self.working_directory.as_deref().unwrap_or(root);
         let is_confined = self.chroot.is_some();
         let directory = if is_confined { &root.join(directory) } else { directory };
         let plan = Plan {
-            pidfile: Pidfile::new(checks.resolve("pidfile", &pidfile)),
+            keys: &self.keys,
+            pidfile: Pidfile::new(checks.resolve("pidfile", pidfile)),
             streams: Streams {
                 stdin: checks.resolve("stdin", self.stdin.as_deref().unwrap_or(null)),
                 stdout: checks.resolve("stdout", stdout),
@@ -101,13 +112,9 @@ impl Settings {
                 are_outside: is_confined,
             },
             working_directory: checks.resolve("working_directory", directory),
-            chroot: self.chroot.map(|root| checks.resolve("chroot", &root)),
-            keys: self.keys,
+            chroot: self.chroot.as_ref().map(|root| checks.resolve("chroot", root)),
         };
-        match checks.mistake {
-            None => Ok(plan),
-            Some(error) => Err(error.during(&plan.keys.name, action)),
-        }
+        checks.mistake.map_or(Ok(plan), Err)
     }
 }
 
@@ -133,16 +140,6 @@ impl Checks {
                 .map_err(|_| Error::failed(format_args!("`{key}` must not hold a NUL byte")))
         });
         self.note(resolved)
-    }
-}
-
-impl Plan {
-    /// Gives an answer, or a failure, the daemon's name.
-    fn conclude(&self, action: Action, answer: Result<Answer>) -> Result {
-        match answer {
-            Ok(answer) => Ok(Outcome::new(&self.keys.name, action, answer, self.pidfile.warning())),
-            Err(error) => Err(error.during(&self.keys.name, action)),
-        }
     }
 }
 
