@@ -199,7 +199,7 @@ fn look_up(attribute: Attribute, pairs: Vec<Pair>, site: Span, mistakes: &mut Mi
         let name = key.to_string();
         let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
             let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name);
-            let meant = suggestion(here.map_or(&name, |(_, here)| here), keys_of(attribute), "keys");
+            let meant = suggestion(here.map_or(&name, |(_, here)| here), &keys_of(attribute), "keys");
             mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {meant}"));
             continue;
         };
@@ -237,10 +237,9 @@ pub(crate) fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) 
 }
 
 /// Lists the keys that fit the attribute.
-fn keys_of(attribute: Attribute) -> impl Iterator<Item = &'static str> + Clone {
-    KEYS.iter()
-        .filter(move |(_, _, scope)| *scope == Scope::Any || attribute == Attribute::RepeatDaemon)
-        .map(|(name, ..)| *name)
+fn keys_of(attribute: Attribute) -> Vec<&'static str> {
+    let fits = |scope| scope == Scope::Any || attribute == Attribute::RepeatDaemon;
+    KEYS.iter().filter(|(_, _, scope)| fits(*scope)).map(|(name, ..)| *name).collect()
 }
 
 /// Lists the keys that are methods of the builder.

@@ -51,16 +51,16 @@ impl Mistakes {
 }
 
 /// Ends a message about an unknown word: with the word that was meant, or with all there are.
-pub(crate) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone, what: &str) -> String {
-    match closest(word, known.clone()) {
+pub(crate) fn suggestion(word: &str, known: &[&str], what: &str) -> String {
+    match closest(word, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the {what} are {}", list(known)),
     }
 }
 
 /// Lists words: `` `a`, `b` and `c` ``.
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut words: Vec<_> = words.map(|word| format!("`{word}`")).collect();
+fn list(words: &[&str]) -> String {
+    let mut words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     match words.pop() {
         Some(last) if words.is_empty() => last,
         Some(last) => format!("{} and {last}", words.join(", ")),
@@ -70,17 +70,14 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 /// Finds the word that was probably meant: one that begins or ends with what was written, or else the
 /// one that is the fewest typing mistakes away, at most one in three letters.
-pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let is_part = |known: &&str| word.len() >= 3 && (known.starts_with(word) || known.ends_with(word));
-    let mut whole = known.clone().filter(is_part);
+pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let is_part = |known: &str| word.len() >= 3 && (known.starts_with(word) || known.ends_with(word));
+    let mut whole = known.iter().filter(|known| is_part(known));
     if let (Some(only), None) = (whole.next(), whole.next()) {
         return Some(only);
     }
-    known
-        .map(|known| (distance(word, known), known))
-        .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
+    let close = known.iter().filter(|known| distance(word, known) <= known.len().max(3) / 3);
+    close.min_by_key(|known| distance(word, known)).copied()
 }
 
 /// Counts the letters to insert, remove, replace or swap with their neighbour.

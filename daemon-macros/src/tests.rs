@@ -80,7 +80,7 @@ fn a_word_is_corrected_only_if_it_is_close() {
         ("cwd", None),
         ("", None),
     ] {
-        assert_eq!(closest(written, known.into_iter()), meant, "{written}");
+        assert_eq!(closest(written, &known), meant, "{written}");
     }
 }
 

@@ -274,7 +274,7 @@ fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
             name.span(),
             format!(
                 "{written:?} is no signal that stops a daemon; {}",
-                suggestion(&full, SIGNALS.iter().copied(), "signals"),
+                suggestion(&full, SIGNALS, "signals"),
             ),
         ));
     }
@@ -287,10 +287,10 @@ fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
 fn choice(of: &str, choices: &[(&str, &str)], word: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
     let written = word.value();
     let Some((_, variant)) = choices.iter().find(|(choice, _)| *choice == written) else {
-        let words = choices.iter().map(|(choice, _)| *choice);
+        let words: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
         return Err(Error::new(
             word.span(),
-            format!("{written:?} is no choice here; {}", suggestion(&written, words, "choices")),
+            format!("{written:?} is no choice here; {}", suggestion(&written, &words, "choices")),
         ));
     };
     let site = Span::mixed_site();
