@@ -2,7 +2,6 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::buffer::{Cursor, TokenBuffer};
 use syn::{Error, Result};
 
 use crate::args::{Attribute, is_arrow_shaft};
@@ -110,23 +109,22 @@ impl Item {
     /// # Errors
     /// Says what is there instead.
     pub(crate) fn parse(attribute: Attribute, item: &TokenStream) -> Result<Self> {
-        let tokens = TokenBuffer::new2(transparent(item.clone()).into_iter().collect());
-        let (attrs, rest) = Attr::parse_all(tokens.begin());
+        let tokens = transparent(item.clone());
+        let (attrs, rest) = Attr::parse_all(&tokens);
         let (visibility, rest) = parse_visibility(rest);
         let (qualifiers, rest) = parse_qualifiers(rest);
 
         let not_a_fn = || not_a_fn(attribute, rest);
-        let (fn_token, rest) = rest.ident().filter(|(ident, _)| ident == "fn").ok_or_else(not_a_fn)?;
-        let (name, rest) = rest.ident().ok_or_else(not_a_fn)?;
-        let (generics, rest) = split(rest, |rest| rest.group(Delimiter::Parenthesis).is_some());
+        let (fn_token, rest) = ident(rest).filter(|(ident, _)| ident == "fn").ok_or_else(not_a_fn)?;
+        let (name, rest) = ident(rest).ok_or_else(not_a_fn)?;
+        let (generics, rest) = split(rest, |next| is_group(next, Delimiter::Parenthesis));
         let (parentheses, rest) = group(rest).ok_or_else(not_a_fn)?;
-        let (output, rest) = split(rest, |rest| {
-            rest.ident().is_some_and(|(ident, _)| ident == "where") || ends_signature(rest)
-        });
+        let is_where = |next: &TokenTree| matches!(next, TokenTree::Ident(ident) if ident == "where");
+        let (output, rest) = split(rest, |next| is_where(next) || ends_signature(next));
         let (where_clause, rest) = split(rest, ends_signature);
         let body = match group(rest) {
             Some((body, _)) => Some(body),
-            None if rest.eof() => None,
+            None if rest.is_empty() => None,
             None => {
                 let message = format!("{attribute} needs a fn with a body; put it on a free fn");
                 return Err(Error::new(name.span(), message));
@@ -325,9 +323,9 @@ impl Item {
 }
 
 impl Attr {
-    fn parse_all(mut rest: Cursor) -> (Vec<Self>, Cursor) {
+    fn parse_all(mut rest: &[TokenTree]) -> (Vec<Self>, &[TokenTree]) {
         let mut attrs = Vec::new();
-        while let Some((hash, after)) = rest.punct().filter(|(hash, _)| hash.as_char() == '#') {
+        while let Some((hash, after)) = rest.split_first().filter(|(hash, _)| is_punct(hash, '#')) {
             let Some((brackets, after)) = group(after) else {
                 break;
             };
@@ -405,12 +403,10 @@ impl Param {
     }
 
     fn parse(tokens: &[TokenTree]) -> Self {
-        let whole = TokenBuffer::new2(tokens.iter().cloned().collect());
-        let (attrs, rest) = Attr::parse_all(whole.begin());
-        let rest: Vec<TokenTree> = rest.token_stream().into_iter().collect();
-        let (pattern, ty) = match find_colon(&rest) {
+        let (attrs, rest) = Attr::parse_all(tokens);
+        let (pattern, ty) = match find_colon(rest) {
             Some(colon) => (&rest[..colon], &rest[colon + 1..]),
-            None => (rest.as_slice(), [].as_slice()),
+            None => (rest, [].as_slice()),
         };
         let pattern = transparent(pattern.iter().cloned());
         Param {
@@ -523,8 +519,8 @@ fn find_outside_angles(tokens: &[TokenTree], wanted: impl Fn(&TokenTree) -> bool
 }
 
 /// Reads `pub`, `pub(…)` or nothing.
-fn parse_visibility(rest: Cursor) -> (TokenStream, Cursor) {
-    match rest.ident() {
+fn parse_visibility(rest: &[TokenTree]) -> (TokenStream, &[TokenTree]) {
+    match ident(rest) {
         Some((public, after)) if public == "pub" => match group(after) {
             Some((group, after)) if group.delimiter() == Delimiter::Parenthesis => {
                 (quote!(#public #group), after)
@@ -536,12 +532,12 @@ fn parse_visibility(rest: Cursor) -> (TokenStream, Cursor) {
 }
 
 /// Reads `const async unsafe extern "C"`, if `fn` comes after it.
-fn parse_qualifiers(begin: Cursor) -> (Vec<Ident>, Cursor) {
+fn parse_qualifiers(begin: &[TokenTree]) -> (Vec<Ident>, &[TokenTree]) {
     const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
     let mut qualifiers = Vec::new();
     let mut rest = begin;
-    while let Some((token, after)) = rest.token_tree() {
-        match &token {
+    while let Some((token, after)) = rest.split_first() {
+        match token {
             TokenTree::Ident(ident) if ident == "fn" => return (qualifiers, rest),
             TokenTree::Ident(ident) if QUALIFIERS.iter().any(|known| ident == known) => {
                 qualifiers.push(ident.clone());
@@ -555,37 +551,36 @@ fn parse_qualifiers(begin: Cursor) -> (Vec<Ident>, Cursor) {
 }
 
 /// Takes tokens until one, outside of angle brackets, begins what comes next.
-fn split<'a>(mut rest: Cursor<'a>, ends: impl Fn(Cursor<'a>) -> bool) -> (TokenStream, Cursor<'a>) {
-    let mut taken: Vec<TokenTree> = Vec::new();
-    let mut depth = 0_usize;
-    while let Some((token, after)) = rest.token_tree() {
-        if depth == 0 && ends(rest) {
-            break;
-        }
-        if is_punct(&token, '<') {
-            depth += 1;
-        } else if is_punct(&token, '>') && !taken.last().is_some_and(is_arrow_shaft) {
-            depth = depth.saturating_sub(1);
-        }
-        taken.push(token);
-        rest = after;
+fn split(rest: &[TokenTree], ends: impl Fn(&TokenTree) -> bool) -> (TokenStream, &[TokenTree]) {
+    let end = find_outside_angles(rest, ends).unwrap_or(rest.len());
+    let (taken, rest) = rest.split_at(end);
+    (taken.iter().cloned().collect(), rest)
+}
+
+fn ends_signature(next: &TokenTree) -> bool {
+    is_group(next, Delimiter::Brace) || is_punct(next, ';')
+}
+
+fn is_group(token: &TokenTree, delimiter: Delimiter) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
+}
+
+fn ident(rest: &[TokenTree]) -> Option<(Ident, &[TokenTree])> {
+    match rest.split_first() {
+        Some((TokenTree::Ident(ident), after)) => Some((ident.clone(), after)),
+        _ => None,
     }
-    (taken.into_iter().collect(), rest)
 }
 
-fn ends_signature(rest: Cursor) -> bool {
-    rest.group(Delimiter::Brace).is_some() || rest.punct().is_some_and(|(punct, _)| punct.as_char() == ';')
-}
-
-fn group(rest: Cursor) -> Option<(Group, Cursor)> {
-    match rest.token_tree() {
-        Some((TokenTree::Group(group), after)) => Some((group, after)),
+fn group(rest: &[TokenTree]) -> Option<(Group, &[TokenTree])> {
+    match rest.split_first() {
+        Some((TokenTree::Group(group), after)) => Some((group.clone(), after)),
         _ => None,
     }
 }
 
 /// Says what the attribute was put on, at its keyword.
-fn not_a_fn(attribute: Attribute, rest: Cursor) -> Error {
+fn not_a_fn(attribute: Attribute, rest: &[TokenTree]) -> Error {
     const ITEMS: &[(&str, &str)] = &[
         ("struct", "a struct"),
         ("enum", "an enum"),
@@ -603,17 +598,15 @@ fn not_a_fn(attribute: Attribute, rest: Cursor) -> Error {
         ("|", "a closure"),
         ("move", "a closure"),
     ];
-    let mut found = rest;
-    if let Some((_, after)) = rest.ident().filter(|(first, _)| first == "unsafe") {
-        found = after;
-    }
-    let first = found.token_tree().map(|(first, _)| first.to_string());
+    let is_unsafe = |token: &&TokenTree| matches!(token, TokenTree::Ident(ident) if ident == "unsafe");
+    let found = rest.iter().find(|token| !is_unsafe(token));
+    let first = found.map(TokenTree::to_string);
     let what = ITEMS
         .iter()
         .find(|(item, _)| first.as_deref() == Some(*item))
         .map_or("something else", |(_, what)| *what);
     Error::new(
-        found.span(),
+        found.map_or_else(Span::call_site, TokenTree::span),
         format!("{attribute} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"),
     )
 }
