@@ -19,6 +19,6 @@ pub mod guide;
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
-    Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError, Once,
-    Outcome, Repeating, Result, Signal, report,
+    Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
+    Once, Outcome, Repeating, Result, Signal, report,
 };

@@ -108,7 +108,8 @@ mod sealed {
 /// ```
 /// use daemonic::{Action, IntoAction};
 ///
-/// assert_eq!(Some("stop").into_action()?, Action::Stop);
+/// let arguments = vec!["example".to_owned(), "stop".to_owned()];
+/// assert_eq!(arguments.get(1).into_action()?, Action::Stop);
 /// assert!(None::<String>.into_action().unwrap_err().is_usage());
 /// # Ok::<_, daemonic::Error>(())
 /// ```
@@ -125,6 +126,7 @@ pub trait IntoAction: sealed::Sealed {
 macro_rules! into_action {
     ($($from:ty: $this:ident => $read:expr;)*) => {$(
         impl sealed::Sealed for $from {}
+        #[diagnostic::do_not_recommend]
         impl IntoAction for $from {
             fn into_action(self) -> Result<Action> {
                 let $this = self;
@@ -138,8 +140,10 @@ into_action! {
     Action: action => Ok(action);
     &str: text => text.parse();
     String: text => text.parse();
+    &String: text => text.parse();
     &OsStr: text => text.to_str().ok_or_else(|| unknown(&text.to_string_lossy()))?.parse();
     OsString: text => text.as_os_str().into_action();
+    &OsString: text => text.as_os_str().into_action();
 }
 
 impl<A: IntoAction> sealed::Sealed for Option<A> {}

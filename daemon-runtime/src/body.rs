@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use self::sealed::{IntoEnding, Live};
+use self::sealed::IntoEnding;
 use crate::context::Context;
+use crate::error::Error;
 
 /// Marks a [`Daemon`](crate::Daemon) whose body is called once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +25,31 @@ pub struct Once;
     note = "a body is a function or closure without parameters, or with one `&daemonic::Context`",
     note = "one that repeats is called again and again, so it can't move out of what it has captured"
 )]
-pub trait Body<M, K>: Live<M, K> {}
-impl<B: Live<M, K>, M, K> Body<M, K> for B {}
+pub trait Body<M, K> {
+    /// What it returns.
+    type Output;
+
+    /// Whether it hears of a stop and can end by itself.
+    #[doc(hidden)]
+    const GRACEFUL: bool;
+
+    /// Whether it gets to see the [`Context`].
+    #[doc(hidden)]
+    const WITH_CONTEXT: bool;
+
+    /// Refuses what the mode's own keys can't be.
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc, reason = "it is hidden")]
+    fn check(_: &M) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Calls it as often as the mode says. Nobody else can name what this returns, so the trait is sealed.
+    #[doc(hidden)]
+    fn live(self, mode: &M, name: &str, context: &Context) -> Ending
+    where
+        Self::Output: IntoEnding;
+}
 
 /// Can be what a body returns: `()`, `!`, `ExitCode`, or a `Result` of these with a `Display` error.
 ///
@@ -49,24 +73,7 @@ impl BodyResult for ExitCode {}
 impl<T: BodyResult, E: Display> BodyResult for Result<T, E> {}
 
 pub(crate) mod sealed {
-    use super::{Context, Ending};
-    use crate::error::Result;
-
-    pub trait Live<M, K> {
-        /// What it returns.
-        type Output;
-        /// Whether it hears of a stop and can end by itself.
-        const GRACEFUL: bool;
-        /// Whether it gets to see the [`Context`].
-        const WITH_CONTEXT: bool;
-        /// Refuses what the mode's own keys can't be.
-        fn check(_: &M) -> Result<()> {
-            Ok(())
-        }
-        fn live(self, mode: &M, name: &str, context: &Context) -> Ending
-        where
-            Self::Output: IntoEnding;
-    }
+    use super::Ending;
 
     pub trait IntoEnding {
         fn into_ending(self) -> Ending;
@@ -122,7 +129,7 @@ impl Ending {
     }
 }
 
-impl<F: FnOnce() -> T, T> Live<Once, fn() -> T> for F {
+impl<F: FnOnce() -> T, T> Body<Once, fn() -> T> for F {
     type Output = T;
     const GRACEFUL: bool = false;
     const WITH_CONTEXT: bool = false;
@@ -135,7 +142,7 @@ impl<F: FnOnce() -> T, T> Live<Once, fn() -> T> for F {
     }
 }
 
-impl<F: FnOnce(&Context) -> T, T> Live<Once, fn(&Context) -> T> for F {
+impl<F: FnOnce(&Context) -> T, T> Body<Once, fn(&Context) -> T> for F {
     type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;

@@ -1,7 +1,6 @@
 //! The builder, and under it the whole story: what each action does, step by step.
 
 use std::env;
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use crate::action::{Action, IntoAction};
 use crate::body::{Body, BodyResult, Ending, Once};
 use crate::error::{Error, Result};
-use crate::identity::{self, LookUp, TakeOn};
+use crate::identity::{self, Account, LookUp, TakeOn};
 use crate::launch::{AwaitBody, Launch, Side, fork_daemon};
 use crate::outcome::{Answer, report};
 use crate::pidfile::{Held, Presence};
@@ -165,8 +164,8 @@ impl<M> Daemon<M> {
     ///
     /// Its group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are
     /// the user's. Pidfile and logs are opened before. Only root may use it.
-    pub fn user(mut self, user: impl Display) -> Self {
-        self.settings.keys.user = Some(user.to_string());
+    pub fn user(mut self, user: impl Account) -> Self {
+        self.settings.keys.user = Some(user.into_name());
         self.settings.keys.look_up = Some(identity::look_up);
         self
     }
@@ -174,8 +173,8 @@ impl<M> Daemon<M> {
     /// Sets the group that the daemon runs as, by name or number.
     ///
     /// Without [`user`](Daemon::user) it has no supplementary groups. Only root may use it.
-    pub fn group(mut self, group: impl Display) -> Self {
-        self.settings.keys.group = Some(group.to_string());
+    pub fn group(mut self, group: impl Account) -> Self {
+        self.settings.keys.group = Some(group.into_name());
         self.settings.keys.look_up = Some(identity::look_up);
         self
     }

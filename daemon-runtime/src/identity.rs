@@ -11,6 +11,44 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid};
 use crate::error::{Error, Result};
 use crate::sys::{Sys, give_up_keeping_capabilities, has_capabilities};
 
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Can name a user or a group: text, or a number.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::Daemon;
+///
+/// let by_name = Daemon::new("example").user("nobody").group("nogroup");
+/// let by_number = Daemon::new("example").user(65534).group(65534);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no user or group",
+    note = "give the name as a string, or the number as a `u32`"
+)]
+pub trait Account: sealed::Sealed {
+    /// Writes the name, or the number in digits.
+    #[doc(hidden)]
+    fn into_name(self) -> String;
+}
+
+macro_rules! accounts {
+    ($($named:ty)*) => {$(
+        impl sealed::Sealed for $named {}
+        #[diagnostic::do_not_recommend]
+        impl Account for $named {
+            fn into_name(self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+accounts! { &str String &String u32 &u32 }
+
 /// Looks a user and a group up, each a name or a number, and gives the step by which the daemon becomes them.
 pub(crate) type LookUp = fn(user: Option<&str>, group: Option<&str>) -> Result<TakeOn>;
 
@@ -93,7 +131,7 @@ impl Identity {
 }
 
 /// A user by name or number; a number needs no entry in the user database.
-struct Account {
+struct FoundUser {
     uid: Uid,
     entry: Option<Entry>,
 }
@@ -103,7 +141,7 @@ struct Entry {
     gid: Gid,
 }
 
-fn find_user(name: &str) -> Result<Account> {
+fn find_user(name: &str) -> Result<FoundUser> {
     let number = number(name).map(Uid::from_raw);
     let found = match User::from_name(name) {
         Ok(None) => number.map_or(Ok(None), User::from_uid),
@@ -115,8 +153,8 @@ fn find_user(name: &str) -> Result<Account> {
         Some(Entry { name, gid: user.gid })
     };
     match (found, number) {
-        (Some(user), _) => Ok(Account { uid: user.uid, entry: entry(&user) }),
-        (None, Some(uid)) => Ok(Account { uid, entry: None }),
+        (Some(user), _) => Ok(FoundUser { uid: user.uid, entry: entry(&user) }),
+        (None, Some(uid)) => Ok(FoundUser { uid, entry: None }),
         (None, None) => {
             Err(Error::failed(format_args!("there is no user {name}; give `user` one that exists")))
         }

@@ -34,6 +34,7 @@ pub use body::{Body, BodyResult, Once};
 pub use context::{Context, Event};
 pub use daemon::Daemon;
 pub use error::{Error, Result};
+pub use identity::Account;
 pub use outcome::{Answer, Outcome, report};
 pub use repeat::{Missed, OnError, Repeating};
 pub use signals::Signal;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::body::Ending;
-use crate::body::sealed::{IntoEnding, Live};
+use crate::body::sealed::IntoEnding;
+use crate::body::{Body, Ending};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::word::now;
@@ -41,7 +41,7 @@ pub enum OnError {
     Continue,
 }
 
-impl<F: FnMut() -> T, T> Live<Repeating, fn() -> T> for F {
+impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = false;
@@ -58,7 +58,7 @@ impl<F: FnMut() -> T, T> Live<Repeating, fn() -> T> for F {
     }
 }
 
-impl<F: FnMut(&Context) -> T, T> Live<Repeating, fn(&Context) -> T> for F {
+impl<F: FnMut(&Context) -> T, T> Body<Repeating, fn(&Context) -> T> for F {
     type Output = T;
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;

@@ -33,6 +33,12 @@ fn exit_code(mut path: PathBuf) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[daemon(name = name, user = user, group = 65_534)]
+fn named(mut name: String, user: u32, flags: [bool; 4]) {
+    name.push('!');
+    println!("{name} {user} {flags:?}");
+}
+
 #[daemon(crate = facade::renamed, stop_signal = "QUIT")]
 #[deprecated = "for a test"]
 fn renamed(_context: &Context) -> io::Result<()> {
@@ -75,6 +81,7 @@ fn main() {
     drop(endless("no action", 3));
     drop(endless_with_context("no action"));
     drop(exit_code("no action", PathBuf::from("/tmp/example.pid")));
+    drop(named(std::env::args().collect::<Vec<_>>().get(1), String::new(), 3, [true; 4]));
     #[expect(deprecated, reason = "for a test")]
     drop(renamed("no action"));
     drop(lent("no action", String::new(), &mut Vec::new(), "text"));
