@@ -5,7 +5,7 @@ use std::fmt;
 use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 
-use crate::diag::{Mistakes, suggestion};
+use crate::diag::{Mistakes, closest, suggestion};
 use crate::value::{self, Kind, is_punct};
 
 /// Which of the two attributes is being expanded.
@@ -64,12 +64,19 @@ const KEYS: &[(&str, Kind, Scope)] = &[
 const ELSEWHERE: &[(&str, &str)] = &[
     ("count", "times"),
     ("cwd", "working_directory"),
+    ("dir", "working_directory"),
     ("gid", "group"),
     ("interval", "every"),
     ("log", "stdout"),
+    ("log_file", "stdout"),
+    ("logfile", "stdout"),
+    ("minutes", "every"),
     ("period", "every"),
     ("root", "chroot"),
+    ("runs", "times"),
+    ("seconds", "every"),
     ("uid", "user"),
+    ("workdir", "working_directory"),
 ];
 
 /// The arguments, checked, in the order in which the builder wants them.
@@ -108,7 +115,10 @@ impl Args {
         site: Span,
         mistakes: &mut Mistakes,
     ) -> Self {
+        let before = mistakes.count();
         let pairs = read(attribute, args, mistakes);
+        // What couldn't be read may be what would be missing.
+        let site = (mistakes.count() == before).then_some(site);
         let pairs = look_up(attribute, pairs, site, mistakes);
 
         let krate = pairs
@@ -181,6 +191,12 @@ fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec
                 mistakes.at(semicolon.span(), "expected `,` instead of `;`");
                 next
             }
+            [unit, ..] if value::is_duration_in_two(written, unit) => {
+                let number = pairs.pop().and_then(|pair| pair.value.into_iter().next());
+                let number = number.map_or_else(String::new, |number| number.to_string());
+                mistakes.at(unit.span(), format!("a duration needs quotes; write \"{number}{unit}\""));
+                after_comma(next)
+            }
             [stray, ..] => {
                 mistakes.at(stray.span(), format!("expected `,` before `{stray}`"));
                 if begins_pair(next) { next } else { after_comma(next) }
@@ -192,15 +208,29 @@ fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec
 }
 
 /// Looks the keys up, and leaves out those that can't stand here.
-fn look_up(attribute: Attribute, pairs: Vec<Pair>, site: Span, mistakes: &mut Mistakes) -> Vec<Known> {
+fn look_up(
+    attribute: Attribute,
+    pairs: Vec<Pair>,
+    site: Option<Span>,
+    mistakes: &mut Mistakes,
+) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
+    // Those that are there, or were meant to be.
     let mut seen: Vec<String> = Vec::new();
     for Pair { key, value } in pairs {
         let name = key.to_string();
         let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
             let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name);
-            let meant = suggestion(here.map_or(&name, |(_, here)| here), &keys_of(attribute), "keys");
-            mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {meant}"));
+            let name = here.map_or(name.as_str(), |(_, here)| here);
+            let meant = closest(name, &keys_of(Attribute::RepeatDaemon));
+            let repair = match meant {
+                Some(meant) if !keys_of(attribute).contains(&meant) => {
+                    format!("`{meant}` is a key of #[repeat_daemon]")
+                }
+                _ => suggestion(name, &keys_of(attribute), "keys"),
+            };
+            mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {repair}"));
+            seen.extend(meant.filter(|meant| *meant == "every").map(Into::into));
             continue;
         };
         let mistake = if *scope == Scope::Repeat && attribute == Attribute::Daemon {
@@ -220,7 +250,8 @@ fn look_up(attribute: Attribute, pairs: Vec<Pair>, site: Span, mistakes: &mut Mi
         mistakes.at(key.span(), mistake);
         seen.push(name);
     }
-    if attribute == Attribute::RepeatDaemon && !seen.iter().any(|key| key == "every") {
+    let is_missing = attribute == Attribute::RepeatDaemon && !seen.iter().any(|key| key == "every");
+    if let Some(site) = site.filter(|_| is_missing) {
         mistakes.at(
             site,
             "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",

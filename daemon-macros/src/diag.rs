@@ -35,7 +35,11 @@ impl Mistakes {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.count() == 0
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().flatten().count()
     }
 
     /// Renders one `compile_error!` for each mistake.
@@ -68,10 +72,13 @@ fn list(words: &[&str]) -> String {
     }
 }
 
-/// Finds the word that was probably meant: one that begins or ends with what was written, or else the
-/// one that is the fewest typing mistakes away, at most one in three letters.
+/// Finds the word that was probably meant: one that begins or ends with what was written, or that something was put
+/// behind, or else the one that is the fewest typing mistakes away, at most one in three letters.
 pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let is_part = |known: &str| word.len() >= 3 && (known.starts_with(word) || known.ends_with(word));
+    let is_part = |known: &str| {
+        let is_whole = word.strip_prefix(known).is_some_and(|rest| rest.starts_with('_'));
+        is_whole || word.len() >= 3 && (known.starts_with(word) || known.ends_with(word))
+    };
     let mut whole = known.iter().filter(|known| is_part(known));
     if let (Some(only), None) = (whole.next(), whole.next()) {
         return Some(only);

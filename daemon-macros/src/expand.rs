@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use crate::args::{Arg, Args, Attribute, delimit};
 use crate::diag::Mistakes;
 use crate::item::{Item, Param, Role};
-use crate::value::{Kind, is_punct, transparent};
+use crate::value::{Kind, is_punct, string, transparent};
 
 /// Expands one of the two attributes.
 pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -39,6 +39,7 @@ pub(crate) fn expand_noting(
             "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
         );
     }
+    check_placeholders(&args, &parsed, mistakes);
     let expansion = Expansion { args: &args, item: &parsed };
     if mistakes.is_empty() && !parsed.is_half_typed() {
         expansion.render()
@@ -46,6 +47,21 @@ pub(crate) fn expand_noting(
         let errors = mistakes.render();
         let fallback = expansion.fallback();
         quote!(#errors #fallback)
+    }
+}
+
+/// Notes texts that look as if a parameter were to be filled in.
+fn check_placeholders(args: &Args, item: &Item, mistakes: &mut Mistakes) {
+    for arg in args.plain.iter().filter(|arg| matches!(arg.kind, Kind::Name | Kind::Path | Kind::Account)) {
+        let Some(literal) = string(&arg.value) else { continue };
+        let text = literal.value();
+        let mut names = item.params.iter().filter_map(|param| param.name.as_ref());
+        if let Some(name) = names.find(|name| text.contains(&format!("{{{name}}}"))) {
+            mistakes.at(
+                literal.span(),
+                format!("`{{{name}}}` isn't filled in here; write `{} = format!({text:?})`", arg.key),
+            );
+        }
     }
 }
 
@@ -107,7 +123,7 @@ impl Expansion<'_> {
         } else {
             item.inner(&self.inner_name())
         };
-        let can_use_all = names.len() == params.clone().count();
+        let can_use_all = names.len() == params.clone().count() && !item.has_untyped();
         let values = if item.is_main() && !names.is_empty() || !can_use_all {
             TokenStream::new()
         } else {
@@ -169,9 +185,12 @@ impl Expansion<'_> {
     /// Allows what clippy would say about the action and the outcome, which the user hasn't written.
     fn lints(&self) -> impl Iterator<Item = TokenStream> {
         const MANY: usize = 7;
-        let has_many = self.item.params.len() == MANY && self.item.context().is_none();
+        const MANY_BOOLS: usize = 4;
+        let passed = || self.item.params.iter().filter(|param| param.is_passed());
+        let bools = passed().filter(|param| param.ty.to_string() == "bool").count();
         let lints = [
-            (has_many, "too_many_arguments", "one of them is the action"),
+            (passed().count() >= MANY, "too_many_arguments", "one of them is the action"),
+            (bools >= MANY_BOOLS, "fn_params_excessive_bools", "they are those of the fn inside"),
             (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
         ];
         let site = self.site();
@@ -190,7 +209,7 @@ impl Expansion<'_> {
         name.set_span(site);
         let plain = self.args.plain.iter().map(|arg| {
             let value = match arg.kind {
-                Kind::Path | Kind::Account => self.lend(&arg.value),
+                Kind::Path | Kind::Account | Kind::Name => self.lend(&arg.value),
                 _ => arg.value.clone(),
             };
             arg.with(&value)

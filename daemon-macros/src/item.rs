@@ -180,6 +180,12 @@ impl Item {
             };
             mistakes.over(&attr.tokens, message);
         }
+        for attr in self.inner_attrs.iter().filter(|attr| matches!(attr.name().as_str(), "test" | "bench")) {
+            mistakes.over(
+                &attr.tokens,
+                "a daemon can't be a test; write a fn of its own for that, which runs the program",
+            );
+        }
     }
 
     fn check_qualifiers(&self, attribute: Attribute, mistakes: &mut Mistakes) {
@@ -286,7 +292,11 @@ impl Item {
 
     /// Tells whether a type or the body is missing, which has been reported by whoever has read the fn.
     pub(crate) fn is_half_typed(&self) -> bool {
-        self.body.is_none() || self.params.iter().any(|param| param.role == Role::Untyped)
+        self.body.is_none() || self.has_untyped()
+    }
+
+    pub(crate) fn has_untyped(&self) -> bool {
+        self.params.iter().any(|param| param.role == Role::Untyped)
     }
 
     pub(crate) fn context(&self) -> Option<&Param> {
@@ -298,10 +308,10 @@ impl Item {
         transparent(self.output.clone()).get(2).map(TokenTree::span)
     }
 
-    /// Tells whether the return type has a name that says that a body may return it.
+    /// Tells whether the return type says by its name that a body may return it.
     pub(crate) fn returns_as_usual(&self) -> bool {
-        let output = self.output.to_string();
-        output.is_empty() || ["()", "!", "ExitCode", "Result"].iter().any(|usual| output.contains(usual))
+        let output = transparent(self.output.clone());
+        output.is_empty() || is_usual_return(&output[2..])
     }
 
     /// Tells whether the fn says that it never returns.
@@ -395,7 +405,13 @@ impl Param {
         let mut params = Vec::new();
         let mut rest = tokens.as_slice();
         while !rest.is_empty() {
-            let end = find_outside_angles(rest, |token| is_punct(token, ',')).unwrap_or(rest.len());
+            let is_comma = |token: &TokenTree| is_punct(token, ',');
+            let end = match find_outside_angles(rest, is_comma) {
+                Some(end) => end,
+                // The angle bracket that has been opened is still to be closed.
+                None if is_unfinished(rest) => rest.iter().position(is_comma).unwrap_or(rest.len()),
+                None => rest.len(),
+            };
             params.push(Param::parse(&rest[..end]));
             rest = rest.get(end + 1..).unwrap_or_default();
         }
@@ -453,7 +469,7 @@ fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
         return Role::Variadic;
     }
     match ty {
-        [] => Role::Untyped,
+        ty if is_unfinished(ty) => Role::Untyped,
         [ampersand, referent @ ..] if is_punct(ampersand, '&') => match without_lifetime(referent) {
             [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
                 Role::MutContext
@@ -470,6 +486,22 @@ fn without_lifetime(ty: &[TokenTree]) -> &[TokenTree] {
     match ty {
         [quote, TokenTree::Ident(_), rest @ ..] if is_punct(quote, '\'') => rest,
         ty => ty,
+    }
+}
+
+/// Tells `()`, `!`, `ExitCode`, and a `Result` of these.
+fn is_usual_return(ty: &[TokenTree]) -> bool {
+    let end = ty.iter().position(|token| is_punct(token, '<')).unwrap_or(ty.len());
+    let (path, generics) = ty.split_at(end);
+    match (path.last(), generics) {
+        (Some(TokenTree::Group(unit)), []) => unit.stream().is_empty(),
+        (Some(TokenTree::Punct(never)), []) => never.as_char() == '!',
+        (Some(TokenTree::Ident(name)), []) => name == "ExitCode" || name == "Result",
+        (Some(TokenTree::Ident(name)), [_, of @ ..]) if name == "Result" => {
+            let ends = |token: &TokenTree| is_punct(token, ',') || is_punct(token, '>');
+            is_usual_return(&of[..of.iter().position(ends).unwrap_or(of.len())])
+        }
+        _ => false,
     }
 }
 
@@ -494,6 +526,18 @@ fn find_colon(tokens: &[TokenTree]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Tells a type of which there is nothing yet, or only a beginning: `&`, `dyn`, `a::`, `Vec<`.
+fn is_unfinished(ty: &[TokenTree]) -> bool {
+    let begins = |last: &TokenTree| match last {
+        TokenTree::Ident(last) => ["dyn", "mut", "const", "impl"].iter().any(|keyword| last == keyword),
+        TokenTree::Punct(last) => "&*:+,<".contains(last.as_char()),
+        _ => false,
+    };
+    let count = |angle| ty.iter().filter(|token| is_punct(token, angle)).count();
+    let arrows = ty.windows(2).filter(|pair| is_arrow_shaft(&pair[0]) && is_punct(&pair[1], '>')).count();
+    ty.last().is_none_or(begins) || count('<') + arrows > count('>')
 }
 
 /// Finds `impl` anywhere in a type.

@@ -254,6 +254,30 @@ fn what_an_editor_tells_about_a_name_is_about_that_name() {
     }
 }
 
+/// The action makes one argument more, and whatever else clippy has to say it has said of the fn inside.
+#[test]
+fn clippy_complains_once() {
+    let (many, bools) = ("too_many_arguments", "fn_params_excessive_bools");
+    for (params, silenced) in [
+        ("a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, context: &Context", vec![]),
+        ("a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8", vec![many]),
+        ("a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8", vec![many]),
+        ("a: bool, b: bool, c: bool", vec![]),
+        ("a: bool, b: bool, c: bool, d: bool", vec![bools]),
+    ] {
+        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({params}) {{}}")).to_string();
+        let found: Vec<_> = [many, bools].into_iter().filter(|lint| expanded.contains(lint)).collect();
+        assert_eq!(found, silenced, "{params}");
+    }
+}
+
+#[test]
+fn a_text_that_the_body_needs_too_is_lent() {
+    let args = "name = name, pidfile = path, user = user";
+    let expanded = expansion(Attribute::Daemon, args, "fn f(name: String, path: PathBuf, user: String) {}");
+    assert_contains(&expanded, ".name(&name).pidfile(&path).user(&user)");
+}
+
 #[test]
 fn what_is_not_a_fn_is_left_alone() {
     for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {

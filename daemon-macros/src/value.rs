@@ -63,9 +63,15 @@ impl Kind {
             (Kind::Signal, Some(Lit::Str(name))) => signal(&name, krate).map(Some),
             (Kind::Missed, Some(Lit::Str(word))) => choice("Missed", MISSED, &word, krate).map(Some),
             (Kind::OnError, Some(Lit::Str(word))) => choice("OnError", ON_ERROR, &word, krate).map(Some),
-            (Kind::Umask | Kind::Count, _) if is_negative(value) => {
+            (Kind::Umask | Kind::Count | Kind::Account | Kind::Duration | Kind::Period, _)
+                if is_negative(value) =>
+            {
                 Err(Error::new_spanned(value.iter().cloned().collect::<TokenStream>(), self.not_negative()))
             }
+            (Kind::OnError, None) if is_keyword(value, "continue") => Err(Error::new(
+                value[0].span(),
+                "`continue` is a keyword of Rust; write \"continue\", in quotes",
+            )),
             _ => Ok(None),
         }?;
         Ok(checked.unwrap_or_else(|| value.iter().cloned().collect()))
@@ -94,6 +100,10 @@ impl Kind {
             Kind::Count => {
                 "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
+            Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
+            Kind::Duration | Kind::Period => {
+                "a duration can't be negative, and needs quotes; write for example \"5s\""
+            }
             _ => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
         }
     }
@@ -114,10 +124,14 @@ fn check_name(name: &LitStr) -> Result<()> {
 }
 
 fn check_path(path: &LitStr) -> Result<()> {
-    if path.value().starts_with("~/") {
+    let text = path.value();
+    if text == "~" || text.starts_with("~/") || text.starts_with('$') {
+        let unknown = text.split('/').next().unwrap_or_default();
         return Err(Error::new(
             path.span(),
-            "only a shell knows what `~` is; write the whole path, or an expression that asks the environment for `HOME`",
+            format!(
+                "only a shell knows what `{unknown}` is; write the whole path, or an expression that asks the environment, as `std::env::var` does"
+            ),
         ));
     }
     check_text(path, "a path")
@@ -175,7 +189,7 @@ fn check_quoted(literal: &Lit) -> Result<()> {
     let (Lit::Int(_) | Lit::Float(_)) = literal else {
         return Ok(());
     };
-    let written = literal.to_token_stream().to_string();
+    let written = literal.to_token_stream().to_string().replace('_', "");
     match humantime::parse_duration(&written) {
         Ok(_) if written.ends_with(char::is_alphabetic) => {
             Err(Error::new(literal.span(), format!("a duration needs quotes; write \"{written}\"")))
@@ -203,6 +217,12 @@ fn period(text: &LitStr) -> Result<TokenStream> {
 fn parse_duration(text: &LitStr) -> Result<Duration> {
     use humantime::DurationError::{Empty, InvalidCharacter, NumberExpected, NumberOverflow, UnknownUnit};
     let written = text.value();
+    if let Some(number) = months(&written) {
+        return Err(Error::new(
+            text.span(),
+            format!("`M` would be a month; write \"{number}m\" for minutes, or \"{number}months\""),
+        ));
+    }
     humantime::parse_duration(&written).map_err(|error| {
         let reason = match error {
             UnknownUnit { unit, value, .. } if unit.is_empty() => {
@@ -225,6 +245,15 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
             ),
         )
     })
+}
+
+/// Finds what is before a capital `M`, which is a month for `humantime`, and a minute for who writes it.
+fn months(text: &str) -> Option<&str> {
+    let (before, after) = text.split_once('M')?;
+    let number = before.trim_end().rsplit(' ').next()?;
+    let is_unit =
+        number.ends_with(|last: char| last.is_ascii_digit()) && !after.starts_with(char::is_alphabetic);
+    is_unit.then_some(number)
 }
 
 /// Prints a duration with the largest unit that holds it.
@@ -341,9 +370,33 @@ pub(crate) fn finished(key: &Ident, value: &[TokenTree]) -> Result<()> {
 /// Returns the literal, if a value is one and nothing else.
 fn literal(value: &[TokenTree]) -> Option<Lit> {
     match transparent(value.iter().cloned()).as_slice() {
-        [TokenTree::Literal(literal)] => Some(Lit::new(literal.clone())),
+        // A suffix on a string is for the compiler to refuse.
+        [TokenTree::Literal(literal)] => Some(Lit::new(literal.clone()))
+            .filter(|literal| !matches!(literal, Lit::Str(it) if !it.suffix().is_empty())),
         _ => None,
     }
+}
+
+/// Returns the string, if a value is one and nothing else.
+pub(crate) fn string(value: &TokenStream) -> Option<LitStr> {
+    match literal(&transparent(value.clone())) {
+        Some(Lit::Str(string)) => Some(string),
+        _ => None,
+    }
+}
+
+/// Tells `key = 5 s`: a number, and behind it a unit.
+pub(crate) fn is_duration_in_two(pair: &[TokenTree], unit: &TokenTree) -> bool {
+    match (pair, unit) {
+        ([TokenTree::Ident(_), _, TokenTree::Literal(number)], TokenTree::Ident(unit)) => {
+            humantime::parse_duration(&format!("{number}{unit}")).is_ok()
+        }
+        _ => false,
+    }
+}
+
+fn is_keyword(value: &[TokenTree], keyword: &str) -> bool {
+    matches!(value, [TokenTree::Ident(ident)] if ident == keyword)
 }
 
 /// Tells whether a value is `-` and a number.

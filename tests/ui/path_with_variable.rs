@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(pidfile = "$HOME/example.pid", stdout = "~")]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

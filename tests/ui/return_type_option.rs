@@ -1,0 +1,10 @@
+use daemonic::daemon;
+
+#[daemon]
+fn example() -> Option<()> {
+    None
+}
+
+fn main() {
+    let _ = example("start");
+}
