@@ -37,8 +37,11 @@ enum Scope {
     Repeat,
 }
 
+/// A key, what its value is, and where it may stand.
+type Row = (&'static str, Kind, Scope);
+
 /// Every key there is. Each but `crate` is a method of the builder, of the same name.
-const KEYS: &[(&str, Kind, Scope)] = &[
+const KEYS: &[Row] = &[
     ("name", Kind::Name, Scope::Any),
     ("pidfile", Kind::Path, Scope::Any),
     ("stdin", Kind::Path, Scope::Any),
@@ -175,6 +178,16 @@ fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec
     let mut rest = tokens.as_slice();
     let mut pairs = Vec::new();
     while !rest.is_empty() {
+        if let [hash, TokenTree::Group(_), next @ ..] = rest {
+            if is_punct(hash, '#') {
+                mistakes.at(
+                    hash.span(),
+                    "no attribute can stand here, nor a comment with `///`; write it with `//`",
+                );
+                rest = next;
+                continue;
+            }
+        }
         let (written, next) = split_value(rest);
         match written {
             [TokenTree::Ident(key), equals @ ..] if equals.is_empty() || begins_value(equals) => {
@@ -215,49 +228,66 @@ fn look_up(
     mistakes: &mut Mistakes,
 ) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
-    // Those that are there, or were meant to be.
-    let mut seen: Vec<String> = Vec::new();
+    let (mut seen, mut has_every) = (Vec::new(), false);
     for Pair { key, value } in pairs {
-        let name = key.to_string();
-        let Some((_, kind, scope)) = KEYS.iter().find(|(known, ..)| *known == name) else {
-            let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name);
-            let name = here.map_or(name.as_str(), |(_, here)| here);
-            let meant = closest(name, &keys_of(Attribute::RepeatDaemon));
-            let repair = match meant {
-                Some(meant) if !keys_of(attribute).contains(&meant) => {
-                    format!("`{meant}` is a key of #[repeat_daemon]")
-                }
-                _ => suggestion(name, &keys_of(attribute), "keys"),
-            };
-            mistakes.at(key.span(), format!("unknown key `{key}` for {attribute}; {repair}"));
-            seen.extend(meant.filter(|meant| *meant == "every").map(Into::into));
-            continue;
-        };
-        let mistake = if *scope == Scope::Repeat && attribute == Attribute::Daemon {
-            format!(
-                "the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"
-            )
-        } else if seen.contains(&name) {
-            format!("the key `{key}` is given twice; remove one of the two")
-        } else if value.is_empty() {
-            let example = kind.example();
-            format!("the key `{key}` has no value; write `{key} = {example}`")
+        let written = key.to_string();
+        let known_key = KEYS.iter().find(|(name, ..)| *name == written);
+        let (row, mistake) = if let Some(row @ (name, ..)) = known_key {
+            let mistake = misplaced(attribute, row, &value, seen.contains(name));
+            seen.push(*name);
+            (Some(row), mistake)
         } else {
-            known.push(Known { key, kind: *kind, scope: *scope, value });
-            seen.push(name);
-            continue;
+            let (row, mistake) = unknown(attribute, &written);
+            (row, Some(mistake))
         };
-        mistakes.at(key.span(), mistake);
-        seen.push(name);
+        has_every |= row.is_some_and(|(name, ..)| *name == "every");
+        let is_right = mistake.is_none();
+        if let Some(mistake) = mistake {
+            mistakes.at(key.span(), mistake);
+        }
+        if let Some((name, kind, scope)) = row {
+            // What can't stand here is kept for the fallback, where it uses what the user has imported for it.
+            if is_right || !matches!(value.as_slice(), [] | [TokenTree::Literal(_)]) {
+                known.push(Known { key: Ident::new(name, key.span()), kind: *kind, scope: *scope, value });
+            }
+        }
     }
-    let is_missing = attribute == Attribute::RepeatDaemon && !seen.iter().any(|key| key == "every");
-    if let Some(site) = site.filter(|_| is_missing) {
+    if let Some(site) = site.filter(|_| attribute == Attribute::RepeatDaemon && !has_every) {
         mistakes.at(
             site,
             "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
         );
     }
     known
+}
+
+/// Says why a key can't stand where it stands.
+fn misplaced(attribute: Attribute, row: &Row, value: &[TokenTree], is_again: bool) -> Option<String> {
+    let (key, kind, _) = row;
+    if !keys_of(attribute).contains(key) {
+        Some(format!(
+            "the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"
+        ))
+    } else if is_again {
+        Some(format!("the key `{key}` is given twice; remove one of the two"))
+    } else if value.is_empty() {
+        Some(format!("the key `{key}` has no value; write `{key} = {example}`", example = kind.example()))
+    } else {
+        None
+    }
+}
+
+/// Finds the key that was meant by one that there isn't, and says so.
+fn unknown(attribute: Attribute, written: &str) -> (Option<&'static Row>, String) {
+    let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == written);
+    let word = here.map_or(written, |(_, here)| here);
+    let meant = closest(word, &keys_of(Attribute::RepeatDaemon));
+    let repair = match meant.filter(|meant| !keys_of(attribute).contains(meant)) {
+        Some(elsewhere) => format!("`{elsewhere}` is a key of #[repeat_daemon]"),
+        None => suggestion(word, &keys_of(attribute), "keys"),
+    };
+    let row = KEYS.iter().find(|(name, ..)| Some(*name) == meant);
+    (row, format!("unknown key `{written}` for {attribute}; {repair}"))
 }
 
 /// Encloses tokens in delimiters of ours, located where the user's own are.

@@ -194,7 +194,11 @@ impl Expansion<'_> {
             (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
         ];
         let site = self.site();
-        let lints = lints.into_iter().filter(|(applies, ..)| *applies && !self.item.is_main());
+        // What the user says of a lint stands.
+        let is_said = |lint: &str| self.item.outer_attrs.iter().any(|attr| attr.names(lint));
+        let lints = lints
+            .into_iter()
+            .filter(move |(applies, lint, _)| *applies && !self.item.is_main() && !is_said(lint));
         lints.map(move |(_, lint, reason)| {
             let lint = Ident::new(lint, site);
             quote_spanned!(site=> #[allow(clippy::#lint, reason = #reason)])
@@ -214,9 +218,11 @@ impl Expansion<'_> {
             };
             arg.with(&value)
         });
-        let repeat = self.args.repeat.iter().filter(|_| self.args.repeats());
-        let repeat = repeat.map(|arg| arg.with(&arg.value));
-        quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #(#repeat)*)
+        let repeat = self.args.repeat.iter().map(|arg| arg.with(&arg.value));
+        // The other keys want one, which has been reported.
+        let is_missing = !self.args.repeat.is_empty() && !self.args.repeats();
+        let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));
+        quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #every #(#repeat)*)
     }
 
     /// Borrows a path that is nothing but one of the parameters, since the body needs it too.

@@ -357,6 +357,11 @@ impl Attr {
         matches!(self.name().as_str(), "daemon" | "repeat_daemon")
     }
 
+    /// Tells whether a word is anywhere in it.
+    pub(crate) fn names(&self, word: &str) -> bool {
+        self.tokens.to_string().contains(word)
+    }
+
     fn is_builtin(&self) -> bool {
         self.path.first().is_none_or(|first| BUILTIN.iter().any(|builtin| first == builtin))
     }
