@@ -232,6 +232,38 @@ fn the_watchdog_is_fed_by_a_wait() {
 }
 
 #[test]
+fn the_watchdog_is_fed_by_an_async_wait() {
+    for variant in ["multi_thread", "current_thread"] {
+        let service = Service::variant(variant);
+        let manager = Manager::of(&service);
+        let run = manager.run(&service, &[("WATCHDOG_USEC", "50000")]);
+        let mut news: Vec<_> = (0..6).map(|_| manager.hears()).collect();
+        let ready = news.iter().position(|news| news == "READY=1").expect("the body is ready");
+        news.remove(ready);
+        assert_eq!(news, ["WATCHDOG=1"; 5], "{variant}");
+        service.stop(run.process);
+    }
+}
+
+#[test]
+fn the_watchdog_starves_while_a_runtime_hangs() {
+    let service = Service::variant("hanging");
+    let go = service.path("go");
+    let service = service.key("go", go);
+    let manager = Manager::of(&service);
+    let run = manager.run(&service, &[("WATCHDOG_USEC", "50000")]);
+    assert_eq!([manager.hears(), manager.hears()], ["READY=1", "WATCHDOG=1"]);
+    service.log_with("hanging");
+    manager.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let more = manager.socket.recv(&mut [0; 100]);
+    assert!(more.is_err(), "it is fed by a thread that the runtime hasn't got to");
+    manager.socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    service.go();
+    assert_eq!(manager.hears(), "WATCHDOG=1", "once it goes on");
+    service.stop(run.process);
+}
+
+#[test]
 fn the_watchdog_is_fed_by_the_pause_of_a_repeating_body() {
     for form in ["repeat", "plain repeat"] {
         let service = Service::new("print tick").form(form).key("every", "3600000");

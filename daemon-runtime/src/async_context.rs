@@ -9,7 +9,8 @@ use std::thread;
 
 use tokio::sync::Notify;
 
-use crate::context::{Context, Event, Flag};
+use crate::context::{Context, Event, State};
+use crate::word::now;
 
 /// What wakes the async waiters of a flag.
 #[derive(Default)]
@@ -26,6 +27,24 @@ impl Context {
     /// # Panics
     ///
     /// Panics if the system refuses a thread, which the first wait of a daemon needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let mut stopped = false;
+    /// Daemon::new("worker").pidfile("/tmp/stopped-example.pid").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM for this process
+    ///     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    ///     runtime.block_on(context.stopped());
+    ///     stopped = true;
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert!(stopped);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn stopped(&self) {
         self.until(|| self.is_stopping().then_some(())).await;
@@ -38,22 +57,42 @@ impl Context {
     /// # Panics
     ///
     /// Panics if the system refuses a thread, which the first wait of a daemon needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, Event};
+    ///
+    /// let daemon = Daemon::new("worker").pidfile("/tmp/event-example.pid");
+    /// let mut event = None;
+    /// daemon.clone().run(|context: &Context| {
+    ///     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
+    ///     daemon.clone().reload().map_err(|error| error.to_string())?;
+    ///     event = Some(runtime.block_on(context.event()));
+    ///     Ok::<_, String>(())
+    /// })?;
+    /// assert_eq!(event, Some(Event::Reload));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn event(&self) -> Event {
         self.until(|| self.pending()).await
     }
 
     async fn until<T>(&self, wanted: impl Fn() -> Option<T>) -> T {
-        let flag = self.flag();
+        let state = self.state();
+        let State { flag, supervisor, .. } = state;
         flag.alarm.thread.get_or_init(|| {
             let (thread, seen) = (thread::Builder::new().name("daemonic".into()), flag.word());
-            thread.spawn(move || flag.ring(seen)).expect("the system has a thread for us");
+            thread.spawn(move || state.ring(seen)).expect("the system has a thread for us");
         });
-        self.is_back();
+        supervisor.back();
         loop {
             let mut woken = pin!(flag.alarm.waiters.notified());
             // Counts from here on, so what comes between the look and the wait isn't missed.
             woken.as_mut().enable();
+            // Here and not in the thread: it is the runtime's life that a watchdog wants to see.
+            supervisor.beat();
             match wanted() {
                 Some(found) => return found,
                 None => woken.await,
@@ -62,14 +101,17 @@ impl Context {
     }
 }
 
-impl Flag {
-    /// Wakes the waiters at every change of the word since it was `seen`, until there is nothing left to tell.
+impl State {
+    /// Wakes the waiters at every change of the flag since it was `seen`, and twice as often as a watchdog wants a sign
+    /// of life, until there is nothing left to tell.
     fn ring(&self, mut seen: u32) {
-        while !self.is_stopping() {
-            let changed = || Some(self.word()).filter(|word| *word != seen);
-            seen = self.sleep(None, changed).unwrap_or(seen);
-            self.alarm.waiters.notify_waiters();
+        let Self { flag, supervisor, .. } = self;
+        while !flag.is_stopping() {
+            let changed = || Some(flag.word()).filter(|word| *word != seen);
+            let pulse = supervisor.pulse().map(|pulse| now() + pulse / 2);
+            seen = flag.sleep(pulse, changed).unwrap_or(seen);
+            flag.alarm.waiters.notify_waiters();
         }
-        self.alarm.waiters.notify_waiters();
+        flag.alarm.waiters.notify_waiters();
     }
 }

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         "reactor" => reactor(action),
         "late" => late(action),
         "deaf" => deaf(action),
+        "hanging" => hanging(action),
         variant => panic!("no such variant: {variant}"),
     };
     daemonic::report(result)
@@ -222,6 +223,20 @@ async fn late(context: &Context) {
         clone.ready();
     });
     context.stopped().await;
+}
+
+/// Blocks its only thread, while a task waits, until the file `go` is there.
+#[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
+#[tokio::main(flavor = "current_thread")]
+async fn hanging(context: &Context) {
+    let clone = context.clone();
+    let waiter = tokio::spawn(async move { clone.stopped().await });
+    tokio::task::yield_now().await;
+    println!("hanging");
+    while !std::path::Path::new(&path("GO")).exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    waiter.await.expect("a task that ends");
 }
 
 /// Doesn't ask its context anything.
