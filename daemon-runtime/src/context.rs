@@ -43,6 +43,24 @@ pub struct Context {
 }
 
 /// Tells why a wait has ended.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::{Context, Daemon, Event};
+/// use std::time::Duration;
+///
+/// Daemon::new("clock").start(|context: &Context| {
+///     loop {
+///         match context.next_event(Duration::from_secs(60)) {
+///             Event::Stop => break,
+///             Event::Reload => println!("reading the configuration again"),
+///             _ => println!("a minute is over"),
+///         }
+///     }
+/// })?;
+/// # Ok::<_, daemonic::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event {
@@ -64,11 +82,44 @@ impl Context {
     ///
     /// Without anybody who waits, and the second time, it does nothing. If the launcher has gone
     /// meanwhile, by Ctrl-C for instance, nobody wants the daemon any more, and it ends here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Context, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("server").pidfile("/tmp/ready-example.pid").wait_ready(Duration::from_secs(30));
+    /// let outcome = daemon.run(|context: &Context| {
+    ///     let _listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     context.ready(); // from here on it can be connected to
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn ready(&self) {
         self.state.ready();
     }
 
     /// Tells whether the daemon shall stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let mut seen = (true, false);
+    /// Daemon::new("worker").pidfile("/tmp/is-stopping-example.pid").run(|context: &Context| {
+    ///     seen.0 = context.is_stopping();
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM for this process
+    ///     seen.1 = context.is_stopping();
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert_eq!(seen, (false, true));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         let stopping = self.state.flag.is_stopping();
@@ -81,6 +132,22 @@ impl Context {
     /// Sleeps for this long on the monotonic clock, or until a stop is asked for; returns whether one is.
     ///
     /// A zero duration only asks; one that no clock will reach waits for the stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::{process::Command, time::Duration};
+    ///
+    /// let mut told = false;
+    /// Daemon::new("worker").pidfile("/tmp/wait-example.pid").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM for this process
+    ///     told = context.wait(Duration::MAX);
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert!(told);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use = "true means that the daemon shall stop"]
     pub fn wait(&self, duration: Duration) -> bool {
         self.wait_until(now().checked_add(duration))
@@ -107,19 +174,32 @@ impl Context {
     ///
     /// A stop goes before a reload; a reload is told once, here or by
     /// [`reload_requested`](Context::reload_requested), however many clones and threads ask.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, Event};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("worker").pidfile("/tmp/next-event-example.pid");
+    /// let mut events = Vec::new();
+    /// daemon.clone().run(|context: &Context| {
+    ///     daemon.clone().reload()?;
+    ///     events.push(context.next_event(Duration::MAX)); // at once
+    ///     events.push(context.next_event(Duration::from_millis(1)));
+    ///     Ok::<_, daemonic::Error>(())
+    /// })?;
+    /// assert_eq!(events, [Event::Reload, Event::Elapsed]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use = "a reload is told only once"]
     pub fn next_event(&self, duration: Duration) -> Event {
         self.sleep(now().checked_add(duration), &|| self.pending()).unwrap_or(Event::Elapsed)
     }
 
     #[cfg(feature = "tokio")]
-    pub(crate) fn flag(&self) -> &'static Flag {
-        &self.state.flag
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(crate) fn is_back(&self) {
-        self.state.supervisor.back();
+    pub(crate) fn state(&self) -> &'static State {
+        self.state
     }
 
     /// Gives what has been asked for by now.
@@ -132,6 +212,22 @@ impl Context {
     }
 
     /// Tells whether a reload has been asked for since this was last asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    ///
+    /// let daemon = Daemon::new("worker").pidfile("/tmp/reload-requested-example.pid");
+    /// let mut told = Vec::new();
+    /// daemon.clone().run(|context: &Context| {
+    ///     daemon.clone().reload()?;
+    ///     told.extend([context.reload_requested(), context.reload_requested()]);
+    ///     Ok::<_, daemonic::Error>(())
+    /// })?;
+    /// assert_eq!(told, [true, false]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use = "a reload is told only once"]
     pub fn reload_requested(&self) -> bool {
         let requested = self.state.flag.take_reload();
@@ -160,6 +256,25 @@ impl Context {
     /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html) or any reactor.
     ///
     /// Don't read from it: it tells every clone and every thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use nix::libc::{POLLIN, poll, pollfd};
+    /// use std::{os::fd::AsRawFd, process::Command};
+    ///
+    /// let mut readable = 0;
+    /// Daemon::new("worker").pidfile("/tmp/as-fd-example.pid").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM for this process
+    ///     let mut stop = pollfd { fd: context.as_fd().as_raw_fd(), events: POLLIN, revents: 0 };
+    ///     // SAFETY: the table is this one entry.
+    ///     readable = unsafe { poll(&raw mut stop, 1, -1) };
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert_eq!(readable, 1);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "every Context that a body can get has the pipe")]
     pub fn as_fd(&self) -> BorrowedFd<'_> {

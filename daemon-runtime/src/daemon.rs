@@ -52,6 +52,17 @@ impl Daemon {
     /// Begins a daemon whose body is called once, with the defaults of every key.
     ///
     /// The name is used in messages and in the default pidfile's path; it must not hold a `/`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let moved = String::from("called once, so it may move out of what it captures");
+    /// let outcome = Daemon::new("example").pidfile("/tmp/new-example.pid").run(move || drop(moved))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Self { settings: Settings::new(name.into()), mode: Once }
     }
@@ -59,8 +70,23 @@ impl Daemon {
     /// Makes the body run once a period: at once, and then at the start plus one period, plus two, and
     /// so on, without drift, until it is stopped.
     ///
-    /// A stop during the pause ends the daemon at once, one during a run lets the run finish. A zero
-    /// period is refused when the daemon is started.
+    /// A stop during the pause ends the daemon at once, one during a run lets the run finish. Pauses go by the
+    /// monotonic clock; elsewhere than on Linux each is rounded up to a millisecond. A zero period is refused when
+    /// the daemon is started; one that no clock will reach, such as [`Duration::MAX`], gives one run and then a
+    /// wait for the stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("ticker").pidfile("/tmp/every-example.pid");
+    /// let begin = Instant::now();
+    /// daemon.every(Duration::from_millis(10)).times(3).run(|| println!("tick"))?;
+    /// assert!(begin.elapsed() >= Duration::from_millis(20)); // three runs, two pauses
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn every(self, period: Duration) -> Daemon<Repeating> {
         Daemon { settings: self.settings, mode: Repeating::new(period) }
     }
@@ -68,6 +94,19 @@ impl Daemon {
 
 impl Daemon<Repeating> {
     /// Ends the daemon with exit status 0 after this many runs; 0, the default, means never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("ticker").pidfile("/tmp/times-example.pid");
+    /// let mut runs = 0;
+    /// daemon.every(Duration::from_millis(1)).times(3).run(|| runs += 1)?;
+    /// assert_eq!(runs, 3);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn times(mut self, times: u64) -> Self {
         self.mode.times = times;
         self
@@ -75,12 +114,42 @@ impl Daemon<Repeating> {
 
     /// Says what a run that takes longer than the period does to the next ones; by default they are
     /// [skipped](Missed::Skip).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Daemon, Missed};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
+    /// let daemon = Daemon::new("rest").pidfile("/tmp/missed-example.pid").every(period).times(2);
+    /// let begin = Instant::now();
+    /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
+    /// assert!(begin.elapsed() >= run + period + run); // a whole period from end to start
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn missed(mut self, missed: Missed) -> Self {
         self.mode.missed = missed;
         self
     }
 
     /// Says what an error or a panic of one run does; by default it [ends](OnError::Stop) the daemon.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Daemon, OnError};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("fetch").pidfile("/tmp/on-error-example.pid").every(Duration::from_millis(1));
+    /// let mut runs = 0;
+    /// daemon.times(3).on_error(OnError::Continue).run(|| {
+    ///     runs += 1;
+    ///     Err::<(), _>("the network is down")
+    /// })?;
+    /// assert_eq!(runs, 3);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.mode.on_error = on_error;
         self
@@ -90,38 +159,109 @@ impl Daemon<Repeating> {
 /// The keys. Every relative path is resolved against the caller's directory, before the daemon leaves it.
 impl<M> Daemon<M> {
     /// Replaces the name that [`Daemon::new`] was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/name-example.pid");
+    /// assert_eq!(daemon.name("mailer").status()?.to_string(), "mailer: not running");
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.keys.name = name.into();
         self
     }
 
-    /// Sets the file that carries the lock and, for people, the PID.
+    /// Sets the file that carries the lock
+    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) and, for people, the PID.
     ///
-    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`.
+    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`. Where that folder isn't there,
+    /// or the variable isn't set, every action fails and asks for this key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::{fs, path::Path};
+    ///
+    /// let mut content = None;
+    /// Daemon::new("example")
+    ///     .pidfile("/tmp/pidfile-example.pid")
+    ///     .run(|| content = fs::read_to_string("/tmp/pidfile-example.pid").ok())?;
+    /// assert_eq!(content, Some(format!("{}\n", std::process::id())));
+    /// assert!(!Path::new("/tmp/pidfile-example.pid").exists());
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn pidfile(mut self, path: impl AsRef<Path>) -> Self {
         self.settings.pidfile = Some(path.as_ref().into());
         self
     }
 
     /// Sets the file that the daemon reads as its standard input; by default `/dev/null`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("copy").stdin("input.txt").stdout("output.txt").start(|| -> std::io::Result<()> {
+    ///     print!("{}", std::io::read_to_string(std::io::stdin())?);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stdin(mut self, path: impl AsRef<Path>) -> Self {
         self.settings.stdin = Some(path.as_ref().into());
         self
     }
 
     /// Sets the file that standard output is appended to; by default `/dev/null`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("hello").stdout("hello.log").start(|| println!("a line of hello.log"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stdout(mut self, path: impl AsRef<Path>) -> Self {
         self.settings.stdout = Some(path.as_ref().into());
         self
     }
 
     /// Sets the file that standard error is appended to; by default the same as standard output.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("divide").stdout("divide.log").stderr("divide.err").start(|| {
+    ///     println!("a line of divide.log");
+    ///     Err::<(), _>("a line of divide.err")
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stderr(mut self, path: impl AsRef<Path>) -> Self {
         self.settings.stderr = Some(path.as_ref().into());
         self
     }
 
     /// Sets the daemon's current directory; by default `/`, so that it keeps no file system busy.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("worker")
+    ///     .working_directory("/var/spool")
+    ///     .start(|| std::fs::write("result", "done"))?; // into /var/spool/result
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn working_directory(mut self, path: impl AsRef<Path>) -> Self {
         self.settings.working_directory = Some(path.as_ref().into());
         self
@@ -129,6 +269,17 @@ impl<M> Daemon<M> {
 
     /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html); by default
     /// `0o022`. In the foreground there is no default: what the caller has set stays.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("keeper")
+    ///     .umask(0o077)
+    ///     .start(|| std::fs::write("/var/tmp/secret", "the keeper's alone"))?; // with mode 0600
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn umask(mut self, mask: u32) -> Self {
         self.settings.keys.umask = Some(mask);
         self
@@ -138,6 +289,18 @@ impl<M> Daemon<M> {
     ///
     /// [`SIGHUP`](Signal::SIGHUP), [`SIGKILL`](Signal::SIGKILL) and [`SIGSTOP`](Signal::SIGSTOP) are
     /// refused by every action.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon, Signal};
+    ///
+    /// let daemon = Daemon::new("server").pidfile("/tmp/stop-signal-example.pid");
+    /// let outcome = daemon.clone().stop_signal(Signal::SIGQUIT).stop()?; // SIGQUIT, if there is one
+    /// assert_eq!(*outcome.answer(), Answer::NotRunning);
+    /// assert!(daemon.stop_signal(Signal::SIGKILL).stop().is_err());
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.settings.keys.stop_signal = signal;
         self
@@ -145,6 +308,21 @@ impl<M> Daemon<M> {
 
     /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it; by default ten
     /// seconds.
+    ///
+    /// With zero it is killed right after the signal; with a time that no clock will reach, such as
+    /// [`Duration::MAX`], it never is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("database").pidfile("/tmp/stop-timeout-example.pid");
+    /// let outcome = daemon.stop_timeout(Duration::from_secs(60)).stop()?; // if it runs, it has a minute
+    /// assert_eq!(*outcome.answer(), Answer::NotRunning);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.settings.keys.stop_timeout = timeout;
         self
@@ -155,6 +333,16 @@ impl<M> Daemon<M> {
     /// Inherited are those above 2 that lack `FD_CLOEXEC`; what Rust has opened has the flag and stays. A program
     /// that has made one without the flag itself, as `nix::unistd::dup` does, and keeps its owner, says `false`:
     /// otherwise the owner finds it closed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// // By `heir 9>/root/gift` the daemon still has descriptor 9.
+    /// Daemon::new("heir").close_fds(false).start(|| std::thread::park())?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn close_fds(mut self, close: bool) -> Self {
         self.settings.keys.close_fds = close;
         self
@@ -164,6 +352,15 @@ impl<M> Daemon<M> {
     ///
     /// Its group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are
     /// the user's. Pidfile and logs are opened before. Only root may use it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("server").user("nobody").stdout("/var/log/server.log").start(|| std::thread::park())?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn user(mut self, user: impl Account) -> Self {
         self.settings.keys.user = Some(user.into_name());
         self.settings.keys.look_up = Some(identity::look_up);
@@ -173,6 +370,15 @@ impl<M> Daemon<M> {
     /// Sets the group that the daemon runs as, by name or number.
     ///
     /// Without [`user`](Daemon::user) it has no supplementary groups. Only root may use it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("server").user("nobody").group("adm").start(|| std::thread::park())?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn group(mut self, group: impl Account) -> Self {
         self.settings.keys.group = Some(group.into_name());
         self.settings.keys.look_up = Some(identity::look_up);
@@ -185,16 +391,29 @@ impl<M> Daemon<M> {
     /// Pidfile and logs are opened before, by their paths outside; so [`reload`](Daemon::reload) can't reopen
     /// the logs. [`working_directory`](Daemon::working_directory) is inside. Only root may use it, and only
     /// together with [`user`](Daemon::user) does it confine anything: root can leave a chroot.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("jail")
+    ///     .chroot("/srv/jail")
+    ///     .user("nobody")
+    ///     .start(|| std::fs::read_dir("/").map(drop))?; // of /srv/jail
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn chroot(mut self, root: impl AsRef<Path>) -> Self {
         self.settings.chroot = Some(root.as_ref().into());
         self
     }
 
-    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), for this long at the
-    /// most; by default the daemon counts as ready when its body is about to be called.
+    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), for
+    /// this long at the most; by default the daemon counts as ready when its body is about to be called.
     ///
     /// If the body returns, fails, panics or exits before that, or says nothing in time, `start` fails with
-    /// that reason and the daemon is gone. The body must have a `Context`.
+    /// that reason and the daemon is gone. A time that no clock will reach, such as [`Duration::MAX`], has no end.
+    /// The body must have a `Context`.
     ///
     /// # Examples
     ///
@@ -311,11 +530,27 @@ impl<M> Daemon<M> {
     ///
     /// It is sent [`stop_signal`](Daemon::stop_signal), and SIGKILL if it is still there after
     /// [`stop_timeout`](Daemon::stop_timeout). Only the process that holds the pidfile's lock is ever
-    /// signalled, whatever the file says. A daemon that doesn't run is no error.
+    /// signalled, whatever the file says: by
+    /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html), or by
+    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html) where there is none. A daemon that doesn't run
+    /// is no error.
     ///
     /// # Errors
     ///
     /// Fails if the daemon may not be signalled, can't be named, or is this very process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// match Daemon::new("example").pidfile("/tmp/stop-example.pid").stop()?.answer() {
+    ///     Answer::Stopped { pid } => println!("{pid} has ended"),
+    ///     Answer::Killed { pid, after, .. } => println!("{pid} was still there after {after:?}"),
+    ///     answer => assert_eq!(*answer, Answer::NotRunning),
+    /// }
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn stop(self) -> Result {
         self.settings.answer(Action::Stop, |plan| {
             Ok(match stop::stop(plan)? {
@@ -334,6 +569,14 @@ impl<M> Daemon<M> {
     ///
     /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start
     /// impossible in this process is found before anything is stopped.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let outcome = daemonic::Daemon::new("example").restart(|| std::thread::park())?;
+    /// println!("{outcome}"); // example: restarted (pid 43)
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn restart<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Restart, |plan| {
@@ -348,11 +591,27 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Tells whether the daemon runs, by who holds the pidfile's lock.
+    /// Tells whether the daemon runs, by who holds the pidfile's lock
+    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
+    ///
+    /// It changes nothing.
     ///
     /// # Errors
     ///
     /// Fails if that can't be told: the pidfile can't be read or is none, or its holder has no PID here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/status-example.pid");
+    /// let mut inside = None;
+    /// daemon.clone().run(|| inside = daemon.clone().status().ok())?;
+    /// assert_eq!(inside.and_then(|outcome| outcome.pid()), Some(std::process::id()));
+    /// assert_eq!(*daemon.status()?.answer(), Answer::NotRunning);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn status(self) -> Result {
         self.settings.answer(Action::Status, |plan| {
             let (presence, is_seen) = plan.pidfile.look_closely()?;
@@ -369,10 +628,32 @@ impl<M> Daemon<M> {
 
     /// Sends the daemon SIGHUP, by which it reopens its log files; returns when it is sent.
     ///
+    /// As for [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
+    /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
+    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html). A body with a `Context` hears of it by
+    /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested).
+    ///
     /// # Errors
     ///
     /// Fails if the daemon doesn't run ([`is_not_running`](Error::is_not_running)) or may not be
     /// signalled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/reload-example.pid");
+    /// let mut heard = false;
+    /// daemon.clone().run(|context: &Context| {
+    ///     daemon.clone().reload()?;
+    ///     heard = context.reload_requested();
+    ///     Ok::<_, daemonic::Error>(())
+    /// })?;
+    /// assert!(heard);
+    /// assert!(daemon.reload().unwrap_err().is_not_running());
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn reload(self) -> Result {
         self.settings
             .answer(Action::Reload, |plan| Ok(Answer::Reloaded { pid: stop::reload(&plan.pidfile)? }))
@@ -387,8 +668,22 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if it is running already, or if the pidfile or the handlers can't be had. That the body has
-    /// failed is no error of this method: the outcome has its exit code.
+    /// Fails if it is running already ([`is_already_running`](Error::is_already_running)), if the pidfile or the
+    /// handlers can't be had, if the [`user`](Daemon::user) or [`group`](Daemon::group) can't be taken on or the
+    /// [`chroot`](Daemon::chroot) can't be entered, or if there is [`wait_ready`](Daemon::wait_ready) and the body
+    /// has no `Context`. That the body has failed is no error of this method: the outcome has its exit code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::process::ExitCode;
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/run-example.pid");
+    /// let outcome = daemon.run(|| ExitCode::from(3))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 3 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
         let Self { settings, mode } = self;
         settings.answer(Action::Run, |plan| {

@@ -14,6 +14,20 @@ use crate::outcome::Outcome;
 use crate::sys::Pid;
 
 /// Names what a dispatcher and the methods of [`Daemon`](crate::Daemon) return.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Result};
+///
+/// fn stop_both() -> Result<()> {
+///     Daemon::new("server").pidfile("/tmp/result-server.pid").stop()?;
+///     Daemon::new("worker").pidfile("/tmp/result-worker.pid").stop()?;
+///     Ok(())
+/// }
+///
+/// assert!(stop_both().is_ok());
+/// ```
 pub type Result<T = Outcome, E = Error> = std::result::Result<T, E>;
 
 /// Says why an action could not be done, naming the thing and the way out.
@@ -130,36 +144,103 @@ impl Error {
     }
 
     /// Tells whether the action was missing or unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("example").dispatch("strat", || ()).unwrap_err();
+    /// assert!(error.is_usage());
+    /// ```
     #[must_use]
     pub fn is_usage(&self) -> bool {
         self.0.kind == Kind::Usage
     }
 
     /// Tells whether a start was refused because the daemon runs already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/already-running-example.pid");
+    /// let mut second = None;
+    /// daemon.clone().run(|| second = daemon.clone().run(|| ()).err())?;
+    /// assert!(second.is_some_and(|error| error.is_already_running()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn is_already_running(&self) -> bool {
         matches!(self.0.kind, Kind::AlreadyRunning(_))
     }
 
     /// Tells whether there was no daemon to reload.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("example").pidfile("/tmp/not-running-example.pid").reload().unwrap_err();
+    /// assert!(error.is_not_running());
+    /// ```
     #[must_use]
     pub fn is_not_running(&self) -> bool {
         self.0.kind == Kind::NotRunning
     }
 
     /// Tells whether the system refused for lack of permission (`EACCES`, `EPERM`).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let result = Daemon::new("example").user("nobody").start(|| std::thread::park());
+    /// if result.is_err_and(|error| error.is_permission_denied()) {
+    ///     eprintln!("only root may do this");
+    /// }
+    /// ```
     #[must_use]
     pub fn is_permission_denied(&self) -> bool {
         self.0.kind == Kind::PermissionDenied
     }
 
-    /// Tells whether the pidfile is locked by a process that the kernel can't name here.
+    /// Tells whether the pidfile is locked by a process that the kernel can't name here, such as one in another
+    /// container.
+    ///
+    /// It is only about a holder without a name. What else `status` reports as unknown, such as a pidfile that is a
+    /// directory, isn't this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("example").pidfile("/tmp").status().unwrap_err();
+    /// assert!(error.to_string().contains("unknown: pidfile /tmp is a directory"));
+    /// assert!(!error.is_unknown()); // nobody holds it
+    /// ```
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.0.kind == Kind::Unnamed
     }
 
     /// Gives the PID of the daemon that runs already, if that is the failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/error-pid-example.pid");
+    /// let mut second = None;
+    /// daemon.clone().run(|| second = daemon.clone().run(|| ()).err())?;
+    /// assert_eq!(second.and_then(|error| error.pid()), Some(std::process::id()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match self.0.kind {
@@ -170,6 +251,20 @@ impl Error {
 
     /// Gives the exit code of the contract: 2 for usage, 4 for permission denied and for a status
     /// that can't be told, else 1.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     match Daemon::new("example").pidfile("/tmp/example.pid").reload() {
+    ///         Ok(_) => ExitCode::SUCCESS,
+    ///         Err(error) => error.exit_code(), // nothing is printed
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (self.0.kind, self.0.action) {

@@ -35,6 +35,19 @@ pub struct Outcome {
 }
 
 /// Tells the answers of all actions apart.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Answer, Daemon};
+///
+/// match Daemon::new("example").pidfile("/tmp/answer-example.pid").status()?.answer() {
+///     Answer::Running { pid, .. } => println!("it runs as {pid}"),
+///     Answer::Stale { pidfile } => println!("it has left {} behind", pidfile.display()),
+///     answer => assert_eq!(*answer, Answer::NotRunning),
+/// }
+/// # Ok::<_, daemonic::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
@@ -94,18 +107,51 @@ impl Outcome {
     }
 
     /// Gives the action that was asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Action, Daemon};
+    ///
+    /// let outcome = Daemon::new("example").pidfile("/tmp/action-example.pid").dispatch("status", || ())?;
+    /// assert_eq!(outcome.action(), Action::Status);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn action(&self) -> Action {
         self.action
     }
 
     /// Gives the answer, to match on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let outcome = Daemon::new("example").pidfile("/tmp/outcome-answer-example.pid").run(|| Err::<(), _>("no"))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn answer(&self) -> &Answer {
         &self.answer
     }
 
     /// Gives the PID that the message names, if it names one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("example").pidfile("/tmp/outcome-pid-example.pid");
+    /// let mut pid = None;
+    /// daemon.clone().run(|| pid = daemon.clone().status().ok().and_then(|outcome| outcome.pid()))?;
+    /// assert_eq!(pid, Some(std::process::id()));
+    /// assert_eq!(daemon.status()?.pid(), None);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match self.answer {
@@ -120,6 +166,16 @@ impl Outcome {
     }
 
     /// Gives what root should know about the pidfile's folder, if anything; it goes to stderr.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("example").pidfile("/tmp/warning-example.pid").status()?;
+    /// assert_eq!(outcome.warning(), None); // all may write to /tmp, but not replace what isn't theirs
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
     #[must_use]
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
@@ -127,6 +183,20 @@ impl Outcome {
 
     /// Gives the exit code of the contract: for `status` 0, 1 or 3 as in the LSB, for `run` the
     /// body's own, else 0.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     match Daemon::new("example").pidfile("/tmp/example.pid").status() {
+    ///         Ok(outcome) => outcome.exit_code(), // nothing is printed
+    ///         Err(error) => error.exit_code(),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {

@@ -9,6 +9,22 @@ use crate::error::{Error, Result};
 use crate::word::now;
 
 /// Marks a [`Daemon`](crate::Daemon) whose body is called once a period, and says how.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Repeating};
+/// use std::time::Duration;
+///
+/// fn ticker(seconds: u64) -> Daemon<Repeating> {
+///     Daemon::new("ticker").every(Duration::from_secs(seconds))
+/// }
+///
+/// let mut runs = 0;
+/// ticker(60).times(1).pidfile("/tmp/repeating-example.pid").run(|| runs += 1)?;
+/// assert_eq!(runs, 1);
+/// # Ok::<_, daemonic::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Repeating {
     pub(crate) every: Duration,
@@ -18,6 +34,20 @@ pub struct Repeating {
 }
 
 /// Says what a run that takes longer than the period does to the next ones.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Missed};
+/// use std::time::{Duration, Instant};
+///
+/// let (period, run) = (Duration::from_millis(10), Duration::from_millis(15));
+/// let daemon = Daemon::new("long").pidfile("/tmp/missed-enum-example.pid").every(period).times(2);
+/// let begin = Instant::now();
+/// daemon.missed(Missed::Skip).run(|| std::thread::sleep(run))?;
+/// assert!(begin.elapsed() >= 2 * period + run); // the run after one period is left out
+/// # Ok::<_, daemonic::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Missed {
@@ -31,6 +61,18 @@ pub enum Missed {
 }
 
 /// Says what an error or a panic of one run does to a repeating daemon.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Answer, Daemon, OnError};
+/// use std::time::Duration;
+///
+/// let daemon = Daemon::new("fetch").pidfile("/tmp/on-error-enum-example.pid").every(Duration::from_millis(1));
+/// let outcome = daemon.on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
+/// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+/// # Ok::<_, daemonic::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnError {
