@@ -3,8 +3,8 @@
 //! `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each is a file, and its result
 //! (the lines, words and bytes in it, as `wc` counts them) appears in `~/daemon_spool/done` under the same name.
 //!
-//! A job is always in one of the folders `new`, `work` and `done`, because it moves by renames only, which
-//! happen wholly or not at all.
+//! A job is in `new` or `work` until its result is in `done`, because jobs and results move by renames only, which happen
+//! wholly or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

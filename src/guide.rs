@@ -17,8 +17,15 @@
 //! # How to read the examples
 //!
 //! A line that begins with `$` is a command, typed as root; what follows is what it prints. PIDs and ages differ from
-//! run to run, nothing else does; where the same PID is shown again, it is the same. A program that is shown is
-//! installed under the name that its messages have, with `daemonic` among its dependencies.
+//! run to run, nothing else does; where the same PID is shown again, it is the same. A log is shown as it is once the
+//! daemon has got there, so give it a moment before `cat`. A program that is shown is installed under the name that its
+//! messages have, with `daemonic` among its dependencies.
+//!
+//! # Three words
+//!
+//! The *dispatcher* is the function that the attribute makes, or [`Daemon::dispatch`](crate::Daemon::dispatch): it takes
+//! an action and does it. The *launcher* is the process in which `start` or `restart` was called; it waits for the daemon
+//! and says what has become of it. The *holder* is the process that holds the pidfile's lock: the daemon.
 
 #[doc = include_str!("guide/actions.md")]
 pub mod actions {}

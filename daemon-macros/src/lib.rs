@@ -56,12 +56,14 @@ use args::Attribute;
 /// # Keys
 ///
 /// Each but `crate` is also a method of the builder `Daemon`, of the same name. Values are
-/// expressions; those in quotes are checked when the program is compiled.
+/// expressions; those in quotes are checked when the program is compiled. A duration's units are `ns`, `us`, `ms`, `s`,
+/// `m`, `h`, `d`, `w`, `month` and `y`, as in `"1h 30m"`. The guide,
+/// [`daemonic::guide::keys`](https://docs.rs/daemonic/latest/daemonic/guide/keys/), has an example of each.
 ///
 /// | key | value | default |
 /// |---|---|---|
 /// | `name` | the name in messages and in the default pidfile's path | the fn's; for `main` the binary's |
-/// | `pidfile` | a path | `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid` |
+/// | `pidfile` | a path | `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`, else none: it must be there |
 /// | `stdin` | a path | `/dev/null` |
 /// | `stdout` | a path, appended to, created if missing | `/dev/null` |
 /// | `stderr` | a path, appended to, created if missing | the same as `stdout` |
@@ -70,7 +72,7 @@ use args::Attribute;
 /// | `user` | a name or number: whom the daemon becomes, with the groups that go with it | who starts it |
 /// | `group` | a name or number | the user's |
 /// | `chroot` | a path, which becomes the daemon's root | none |
-/// | `stop_signal` | `"SIGTERM"`, or a `Signal` | `"SIGTERM"` |
+/// | `stop_signal` | `"SIGTERM"`, `"TERM"`, or a `Signal` | `"SIGTERM"` |
 /// | `stop_timeout` | `"10s"`, or a `Duration`, after which `SIGKILL` is sent | `"10s"` |
 /// | `close_fds` | whether descriptors inherited from the caller are closed | `true` |
 /// | `wait_ready` | `"30s"`, or a `Duration`: how long `start` waits for `Context::ready()` | it doesn't |
@@ -78,7 +80,10 @@ use args::Attribute;
 ///
 /// # Parameters
 ///
-/// The fn's parameters are handed to the body, in the daemon. Values of keys may use them, so one fn
+/// The fn can be an associated one, but no method, and neither generic, `const`, `unsafe` nor `extern`. Its parameters
+/// have names and types that can be written: no patterns, no `impl Trait`.
+///
+/// They are handed to the body, in the daemon. Values of keys may use them, so one fn
 /// can serve many instances:
 ///
 /// ```no_run

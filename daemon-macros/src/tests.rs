@@ -221,6 +221,17 @@ fn a_half_typed_fn_can_be_called_without_further_mistakes() {
     }
 }
 
+#[test]
+fn every_key_is_in_the_tables_of_the_documentation() {
+    for key in method_keys().chain(["crate"]) {
+        assert!(include_str!("lib.rs").contains(&format!("/// | `{key}` |")), "{key} in the attribute's");
+        let readme = include_str!("../../README.md");
+        let of_this_row =
+            |line: &str| line.starts_with("| `") && line[..line.len().min(30)].contains(&format!("`{key}`"));
+        assert!(readme.lines().any(of_this_row), "{key} in the README's");
+    }
+}
+
 /// So an editor's hover and go-to-definition, and the compiler's errors, lead from one to the other.
 #[test]
 fn a_key_is_the_methods_name_by_its_very_token() {
