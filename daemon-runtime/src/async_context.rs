@@ -10,7 +10,7 @@ use std::thread;
 use tokio::sync::Notify;
 
 use crate::context::{Context, Event, State};
-use crate::word::now;
+use crate::sys::now;
 
 /// What wakes the async waiters of a flag.
 #[derive(Default)]

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::supervisor::Supervisor;
-use crate::sys::{Sys, ThisProcess};
-use crate::word::{Word, now};
+use crate::sys::{Sys, ThisProcess, now};
+use crate::word::Word;
 
 /// Tells a body that it shall stop or reload, and lets it sleep until then.
 ///

@@ -17,8 +17,7 @@ use crate::error::{Error, Result};
 use crate::pidfile::{Look, Patience, Pidfile, Presence};
 use crate::signals::Signal;
 use crate::span::Span;
-use crate::sys::{self, Pid, PidFd, Sys, getpid};
-use crate::word::now;
+use crate::sys::{self, Pid, PidFd, Sys, getpid, now};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {

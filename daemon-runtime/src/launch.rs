@@ -28,8 +28,7 @@ use crate::readiness::{Channel, Message, Readiness, Verdict};
 use crate::settings::Plan;
 use crate::signals::Blocked;
 use crate::span::Span;
-use crate::sys::{self, Fork, Pid, PidFd};
-use crate::word::now;
+use crate::sys::{self, Fork, Pid, PidFd, now};
 
 /// In which process [`fork_daemon`] has returned.
 pub(crate) enum Side {

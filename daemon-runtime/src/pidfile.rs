@@ -27,8 +27,9 @@ use nix::unistd::{geteuid, write};
 
 use crate::error::{Error, Result, shown};
 use crate::proc;
-use crate::sys::{self, Lock, Pid, Stat, Sys, ThisProcess, above_floor, getpid, is_free, record_lock};
-use crate::word::now;
+use crate::sys::{
+    self, FileId, Lock, Pid, Stat, Sys, ThisProcess, above_floor, getpid, is_free, now, record_lock,
+};
 
 const DAEMON: i64 = 0;
 const IN_USE: i64 = 1;
@@ -476,25 +477,6 @@ impl Drop for Held {
             self.remove();
             held().retain(|own| (own.owner, own.id) != (self.owner, self.id));
         }
-    }
-}
-
-/// What makes a file the same file under any path.
-///
-/// Ask it before opening what could be the pidfile: closing any descriptor of that drops the lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileId {
-    dev: libc::dev_t,
-    ino: libc::ino_t,
-}
-
-impl FileId {
-    pub(crate) fn from_stat(stat: &Stat) -> Self {
-        Self { dev: stat.st_dev, ino: stat.st_ino }
-    }
-
-    pub(crate) fn is_of(self, stat: &Stat) -> bool {
-        self == Self::from_stat(stat)
     }
 }
 

@@ -5,8 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::unistd::write;
 
-use crate::pidfile::FileId;
-use crate::sys::{self, Sys};
+use crate::sys::{self, FileId, Sys};
 
 /// A pipe of which both ends are here. Neither blocks.
 pub(crate) struct Pipe {

@@ -45,8 +45,7 @@ mod linux {
     use nix::libc;
 
     use super::{descriptors, path, read};
-    use crate::pidfile::FileId;
-    use crate::sys::{self, Pid, Sys, getpid};
+    use crate::sys::{self, FileId, Pid, Sys, getpid};
 
     /// Gives the age of a process in whole seconds, as
     /// [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock since boot
@@ -145,8 +144,7 @@ mod linux {
 mod nothing {
     use std::time::Duration;
 
-    use crate::pidfile::FileId;
-    use crate::sys::Pid;
+    use crate::sys::{FileId, Pid};
 
     pub(crate) fn age(_: Pid, _: bool) -> Option<Duration> {
         None

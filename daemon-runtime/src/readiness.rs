@@ -9,8 +9,7 @@ use nix::errno::Errno;
 use nix::unistd::write;
 
 use crate::error::{Error, Kind};
-use crate::pidfile::FileId;
-use crate::sys::{self, Pid, Sys, getpid};
+use crate::sys::{self, FileId, Pid, Sys, getpid};
 
 /// One end of what the two are connected by.
 pub(crate) struct Channel(OwnedFd);

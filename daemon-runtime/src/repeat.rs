@@ -6,7 +6,7 @@ use crate::body::sealed::IntoEnding;
 use crate::body::{Body, Ending};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::word::now;
+use crate::sys::now;
 
 /// Marks a [`Daemon`](crate::Daemon) whose body is called once a period, and says how.
 ///

@@ -16,12 +16,12 @@ use nix::libc;
 
 use crate::context::{Context, Flag, State};
 use crate::error::{Error, Result, list};
-use crate::pidfile::{FileId, Held};
+use crate::pidfile::Held;
 use crate::pipe::Pipe;
 use crate::readiness::Readiness;
 use crate::stdio::Streams;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, Disposition, SignalSet, ThisProcess};
+use crate::sys::{self, Disposition, FileId, SignalSet, ThisProcess};
 
 /// Names a signal that can be a daemon's `stop_signal`.
 ///

@@ -8,8 +8,7 @@ use nix::libc;
 use nix::unistd::write;
 
 use crate::error::{Error, Result};
-use crate::pidfile::FileId;
-use crate::sys::{self, STDERR, STDIN, STDOUT, Sys, above_floor, is_writable, put_on};
+use crate::sys::{self, FileId, STDERR, STDIN, STDOUT, Sys, above_floor, is_writable, put_on};
 
 /// Where a daemon's streams lead, as absolute paths.
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::word::now;
+use crate::sys::now;
 
 #[cfg(feature = "systemd")]
 use sd_notify::NotifyState;

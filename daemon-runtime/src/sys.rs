@@ -482,6 +482,25 @@ fn examine(call: impl FnOnce(*mut Stat) -> c_int) -> Sys<Stat> {
     Ok(unsafe { stat.assume_init() })
 }
 
+/// What makes a file the same file under any path.
+///
+/// Ask it before opening what could be the pidfile: closing any descriptor of that drops the lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    dev: libc::dev_t,
+    ino: libc::ino_t,
+}
+
+impl FileId {
+    pub(crate) fn from_stat(stat: &Stat) -> Self {
+        Self { dev: stat.st_dev, ino: stat.st_ino }
+    }
+
+    pub(crate) fn is_of(self, stat: &Stat) -> bool {
+        self == Self::from_stat(stat)
+    }
+}
+
 /// Gives the kind of file, one of the constants `S_IFREG`, `S_IFDIR`, …
 pub(crate) fn kind(stat: &Stat) -> libc::mode_t {
     stat.st_mode & libc::S_IFMT
@@ -653,6 +672,12 @@ pub(crate) fn clock(id: libc::clockid_t) -> Option<Duration> {
     // SAFETY: the pointer is to a value that lives through the call.
     Errno::result(unsafe { libc::clock_gettime(id, &raw mut time) }).ok()?;
     Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
+
+/// Reads the monotonic clock, by which every wait is measured.
+pub(crate) fn now() -> Duration {
+    // The clock always exists (POSIX), and is never negative.
+    clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
 }
 
 /// Gives the clock ticks per second of `/proc/PID/stat`.

@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::libc;
-
 #[cfg(not(target_os = "linux"))]
 use crate::pipe::Pipe;
 use crate::sys::{self, Sys};
@@ -65,7 +63,7 @@ impl Word {
 impl Word {
     /// Sleeps while the word is `seen`, until a moment of the monotonic clock. May return early.
     pub(crate) fn sleep(&self, seen: u32, until: Option<Duration>) {
-        let left = until.map(|until| until.saturating_sub(now()));
+        let left = until.map(|until| until.saturating_sub(sys::now()));
         if self.get() == seen && self.changed.is_readable_within(left) {
             self.changed.drain();
             // What was drained may have been meant for another sleeper too, who looks only after this.
@@ -78,10 +76,4 @@ impl Word {
     fn wake_all(&self) {
         self.changed.write();
     }
-}
-
-/// Reads the monotonic clock, by which every wait is measured.
-pub(crate) fn now() -> Duration {
-    // The clock always exists (POSIX), and is never negative.
-    sys::clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
 }
