@@ -1,5 +1,7 @@
 use daemonic::Daemon;
 
+fn work() {}
+
 fn main() {
-    let _ = Daemon::new("example").dispatch(|| (), "start");
+    let _ = Daemon::new("example").dispatch(work, "start");
 }

@@ -1,5 +1,9 @@
 use daemonic::{Context, Daemon};
 
+fn work(context: Context) {
+    drop(context);
+}
+
 fn main() {
-    let _ = Daemon::new("example").dispatch("start", |context: Context| drop(context));
+    let _ = Daemon::new("example").dispatch("start", work);
 }
