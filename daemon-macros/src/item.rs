@@ -311,7 +311,7 @@ impl Item {
     /// Tells whether the return type says by its name that a body may return it.
     pub(crate) fn returns_as_usual(&self) -> bool {
         let output = transparent(self.output.clone());
-        output.is_empty() || is_usual_return(&output[2..])
+        output.get(2..).is_none_or(is_usual_return)
     }
 
     /// Tells whether the fn says that it never returns.

@@ -191,7 +191,13 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
 /// An editor completes what it finds again in the expansion.
 #[test]
 fn a_half_typed_expression_is_passed_on_as_it_is() {
-    for item in ["fn f(context: &Context) { context. }", "fn f() { let x = ; }", "fn f() { format!(+) }"] {
+    for item in [
+        "fn f(context: &Context) { context. }",
+        "fn f() { let x = ; }",
+        "fn f() { format!(+) }",
+        "fn f() - {}",
+        "fn f() -> {}",
+    ] {
         assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
     }
     for args in ["pidfile = a.", "pidfile = a.b().", "pidfile = a::", "pidfile = a::<u8>::"] {
