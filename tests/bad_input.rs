@@ -46,7 +46,7 @@ fn a_pidfile_in_a_missing_folder_says_which() {
         subject.act(action).fails(
             1,
             &format!(
-                "subject: failed to start: cannot open pidfile {}; make the folder {} first: No such file or \
+                "subject: failed to start: cannot open pidfile {}; make the directory {} first: No such file or \
                  directory (os error 2)",
                 pidfile.display(),
                 folder.display()
@@ -142,7 +142,7 @@ fn a_longer_file_is_nobodys_pidfile_and_left_as_it_is() {
     let subject = Subject::new();
     let long = "x".repeat(33);
     fs::write(subject.pidfile(), &long).unwrap();
-    is_no_pidfile(&subject, "is no pidfile: it has 33 bytes");
+    is_no_pidfile(&subject, "is not a pidfile: it has 33 bytes");
     assert_eq!(subject.pid_text(), long);
 }
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Context, Daemon, Event};
+use daemonic::{Context, Daemon};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 fn main() -> ExitCode {
@@ -50,8 +50,8 @@ fn listen(name: &str, context: &Context) {
     let end = file(&format!("end-{name}"));
     while !end.exists() {
         match context.next_event(Duration::from_millis(1)) {
-            Event::Elapsed => {}
-            event => println!("{name} {event:?}"),
+            None => {}
+            Some(event) => println!("{name} {event:?}"),
         }
         if context.is_stopping() {
             break;

@@ -111,7 +111,7 @@ impl Body<'_> {
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
             "glance" => println!("readable {}", self.is_readable(PollTimeout::ZERO)),
             // Serves as a server does: comes back after each reload, ends by a stop.
-            "serve" => while self.context().next_event(Duration::MAX) == daemonic::Event::Reload {},
+            "serve" => while self.context().next_event(Duration::MAX) == Some(daemonic::Event::Reload) {},
             "park" => endless_park(),
             "pause" => thread::sleep(duration()),
             "until" => until(rest),
