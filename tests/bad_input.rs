@@ -233,9 +233,6 @@ fn a_key_that_cannot_be_is_refused_by_every_action() {
     for (key, value, parts) in [
         ("name", "a/b", &["`name`", "`/`"][..]),
         ("name", "", &["`name`"]),
-        ("stop_signal", "SIGHUP", &["`stop_signal`", "SIGHUP", "reload"]),
-        ("stop_signal", "SIGKILL", &["`stop_signal`", "SIGKILL"]),
-        ("stop_signal", "SIGSTOP", &["`stop_signal`", "SIGSTOP"]),
         ("umask", "1000", &["`umask`", "0o777"]),
         ("pidfile", "/tmp/a\\0b", &["`pidfile`", "NUL"]),
         ("pidfile", "", &["`pidfile`"]),

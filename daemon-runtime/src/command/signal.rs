@@ -85,3 +85,29 @@ impl FromStr for Signal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_cannot_stop_a_daemon_is_refused_with_the_reason() {
+        for (name, reason) in
+            [("HUP", "means reload"), ("KILL", "cannot be caught"), ("STOP", "cannot be caught")]
+        {
+            for word in [name.to_owned(), format!("SIG{name}")] {
+                let message = word.parse::<Signal>().unwrap_err().to_string();
+                assert!(
+                    message.starts_with(&format!("SIG{name} ")) && message.ends_with(reason),
+                    "{message}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_signal_is_refused_with_the_known_ones() {
+        let message = "SIGFOO".parse::<Signal>().unwrap_err().to_string();
+        assert!(message.contains("`SIGFOO`") && message.contains("SIGTERM, SIGINT"), "{message}");
+    }
+}

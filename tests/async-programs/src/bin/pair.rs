@@ -88,7 +88,7 @@ fn again() -> ExitCode {
         println!("first stopping {}, readable {}", first.is_stopping(), is_readable(first));
         println!("second stopping {}, readable {}", context.is_stopping(), is_readable(context));
         first.ready();
-        println!("second {:?}", context.next_event(Duration::MAX));
+        println!("second {:?}", context.next_event(Duration::MAX).expect("a stop or a reload"));
         println!("second readable {}", is_readable(context));
     });
     first.and(second).map_or(ExitCode::FAILURE, |_| ExitCode::SUCCESS)

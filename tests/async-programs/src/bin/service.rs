@@ -105,7 +105,10 @@ impl Body<'_> {
             "print" => println!("{rest}"),
             "ready" => self.context().ready(),
             "wait" => println!("stopping {}", self.context().wait(duration())),
-            "event" => println!("{:?}", self.context().next_event(duration())),
+            "event" => match self.context().next_event(duration()) {
+                Some(event) => println!("{event:?}"),
+                None => println!("Elapsed"),
+            },
             "stopping" => println!("stopping {}", self.context().is_stopping()),
             "reloading" => println!("reloading {}", self.context().reload_requested()),
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
