@@ -105,7 +105,7 @@ fn a_zero_timeout_kills_at_once() {
     let daemon = subject.start();
     subject.log_with("deaf");
     let answer = subject.act("stop");
-    assert!(answer.stdout.starts_with(&format!("subject: killed (pid {daemon}), ")), "{answer:?}");
+    assert!(answer.stdout.starts_with(&format!("subject: killed (pid {daemon}): ")), "{answer:?}");
     assert_eq!(daemon.killer(), Signal::SIGKILL);
     subject.left_nothing();
 }

@@ -19,16 +19,30 @@ pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
     Ok((above_floor(one.into())?.into(), above_floor(other.into())?.into()))
 }
 
+/// Sends a whole frame, or fails because the other end has been closed.
+fn send(mut channel: &UnixStream, frame: &[u8]) -> io::Result<()> {
+    insist(|| channel.write_all(frame))
+}
+
 /// Fills the buffer, or fails because the other end has been closed before.
 fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
+    insist(|| channel.read_exact(buffer))
+}
+
+/// Makes a call again that has failed for another reason than a closed end: a lack of memory, say. Frames are short, so
+/// a call that fails has transferred nothing. A daemon's life depends on these calls.
+fn insist(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut failures = 0;
     loop {
-        match channel.read_exact(buffer) {
-            // No other error is to be expected. Since a daemon depends on the answer, the call is repeated.
-            Err(error) if error.kind() != ErrorKind::UnexpectedEof && failures < 3 => failures += 1,
+        match call() {
+            Err(error) if !is_closing(error.kind()) && failures < 3 => failures += 1,
             result => return result,
         }
     }
+}
+
+fn is_closing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 /// The launcher's answer to a daemon that waits for it.
@@ -40,8 +54,8 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn send(self, mut channel: &UnixStream) -> io::Result<()> {
-        channel.write_all(&[self as u8])
+    pub(crate) fn send(self, channel: &UnixStream) -> io::Result<()> {
+        send(channel, &[self as u8])
     }
 
     fn receive(channel: &UnixStream) -> io::Result<Self> {
@@ -103,14 +117,16 @@ impl Readiness {
     }
 
     fn is_intact(&self) -> bool {
-        self.id.is_none_or(|id| id.is_open_at(&self.channel))
+        let Some(expected) = self.id else { return true };
+        // A failure other than EBADF leaves the descriptor open, and the launcher waiting.
+        FileId::of(&self.channel).map_or_else(|errno| errno != Errno::EBADF, |found| found == expected)
     }
 
     fn send(&self, message: &Message) -> io::Result<()> {
         if !self.is_intact() {
             return Err(Errno::EBADF.into());
         }
-        (&self.channel).write_all(&message.encode())
+        send(&self.channel, &message.encode())
     }
 }
 
