@@ -7,8 +7,8 @@
 //! 5. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
 //! 6. [The recipes](recipes): logrotate, cron jobs, many instances, containers and systemd.
 //!
-//! [The examples](examples) are complete programs to start from. The background: [security](security) (the promises, the
-//! attackers and the limits), [platforms](platform) (what differs outside Linux) and [design](design) (the decisions).
+//! [The examples](examples) are complete programs to start from. Three more pages give the background: [security], with the
+//! attackers and the limits; [platform], with the differences between systems; and [design], with the decisions.
 //!
 //! For reference, see the attributes [`daemon`](macro@crate::daemon) and [`repeat_daemon`](macro@crate::repeat_daemon),
 //! the builder [`Daemon`](crate::Daemon) that they expand to, and [`Context`](crate::Context), which tells a body about
