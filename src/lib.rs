@@ -4,9 +4,7 @@
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
 //! [platform]: crate::guide::platform
-//! [promises]: crate::guide::promises
 //! [security]: crate::guide::security
-//! [systemd]: crate::guide::recipes#systemd
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
 #![doc = include_str!("../docs/life-cycle.md")]
 #![doc = include_str!("../README.md")]
