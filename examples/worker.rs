@@ -1,9 +1,11 @@
 //! A worker that processes jobs from a spool directory, and never loses one to a stop or a crash.
 //!
-//! Run `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each job is a file. Its result, the
-//! number of lines, words and bytes as `wc` counts them, appears in `~/daemon_spool/done` under the same name.
+//! Run `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each job is
+//! a file. Its result, the number of lines, words and bytes as `wc` counts them, appears in
+//! `~/daemon_spool/done` under the same name.
 //!
-//! A job stays in `new` or `work` until its result is in `done`. Jobs and results move only by renaming, which is atomic.
+//! A job stays in `new` or `work` until its result is in `done`. Jobs and results move only by
+//! renaming, which is atomic.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -54,7 +56,8 @@ impl Spool {
         Ok(Self { new, work, done })
     }
 
-    /// Moves the next job to `work` and returns its name. A job that a crash has left in `work` comes first.
+    /// Moves the next job to `work` and returns its name. A job that a crash has left in `work`
+    /// comes first.
     ///
     /// No other process takes jobs, because only one daemon holds the lock on the pidfile.
     fn next(&self) -> io::Result<Option<OsString>> {
@@ -83,8 +86,8 @@ impl Spool {
     }
 }
 
-/// Returns the first file in a directory, by name. Ignores hidden files: producers write a job under a hidden name and
-/// then rename it.
+/// Returns the first file in a directory, by name. Ignores hidden files: producers write a job
+/// under a hidden name and then rename it.
 fn first_of(directory: &Path) -> io::Result<Option<OsString>> {
     let mut first = None;
     for entry in fs::read_dir(directory)? {

@@ -7,26 +7,28 @@
 //! 5. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
 //! 6. [The recipes](recipes): logrotate, cron jobs, many instances, containers and systemd.
 //!
-//! [The examples](examples) are complete programs to start from. Three more pages give the background: [security], with the
-//! attackers and the limits; [platform], with the differences between systems; and [design], with the decisions.
+//! [The examples](examples) are complete programs to start from. Three more pages give the
+//! background: [security], with the attackers and the limits; [platform], with the differences
+//! between systems; and [design], with the decisions.
 //!
-//! For reference, see the attributes [`daemon`](macro@crate::daemon) and [`repeat_daemon`](macro@crate::repeat_daemon),
-//! the builder [`Daemon`](crate::Daemon) that they expand to, and [`Context`](crate::Context), which tells a body about
-//! stops and reloads.
+//! For reference, see the attributes [`daemon`](macro@crate::daemon) and
+//! [`repeat_daemon`](macro@crate::repeat_daemon), the builder [`Daemon`](crate::Daemon) that they
+//! expand to, and [`Context`](crate::Context), which tells a body about stops and reloads.
 //!
 //! # How to read the examples
 //!
-//! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs and ages vary from run
-//! to run, and nothing else does. Within a section, equal PIDs belong to the same process. A daemon may need a moment
-//! before its log looks as shown. Each program is installed under the name that its messages begin with, and depends on
-//! `daemonic`.
+//! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs
+//! and ages vary from run to run, and nothing else does. Within a section, equal PIDs belong to the
+//! same process. A daemon may need a moment before its log looks as shown. Each program is
+//! installed under the name that its messages begin with, and depends on `daemonic`.
 //!
 //! # Terms
 //!
 //! - The *body* is the function that runs in the daemon.
-//! - The *dispatcher* is the function that takes an action and carries it out. The attribute generates it; for the builder
-//!   it is [`Daemon::dispatch`](crate::Daemon::dispatch).
-//! - The *launcher* is the process that calls `start` or `restart`. It waits until the daemon is ready or has failed.
+//! - The *dispatcher* is the function that takes an action and carries it out. The attribute
+//!   generates it; for the builder it is [`Daemon::dispatch`](crate::Daemon::dispatch).
+//! - The *launcher* is the process that calls `start` or `restart`. It waits until the daemon is
+//!   ready or has failed.
 //! - The *holder* is the process that holds the lock on the pidfile: the daemon.
 
 #[doc = include_str!("guide/actions.md")]

@@ -1,5 +1,5 @@
-// Included by hidden lines of the guide's examples: makes a directory that only its owner can read or write, makes it
-// the current directory, and evaluates to a guard that removes it.
+// Included by hidden lines of the guide's examples: makes a directory that only its owner can read
+// or write, makes it the current directory, and evaluates to a guard that removes it.
 {
     struct Guard(std::path::PathBuf);
 
