@@ -438,7 +438,7 @@ fn start_without(subject: &Subject, injection: &str) -> Answer {
     let trace = subject.path("trace");
     let mut command = subject.command("strace");
     command.arg("-o").arg(&trace).args(["-e", &format!("inject={injection}")]);
-    command.arg(program("subject")).arg("start");
+    command.arg(common::program("subject")).arg("start");
     let answer = Answer::of(command);
     // One that isn't heard of a second time has nothing to say.
     let is_rare = injection.ends_with("when=2+");
