@@ -1,4 +1,4 @@
-//! Tests of the expansion, outside of the compiler: snapshots in `tests/expand/`, and the parts that
+//! Tests of the expansion, outside of the compiler: snapshots in `tests/macros/expand/`, and the parts that
 //! are worth a closer look.
 
 use std::path::{Path, PathBuf};
@@ -431,7 +431,7 @@ fn is_expanded(path: &Path) -> bool {
 }
 
 fn rust_files() -> impl Iterator<Item = PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/expand");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/macros/expand");
     std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

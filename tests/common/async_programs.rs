@@ -1,13 +1,14 @@
 //! The helper programs that need what other crates have, and a daemon that is one of them.
-#![allow(dead_code, reason = "each test uses its own part of this")]
 
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use crate::common::{Answer, Process, Subject, wait_until};
+use nix::sys::signal::Signal;
+
+use crate::{Answer, Process, Subject, build, wait_until};
 
 /// Gives the path of one of these programs, built once for each test binary.
 pub fn program(name: &str) -> &'static Path {
@@ -21,25 +22,6 @@ pub fn program(name: &str) -> &'static Path {
         programs
     });
     programs.iter().find(|path| path.ends_with(name)).expect("a program of that name")
-}
-
-/// Builds programs, and gives their paths.
-pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format=json"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "the programs don't build");
-    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
-}
-
-/// Reads `{…,"executable":"/target/debug/service",…}`.
-fn executable(message: &str) -> Option<PathBuf> {
-    let (_, rest) = message.split_once(r#""executable":""#)?;
-    Some(rest.split_once('"')?.0.into())
 }
 
 /// A daemon in the folder of a [`Subject`], that is another program.
@@ -131,6 +113,14 @@ impl Service {
         self.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     }
 
+    /// Kills a daemon that would not end by itself.
+    #[track_caller]
+    pub fn stop_by_kill(&self, daemon: Process) {
+        daemon.signal(Signal::SIGKILL);
+        daemon.wait_until_gone();
+        self.act("stop").says(0, "subject: not running");
+    }
+
     /// Runs the daemon in the foreground, with its output in the log, and waits until it is set up.
     pub fn run(&self) -> Run {
         self.run_by(self.action("run"))
@@ -157,7 +147,7 @@ impl Service {
             let (_, rest) = text.split_once(&format!("{word} "))?;
             rest.split_once('\n')?.0.parse().ok().map(Process)
         };
-        crate::common::wait_for(format_args!("{word} and a number"), find)
+        crate::wait_for(format_args!("{word} and a number"), find)
     }
 
     /// Waits until the log is just this.

@@ -1,16 +1,23 @@
 //! A process, as `/proc` shows it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{wait_for, wait_until};
+use crate::{wait_for, wait_until};
+
+/// How processes have ended, by the last process with each PID. [`reap_daemons`](crate::way::reap_daemons) may
+/// take the exit status of a daemon that a parallel test waits for.
+static REAPED: Mutex<BTreeMap<Process, WaitStatus>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Process(pub i32);
@@ -44,14 +51,27 @@ impl Process {
         wait_until(format_args!("the end of {self}"), || !self.is_alive());
     }
 
-    /// Waits for its end, and tells how it ended. It must be an orphan, or a child of this process.
+    /// Waits for its end, and returns how it ended. It must be an orphan, or a child of this process.
     pub fn ending(self) -> WaitStatus {
-        wait_for(format_args!("the end of {self}"), || {
-            match waitpid(Pid::from_raw(self.0), Some(WaitPidFlag::WNOHANG)).expect("a child") {
-                WaitStatus::StillAlive => None,
-                status => Some(status),
+        wait_for(format_args!("the end of {self}"), || self.reap().expect("a child"))
+    }
+
+    /// Takes its exit status if it has ended, or returns the one that another test has taken.
+    ///
+    /// # Errors
+    ///
+    /// There is neither a child with this PID nor an exit status of one.
+    pub fn reap(self) -> nix::Result<Option<WaitStatus>> {
+        let mut reaped = REAPED.lock().expect("no panic");
+        match waitpid(Pid::from_raw(self.0), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => Ok(None),
+            Ok(status) => {
+                reaped.insert(self, status);
+                Ok(Some(status))
             }
-        })
+            Err(Errno::ECHILD) => reaped.get(&self).copied().map(Some).ok_or(Errno::ECHILD),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for its end, which must be an exit, and gives the code.

@@ -6,15 +6,36 @@ use std::sync::OnceLock;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// Gives the path of a helper program.
+use crate::repository;
+
+/// Returns the path of a helper program.
 pub fn program(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(|| {
         adopt_orphans();
-        listen_to_signals();
-        build()
+        reset_signals();
+        build(&["--package", "daemonic-test-programs", "--bins"])
     });
     programs.iter().find(|path| path.ends_with(name)).expect("a helper program of that name")
+}
+
+/// Builds programs, and returns their paths.
+pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(arguments)
+        .current_dir(repository())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the programs do not build");
+    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
+}
+
+/// Reads `{…,"executable":"/target/debug/subject",…}`.
+fn executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(r#""executable":""#)?;
+    Some(rest.split_once('"')?.0.into())
 }
 
 /// Makes this process the parent of all daemons that the tests start, so that it learns how they end.
@@ -24,26 +45,9 @@ fn adopt_orphans() {
 
 /// Undoes what a shell does to the signals of a command in the background, which the daemons would inherit.
 #[allow(unsafe_code, reason = "there is no safe signal")]
-fn listen_to_signals() {
+fn reset_signals() {
     for number in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
         // SAFETY: the default disposition calls nothing of ours.
         unsafe { signal(number, SigHandler::SigDfl) }.expect("a default");
     }
-}
-
-fn build() -> Vec<PathBuf> {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "daemonic-test-programs", "--bins", "--message-format=json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "the helper programs don't build");
-    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
-}
-
-/// Reads `{…,"executable":"/target/debug/subject",…}`.
-fn executable(message: &str) -> Option<PathBuf> {
-    let (_, rest) = message.split_once(r#""executable":""#)?;
-    Some(rest.split_once('"')?.0.into())
 }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Process, wait_until};
+use crate::{Process, wait_until};
 
 /// A strace that is attached to a process, and writes down its calls.
 pub struct Strace {

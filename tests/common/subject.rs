@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{Process, program, wait_for, wait_until};
+use crate::{Process, program, wait_for, wait_until};
 
 /// The user and group that owns nothing.
 const NOBODY: u32 = 65_534;

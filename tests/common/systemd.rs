@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::common::{Process, Subject, can_have, is_root, lines, wait_for};
+use crate::{Process, Subject, available_or_skip, lines, root_or_skip, wait_for};
 
 const PROGRAM: &str = "/lib/systemd/systemd";
 
@@ -100,7 +100,7 @@ struct Entry {
 impl Manager {
     /// Starts one, or says that there can be none here.
     pub fn start() -> Option<Self> {
-        if !is_root() || !can_have("systemd", Path::new(PROGRAM).exists()) {
+        if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
@@ -114,7 +114,7 @@ impl Manager {
         let manager = Self { folder, child, words, answers, journal: Some(journal) };
         let word = manager.answers.recv_timeout(PATIENCE);
         let is_up = word.as_deref().is_ok_and(|word| ["is running", "is degraded"].contains(&word));
-        can_have("a systemd in namespaces of its own", is_up).then_some(manager)
+        available_or_skip("a systemd in namespaces of its own", is_up).then_some(manager)
     }
 
     /// Does a line of shell inside, and gives the exit code and what it has printed.

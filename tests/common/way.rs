@@ -4,11 +4,10 @@ use std::fs;
 use std::process::{Child, Command};
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::strace::{Strace, Trace, is_halted};
-use super::{Answer, Process, Subject, can_have, wait_for, wait_until};
+use crate::strace::{Strace, Trace, is_halted};
+use crate::{Answer, Process, Subject, available_or_skip, wait_for, wait_until};
 
 /// What a pidfile says that was left behind.
 pub const STALE: &str = "4194304\n";
@@ -97,7 +96,7 @@ impl Account {
         let made = Command::new("useradd")
             .args(["--system", "--no-create-home", "--user-group", "--groups", "daemon,mail", &name])
             .status();
-        can_have("useradd", made.is_ok_and(|status| status.success())).then_some(Self(name))
+        available_or_skip("useradd", made.is_ok_and(|status| status.success())).then_some(Self(name))
     }
 }
 
@@ -152,6 +151,16 @@ impl Way {
         ]
         .map(way)
         .into()
+    }
+
+    /// Returns whether an answer is a success; a status of 1 reports a stale pidfile.
+    pub fn is_success(self, answer: &Answer) -> bool {
+        answer.status.success() || self.action == "status" && answer.status.code() == Some(1)
+    }
+
+    /// Returns the name of the setup that the daemon has afterwards.
+    pub fn setup(self) -> String {
+        format!("{:?} {}", self.shape, if self.action == "run" { "run" } else { "start" })
     }
 
     /// Begins the action, with one thing or none to happen to one of its calls.
@@ -228,6 +237,6 @@ pub fn reap_daemons() {
     let children = here.children();
     let children = children.split(' ').filter_map(|pid| pid.parse().ok()).map(Process);
     for daemon in children.filter(is_daemon) {
-        let _ = waitpid(Pid::from_raw(daemon.0), Some(WaitPidFlag::WNOHANG));
+        let _ = daemon.reap();
     }
 }

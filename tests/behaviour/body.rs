@@ -1,0 +1,312 @@
+//! A body's end is the daemon's end: its exit status, its last words, its pidfile.
+
+use std::fs;
+
+use common::{Answer, Process, Subject, wait_until};
+use nix::sys::signal::Signal;
+
+#[test]
+fn a_body_that_ends_takes_its_pidfile_with_it_and_has_its_exit_status() {
+    for (body, code) in [
+        ("code 0", 0),
+        ("nothing", 0),
+        ("code 9", 9),
+        ("exit 7", 7),
+        ("exit 0", 0),
+        ("fail x", 1),
+        ("panic x", 101),
+    ] {
+        let plain = Subject::new().body(body);
+        let daemon = plain.start();
+        assert_eq!(daemon.exit_code(), code, "{body}");
+        plain.left_nothing();
+        plain.act("status").says(3, "subject: not running");
+        if body != "nothing" {
+            let graceful = Subject::new().graceful(body);
+            let daemon = graceful.start();
+            assert_eq!(daemon.exit_code(), code, "{body} with a context");
+            graceful.left_nothing();
+        }
+    }
+}
+
+#[test]
+fn the_whole_error_is_in_the_log() {
+    let subject = Subject::new().body("fail the disk is full");
+    assert_eq!(subject.start().exit_code(), 1);
+    assert_eq!(subject.log_text(), "subject: the disk is full: the cause\n");
+}
+
+#[test]
+fn a_panics_message_is_in_the_log() {
+    let subject = Subject::new().body("panic all is lost");
+    assert_eq!(subject.start().exit_code(), 101);
+    let log = subject.log_text();
+    assert!(log.contains("panicked") && log.contains("all is lost"), "{log}");
+    assert_eq!(log.matches("all is lost").count(), 1, "{log}");
+}
+
+#[test]
+fn errors_go_to_stderr_where_it_has_a_file_of_its_own() {
+    let subject = Subject::new();
+    let errors = subject.path("subject.err");
+    let subject = subject.key("stderr", &errors).body("print out; fail x");
+    subject.start().wait_until_gone();
+    assert_eq!(subject.log_text(), "out\n");
+    assert_eq!(fs::read_to_string(&errors).unwrap(), "subject: x: the cause\n");
+}
+
+#[test]
+fn what_the_body_has_printed_without_a_newline_is_flushed() {
+    for end in ["code 0", "exit 0", "fail x"] {
+        let subject = Subject::new().body(format!("half almost; {end}"));
+        subject.start().wait_until_gone();
+        assert!(subject.log_text().contains("almost"), "{end}: {:?}", subject.log_text());
+    }
+}
+
+#[test]
+fn a_body_that_never_returns_is_stopped_like_any_other() {
+    let subject = Subject::new().body("never");
+    let daemon = subject.start();
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert_eq!(daemon.killer(), Signal::SIGTERM);
+    subject.left_nothing();
+}
+
+#[test]
+fn a_plain_body_dies_of_the_signal_without_its_pidfile() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let subject = Subject::new();
+        let daemon = subject.start();
+        daemon.signal(signal);
+        assert_eq!(daemon.killer(), signal);
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_signal_right_after_the_start_is_not_lost() {
+    for _ in 0..20 {
+        let subject = Subject::new().graceful("wait");
+        let daemon = subject.start();
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_crash_leaves_a_stale_file_and_its_signal() {
+    let subject = Subject::new().body("abort");
+    let daemon = subject.start();
+    assert_eq!(daemon.killer(), Signal::SIGABRT);
+    assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+    subject.body("park").start();
+}
+
+#[test]
+fn a_stack_overflow_is_told_in_the_log() {
+    let subject = Subject::new().body("overflow");
+    assert_eq!(subject.start().killer(), Signal::SIGABRT);
+    let log = subject.log_text();
+    assert!(log.contains("has overflowed its stack"), "{log}");
+}
+
+#[test]
+fn a_child_that_the_body_forked_leaves_the_pidfile_alone_however_it_ends() {
+    for (end, signal) in
+        [("exit 3", None), ("panic x", None), ("park", Some(Signal::SIGTERM)), ("park", Some(Signal::SIGINT))]
+    {
+        let subject = Subject::new();
+        let subject = subject.body(format!("fork {end}; park"));
+        let daemon = subject.start();
+        let child = forked(&subject);
+        if let Some(signal) = signal {
+            child.signal(signal);
+        }
+        wait_until("the child's end", || !child.is_alive());
+        assert_eq!(subject.pid_text(), format!("{daemon}\n"), "{end}");
+        subject.act("status").runs(daemon);
+    }
+}
+
+#[test]
+fn a_child_that_the_body_forked_dies_of_the_signal_it_gets() {
+    // Adopted by the test, it tells how it ended.
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        for context in [false, true] {
+            let subject = Subject::new();
+            let script = "fork park; code 0";
+            let subject = if context { subject.graceful(script) } else { subject.body(script) };
+            let daemon = subject.start();
+            let child = forked(&subject);
+            assert_eq!(daemon.exit_code(), 0);
+            child.signal(signal);
+            assert_eq!(child.killer(), signal);
+        }
+    }
+}
+
+fn forked(subject: &Subject) -> Process {
+    common::wait_for("a child", || {
+        subject.log_text().lines().find_map(|line| line.strip_prefix("forked ")?.parse().ok()).map(Process)
+    })
+}
+
+#[test]
+fn a_child_that_lives_on_after_the_body_keeps_nobody_from_starting() {
+    let subject = Subject::new().body("fork park; code 0");
+    let first = subject.start();
+    forked(&subject);
+    assert_eq!(first.exit_code(), 0);
+    subject.act("status").says(3, "subject: not running");
+    let second = subject.body("park");
+    let daemon = second.start();
+    second.act("status").runs(daemon);
+}
+
+#[test]
+fn the_library_prints_nothing_of_its_own() {
+    let subject = Subject::new()
+        .body("act start; act status; act reload; act stop; act restart; act nonsense; print end; park");
+    subject.start();
+    let log = subject.log_with("end");
+    assert!(log.lines().all(|line| line == "end" || line.contains(": subject: ")), "{log}");
+    assert_eq!(log.lines().count(), 7, "{log}");
+}
+
+#[test]
+fn standard_input_can_be_a_file() {
+    let subject = Subject::new();
+    let input = subject.path("input");
+    fs::write(&input, "text").unwrap();
+    let subject = subject.key("stdin", &input);
+    assert_eq!(subject.start().link("fd/0"), input);
+}
+
+#[test]
+fn a_log_is_appended_to() {
+    let subject = Subject::new().body("print new; park");
+    fs::write(subject.log(), "old\n").unwrap();
+    subject.start();
+    assert_eq!(subject.log_with("new"), "old\nnew\n");
+}
+
+#[test]
+fn a_handler_of_the_body_that_calls_ours_decides_when_to_end() {
+    let subject = Subject::new().body("hook SIGTERM; park");
+    let daemon = subject.start();
+    subject.log_with("hooking");
+    for count in 1..=3 {
+        daemon.signal(Signal::SIGTERM);
+        wait_until("the handler", || subject.log_text().matches("hooked").count() == count);
+        subject.act("status").runs(daemon);
+        assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+    }
+    daemon.signal(Signal::SIGINT);
+    assert_eq!(daemon.killer(), Signal::SIGINT);
+    subject.left_nothing();
+}
+
+#[test]
+fn a_handler_of_the_body_that_calls_ours_stops_a_context_too() {
+    let subject = Subject::new().graceful("hook SIGTERM; wait");
+    let daemon = subject.start();
+    subject.log_with("hooking");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert_eq!(subject.log_text(), "hooking\nhooked\nstopping true\n");
+}
+
+/// A daemon whose body has put files of its own in the place of everything that was open.
+fn seizing(script: &str) -> Subject {
+    let subject = Subject::new().key("stop_timeout", "5000");
+    let files = subject.path("files");
+    fs::create_dir(&files).unwrap();
+    subject.body(format!("seize {}; print seized; {script}", files.display()))
+}
+
+/// Fails if one of the files isn't as the body has written it.
+#[track_caller]
+fn are_intact(subject: &Subject, what: &str) {
+    let files: Vec<_> = fs::read_dir(subject.path("files")).unwrap().flatten().collect();
+    assert_eq!(files.len(), 8, "{what}");
+    for file in files {
+        assert_eq!(
+            fs::read_to_string(file.path()).unwrap(),
+            "precious\n",
+            "{what}: {}",
+            file.path().display()
+        );
+    }
+}
+
+#[test]
+fn files_under_the_numbers_of_closed_descriptors_are_intact_after_a_stop() {
+    for (context, script) in [
+        (false, "park"),
+        (true, "event; event"),
+        (true, "wait"),
+        (true, "event; event; fail it"),
+        (true, "event; event; exit 3"),
+    ] {
+        let subject = seizing(script);
+        let subject = if context { subject.key("context", "") } else { subject };
+        let daemon = subject.start();
+        subject.log_with("seized");
+        if script.starts_with("event") {
+            daemon.signal(Signal::SIGHUP);
+            subject.log_with("Reload");
+        }
+        // Its lock is gone with its descriptor, so `stop` can't know of it.
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_until_gone();
+        are_intact(&subject, script);
+    }
+}
+
+#[test]
+fn files_under_the_numbers_of_closed_descriptors_are_intact_after_a_failed_start() {
+    for script in ["fail it", "exit 3", "panic it", "event", "park"] {
+        let subject = seizing(script).key("context", "").key("wait_ready", "1000");
+        assert_eq!(subject.act("start").status.code(), Some(1), "{script}");
+        wait_until("the end of all processes", || subject.processes().is_empty());
+        are_intact(&subject, script);
+    }
+}
+
+#[test]
+fn a_body_that_has_closed_everything_writes_nothing_when_it_says_that_it_is_ready() {
+    let subject = seizing("ready; print said; event").key("context", "").key("wait_ready", "20000");
+    let answer = subject.act("start");
+    if answer.status.success() {
+        answer.started().signal(Signal::SIGTERM);
+    }
+    wait_until("the end of all processes", || subject.processes().is_empty());
+    are_intact(&subject, "ready");
+}
+
+/// Ends with 101, and only its launcher comes back from the dispatcher.
+#[track_caller]
+fn ends_in_the_dispatcher(subject: Subject) {
+    let after = subject.path("after");
+    let subject = subject.key("after", &after);
+    let start = subject.action("start").spawn().unwrap();
+    let launcher = start.id();
+    let daemon = Answer::from(start).started();
+    assert_eq!(daemon.exit_code(), 101, "{}", subject.log_text());
+    assert_eq!(fs::read_to_string(after).unwrap(), format!("{launcher}\n"), "who has come back");
+    subject.left_nothing();
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_said_ends_the_daemon_and_no_more() {
+    ends_in_the_dispatcher(Subject::new().body("fail unspeakable"));
+    ends_in_the_dispatcher(Subject::new().graceful("fail unspeakable"));
+    ends_in_the_dispatcher(Subject::new().every(1, "fail unspeakable"));
+}
+
+#[test]
+fn a_captured_value_that_panics_when_it_is_dropped_ends_the_daemon_and_no_more() {
+    ends_in_the_dispatcher(Subject::new().every(1, "print run").key("times", "2").key("bomb", ""));
+}

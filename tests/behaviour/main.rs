@@ -1,0 +1,21 @@
+//! What a daemon does, on real processes: a module for each action and each subject.
+
+mod async_body;
+mod attacks;
+mod bad_input;
+mod body;
+mod context;
+mod detached;
+mod disk;
+mod identity;
+mod peers;
+mod ready;
+mod reload;
+mod repeat;
+mod run;
+mod start;
+mod status;
+mod stop;
+mod supervisor;
+mod systemd;
+mod user_namespace;

@@ -1,0 +1,422 @@
+//! What the best known crates of this kind assert in their own suites, asked of this one.
+//!
+//! | peer | its suite |
+//! |---|---|
+//! | `daemonize` 0.5 | `daemonize-tests` in its repository: six tests with a helper program |
+//! | `fork` 0.11 | `tests/daemon_tests.rs`, `checked_daemon_tests.rs`, `stdio_redirect_tests.rs` and others; what it asserts of a bare `fork`, `waitpid` or process group has no counterpart here |
+//! | `daemonizr` 0.1 | unit tests of `search()`, and `tests/lock_holding.rs` |
+//!
+//! Each test says whose behaviour it mirrors; none has code of theirs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
+use nix::sys::signal::Signal;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// `daemonize`, `simple`: with nothing but the defaults it starts.
+///
+/// Here the defaults have a pidfile, in the user's own folder.
+#[test]
+fn the_defaults_are_enough() {
+    if !root_or_skip() {
+        return;
+    }
+    let subject = Subject::new().open_to_all().without("pidfile").without("stdout");
+    let act = |action: &str| {
+        let mut command = subject.by_nobody(action);
+        command.env("XDG_RUNTIME_DIR", subject.path("."));
+        Answer::of(command)
+    };
+    let daemon = act("start").started();
+    act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    subject.left_nothing();
+}
+
+/// `daemonize`, `chdir`: the directory is `/`, or the one that was chosen.
+///
+/// `fork`, `test_daemon_with_nochdir`: the caller's directory can be kept, which is a choice of it here.
+#[test]
+fn the_directory_is_the_root_the_chosen_or_the_callers() {
+    let subject = Subject::new();
+    assert_eq!(subject.start().link("cwd"), Path::new("/"));
+    subject.act("stop");
+    let subject = subject.key("working_directory", "/usr");
+    assert_eq!(subject.start().link("cwd"), Path::new("/usr"));
+    subject.act("stop");
+    let subject = subject.key("working_directory", ".");
+    let mut command = subject.action("start");
+    command.current_dir("/usr/bin");
+    assert_eq!(Answer::of(command).started().link("cwd"), fs::canonicalize("/usr/bin").unwrap());
+}
+
+/// `daemonize`, `umask`: what the daemon makes has the permissions that its umask leaves.
+#[test]
+fn what_the_daemon_makes_obeys_its_umask() {
+    let subject = Subject::new().key("umask", "222");
+    let log = subject.log();
+    let daemon = subject.start();
+    assert_eq!(mode(&log), 0o444);
+    assert!(fs::metadata(&log).unwrap().permissions().readonly());
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+/// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it fails.
+#[test]
+fn the_pidfile_has_the_pid_and_a_newline_and_a_second_start_fails() {
+    let subject = Subject::new();
+    let daemon = subject.start();
+    assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+    subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+    assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+}
+
+/// `daemonize`, `redirect_stream`: each stream goes to its file, and no file is made that wasn't asked for.
+///
+/// Here stderr follows stdout unless it has a file of its own, so that no panic is lost.
+#[test]
+fn each_stream_goes_to_its_own_file() {
+    let said = "print to stdout; warn to stderr";
+    let subject = Subject::new().body(said);
+    let (out, err) = (subject.path("out"), subject.path("err"));
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let subject = subject.key("stdout", &out).key("stderr", &err);
+    assert_eq!(subject.start().exit_code(), 0);
+    assert_eq!((read(&out), read(&err)), ("to stdout\n".into(), "to stderr\n".into()));
+    fs::remove_file(&out).unwrap();
+    fs::remove_file(&err).unwrap();
+    let subject = subject.without("stderr");
+    assert_eq!(subject.start().exit_code(), 0);
+    assert_eq!(read(&out), "to stdout\nto stderr\n");
+    assert!(!err.exists());
+    fs::remove_file(&out).unwrap();
+    let subject = subject.without("stdout").key("stderr", &err);
+    assert_eq!(subject.start().exit_code(), 0);
+    assert_eq!(read(&err), "to stderr\n");
+    assert!(!out.exists());
+}
+
+/// `daemonize`, the examples that came before its suite (`test_uid_gid`, `test_chroot`): the daemon becomes its user
+/// and group, and its root is the one that was chosen.
+#[test]
+fn the_daemon_is_whom_and_where_it_was_told() {
+    if !root_or_skip() {
+        return;
+    }
+    let subject = Subject::new().key("user", "65534").key("group", "65534");
+    let root = subject.path("root");
+    fs::create_dir(&root).unwrap();
+    let subject = subject.key("chroot", &root);
+    let daemon = subject.start();
+    for field in ["Uid", "Gid"] {
+        assert_eq!(daemon.status(field).split_whitespace().collect::<Vec<_>>(), ["65534"; 4]);
+    }
+    assert_eq!(daemon.link("root"), root);
+    assert_eq!(daemon.link("cwd"), root);
+}
+
+/// `daemonize`, the example that came before its suite (`test_double_run`): of two starts in a row the second fails, and
+/// the first lives.
+///
+/// `daemonizr`, `test_second_spawn_gets_ewouldblock`: the second one's failure is an exit code and a message.
+#[test]
+fn the_second_of_two_fails_and_the_first_lives() {
+    let subject = Subject::new();
+    let daemon = subject.start();
+    let answer = subject.act("start");
+    assert!(!answer.status.success());
+    assert!(answer.stderr.contains("already running"), "{answer:?}");
+    subject.act("run").fails(1, &format!("subject: already running (pid {daemon})"));
+    assert_eq!(subject.processes(), [daemon]);
+    subject.act("status").runs(daemon);
+}
+
+/// `fork`, `test_daemon_creates_detached_process`, `test_double_fork_daemon_pattern`: the daemon is another process,
+/// with another parent.
+#[test]
+fn the_daemon_is_no_child_of_its_caller() {
+    let subject = Subject::new();
+    let mut caller = subject.converse();
+    assert!(caller.say("start").starts_with("Started"));
+    let daemon = Process(subject.pid_text().trim().parse().unwrap());
+    assert_ne!(daemon, caller.process);
+    assert_ne!(daemon.parent(), Some(caller.process));
+    assert_eq!(caller.process.children(), "");
+    caller.end();
+    assert!(daemon.is_alive());
+}
+
+/// `fork`, `test_daemon_process_group`, `test_setsid_creates_new_session`: a session and a group of its own, of which it
+/// isn't the leader.
+#[test]
+fn the_daemon_leads_neither_its_session_nor_its_group() {
+    let subject = Subject::new();
+    let daemon = subject.start();
+    let [parent, group, session] = [4, 5, 6].map(|field| daemon.stat(field).unwrap());
+    assert!(![group, session].contains(&daemon.0));
+    assert_eq!(group, session);
+    let here = Process(std::process::id().try_into().unwrap());
+    assert_ne!(Some(Process(session)), here.session());
+    assert!(parent > 0);
+}
+
+/// `fork`, `test_daemon_no_controlling_terminal`: `/dev/tty` can't be opened.
+#[test]
+fn the_daemon_has_no_terminal_to_open() {
+    if !tool_or_skip(&["script", "-qec", "true", "/dev/null"]) {
+        return;
+    }
+    let subject = Subject::new().body("read /dev/tty");
+    // In a terminal of its own, or the caller would have none to begin with.
+    let start = format!("tty && {} start", common::program("subject").display());
+    let mut terminal = subject.command("script");
+    terminal.args(["-qec", &start, "/dev/null"]);
+    let answer = Answer::of(terminal);
+    assert!(answer.stdout.contains("/dev/pts/"), "the caller had none: {answer:?}");
+    assert_eq!(answer.pid().exit_code(), 101);
+    assert!(subject.log_text().contains("No such device or address"), "{}", subject.log_text());
+}
+
+/// `fork`, `test_daemon_with_command_execution`: the body can run a program and wait for it.
+#[test]
+fn the_body_can_run_a_program() {
+    let subject = Subject::new();
+    let go = subject.path("go");
+    let subject = subject.body(format!("fork print hello from a child; until {}", go.display()));
+    let daemon = subject.start();
+    subject.log_with("hello from a child");
+    fs::write(go, "").unwrap();
+    assert_eq!(daemon.exit_code(), 0);
+}
+
+/// `fork`, `test_daemon_never_returns_parent`: the body's code runs in the daemon alone, and what comes after the
+/// call in the caller alone.
+#[test]
+fn the_call_returns_in_the_caller_alone() {
+    let subject = Subject::new().body("print the body; park");
+    let mut caller = subject.converse();
+    assert!(caller.say("start").starts_with("Started"));
+    subject.log_with("the body");
+    assert!(caller.say("status").starts_with("Running"));
+    assert_eq!(subject.log_text(), "the body\n");
+    // The caller's answers only; nothing twice, and nothing of the body.
+    let rest = caller.end();
+    assert_eq!((rest.status.code(), rest.stdout.as_str()), (Some(0), ""));
+}
+
+/// `fork`, `parent_returns_only_after_detached_daemon_is_ready`: when the call has returned, all is set up, and the
+/// streams lead to `/dev/null`.
+#[test]
+fn the_call_returns_when_all_is_set_up() {
+    let subject = Subject::new().without("stdout");
+    let folder = subject.path(".").canonicalize().unwrap();
+    let subject = subject.key("working_directory", &folder);
+    for _ in 0..20 {
+        let daemon = subject.start();
+        assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+        assert_eq!(daemon.link("cwd"), folder);
+        for stream in ["fd/0", "fd/1", "fd/2"] {
+            assert_eq!(daemon.link(stream), Path::new("/dev/null"));
+        }
+        subject.act("stop");
+    }
+}
+
+/// `fork`, `failure_after_detachment_preserves_stage_and_errno`, `test_chdir_error_handling`: what fails in the
+/// daemon is told by the caller, with the step and the system's error.
+#[test]
+fn a_failure_after_the_forks_keeps_its_step_and_error() {
+    let subject = Subject::new().key("working_directory", "/no/such/folder");
+    let reason = "failed to start: cannot enter working_directory /no/such/folder";
+    subject.act("start").fails(1, &format!("subject: {reason}: No such file or directory (os error 2)"));
+    subject.left_nothing();
+}
+
+/// `fork`, `descriptor_plan_failure_is_reported_before_fork`: what can't be is refused before anything is forked.
+#[test]
+fn what_cannot_be_is_refused_before_the_fork() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().key("umask", "1000");
+    Answer::of(subject.traced(&["-e", "trace=clone,clone3,fork,vfork,setsid"], "start"))
+        .fails_naming(1, &["`umask`"]);
+    let calls = fs::read_to_string(subject.path("trace")).unwrap();
+    assert!(!calls.contains("clone") && !calls.contains("fork") && !calls.contains("setsid"), "{calls}");
+    subject.left_nothing();
+}
+
+/// `fork`, `dropped_notifier_is_reported_as_abandoned_startup`: a daemon that goes without a word is a failure.
+#[test]
+fn a_daemon_that_goes_without_a_word_is_a_failure() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    Answer::of(subject.traced(&["-e", "trace=umask", "-e", "inject=umask:signal=KILL"], "start"))
+        .fails(1, "subject: failed to start: the daemon died before it was ready");
+    subject.left_nothing();
+}
+
+/// `fork`, `preserved_descriptor_survives_detachment`: a file that was opened before can be written in the daemon.
+#[test]
+fn a_file_of_the_callers_survives() {
+    let subject = Subject::new();
+    let notes = subject.path("notes");
+    let subject = subject.key("open", &notes).body("note preserved");
+    assert_eq!(subject.start().exit_code(), 0);
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "preserved\n");
+}
+
+/// `fork`, `startup_handshake_retries_repeated_eintr`, `test_waitpid_retries_on_eintr`: signals that interrupt the
+/// caller while it waits don't spoil the start.
+#[test]
+fn a_caller_that_is_interrupted_goes_on() {
+    if !strace_or_skip() {
+        return;
+    }
+    // What it waits by once it has forked, and how often it has done the same before: the program's own start-up
+    // isn't what is to be interrupted.
+    let subject = Subject::new();
+    Answer::of(of_the_launcher(&subject, "trace=all", "start")).started();
+    let calls = fs::read_to_string(subject.path("trace")).unwrap();
+    subject.act("stop");
+    let names: Vec<_> = calls.lines().filter_map(|line| Some(line.split_once('(')?.0)).collect();
+    let fork = names.iter().position(|name| name.contains("clone") || name.contains("fork")).expect("a fork");
+    let (before, after) = names.split_at(fork);
+    let waits = ["read", "recvfrom", "recvmsg", "poll", "ppoll", "wait4", "waitid"];
+    let used: Vec<_> = waits.into_iter().filter(|wait| after.contains(wait)).collect();
+    assert!(used.len() >= 2, "it waits for the daemon and for its own child: {used:?}");
+    for call in used {
+        let first = before.iter().filter(|name| **name == call).count() + 1;
+        let interrupt = format!("inject={call}:error=EINTR:when={first}..{}", first + 7);
+        let daemon = Answer::of(of_the_launcher(&subject, &interrupt, "start")).started();
+        let calls = fs::read_to_string(subject.path("trace")).unwrap();
+        assert_eq!(calls.matches("EINTR (Interrupted system call) (INJECTED)").count(), 8, "{calls}");
+        subject.act("status").runs(daemon);
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+}
+
+/// Prepares an action whose own process is under strace, and not the daemon.
+fn of_the_launcher(subject: &Subject, expression: &str, action: &str) -> Command {
+    let trace = subject.path("trace");
+    subject.wrapped(&["strace", "-o", trace.to_str().unwrap(), "-e", expression], action)
+}
+
+/// `fork`, `test_redirect_stdio_prevents_fd_reuse`, `test_redirect_stdio_println_safety`,
+/// `test_daemon_uses_redirect_stdio`: descriptors 0 to 2 are never free for a file, so that nothing printed gets into
+/// one; also when the caller has closed them.
+#[test]
+fn nothing_printed_gets_into_a_file_of_the_body() {
+    for closed in ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"] {
+        let subject = Subject::new().without("stdout");
+        let notes = subject.path("notes");
+        let subject =
+            subject.key("open", &notes).body("print debug; warn debug; note data; half debug; note data");
+        let answer = Answer::of(subject.after(closed, "start"));
+        assert!(answer.status.success(), "{closed}: {answer:?}");
+        wait_until("the end", || subject.processes().is_empty());
+        assert_eq!(fs::read_to_string(&notes).unwrap(), "data\ndata\n", "{closed}");
+        subject.left_nothing();
+    }
+}
+
+/// `fork`, `daemon_rejects_auto_reaping` has a caller that ignores SIGCHLD refused; here it works, as
+/// `waitable_children.rs` wants it for what it supports.
+#[test]
+fn a_caller_that_ignores_its_children_is_served_too() {
+    let subject = Subject::new();
+    let daemon = Answer::of(subject.wrapped(&["env", "--ignore-signal=CHLD"], "start")).started();
+    assert!(!daemon.signals("SigIgn").contains(&Signal::SIGCHLD));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    subject.left_nothing();
+}
+
+/// `fork`, `daemon_waitid_denied.rs`: a container that denies a call for waiting doesn't break the start. Here the
+/// calls that may be missing are those about pidfds.
+#[test]
+fn a_container_that_denies_pidfds_is_no_obstacle() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    for error in ["ENOSYS", "EPERM"] {
+        let deny = format!("inject=pidfd_open:error={error}");
+        let daemon = Answer::of(of_the_launcher(&subject, &deny, "start")).started();
+        let stop = of_the_launcher(&subject, &deny, "stop");
+        Answer::of(stop).says(0, &format!("subject: stopped (pid {daemon})"));
+        subject.left_nothing();
+    }
+}
+
+/// `fork`, `test_fork_child_inherits_environment`: the caller's environment is the daemon's.
+#[test]
+fn the_callers_environment_is_the_daemons() {
+    let subject = Subject::new();
+    let mut command = subject.action("start");
+    command.env("SUBJECT_OF_A_TEST", "a value");
+    let daemon = Answer::of(command).started();
+    assert!(Process::with_environment("SUBJECT_OF_A_TEST=a value").contains(&daemon));
+}
+
+/// `daemonizr`, `test_search_no_pidfile_returns_no_daemon_found`.
+#[test]
+fn without_a_pidfile_there_is_no_daemon() {
+    let subject = Subject::new();
+    subject.act("status").says(3, "subject: not running");
+    subject.left_nothing();
+}
+
+/// `daemonizr`, `test_search_stale_pidfile_returns_no_daemon_found`: an unlocked file with a PID is no daemon.
+#[test]
+fn an_unlocked_pidfile_is_no_daemon() {
+    let subject = Subject::new();
+    fs::write(subject.pidfile(), "99999\n").unwrap();
+    let stale = format!("subject: not running (stale pidfile {})", subject.pidfile().display());
+    subject.act("status").says(1, &stale);
+    assert_eq!(subject.pid_text(), "99999\n");
+}
+
+/// `daemonizr`, `test_search_locked_pidfile_returns_pid`: whoever holds the lock is the daemon, and is named.
+#[test]
+fn who_holds_the_lock_is_the_daemon() {
+    let subject = Subject::new();
+    fs::write(subject.pidfile(), "").unwrap();
+    let holder = subject.lock(&subject.pidfile(), "write", 0, 2);
+    subject.act("status").runs(holder.process);
+    subject.act("start").fails(1, &format!("subject: already running (pid {})", holder.process));
+    drop(holder);
+    subject.act("status").says(3, "subject: not running");
+}
+
+/// `daemonizr`, `test_flock_second_lock_is_ewouldblock`: nobody else gets the daemon's lock.
+#[test]
+fn nobody_else_gets_the_lock() {
+    let subject = Subject::new();
+    subject.start();
+    let mut locker = subject.command(common::program("locker"));
+    locker.arg(subject.pidfile()).args(["write", "0", "1"]);
+    let answer = Answer::of(locker);
+    assert!(!answer.status.success() && !answer.stdout.contains("locked\n"), "{answer:?}");
+}
+
+/// `daemonizr`, `test_lock_held_for_process_lifetime`: the lock is held as long as the daemon lives, and is free when
+/// it has been killed.
+#[test]
+fn the_lock_is_held_for_life_and_goes_with_a_killed_daemon() {
+    let subject = Subject::new();
+    let daemon = subject.start();
+    subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+    daemon.signal(Signal::SIGKILL);
+    assert_eq!(daemon.killer(), Signal::SIGKILL);
+    let next = subject.start();
+    assert_ne!(next, daemon);
+    subject.act("status").runs(next);
+}

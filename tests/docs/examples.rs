@@ -1,0 +1,423 @@
+//! The examples `http` and `worker`, used as the README says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use common::async_programs::Service;
+use common::{Answer, Process, build, wait_until};
+use nix::sys::signal::Signal;
+
+/// An example with a home folder of its own.
+struct Example {
+    service: Service,
+    name: &'static str,
+}
+
+impl Example {
+    fn new(name: &'static str) -> Self {
+        static EXAMPLES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+        let examples = EXAMPLES.get_or_init(|| {
+            let mut examples = build(&["--package", "daemonic", "--example", "worker"]);
+            examples.extend(build(&["--package", "example-http"]));
+            examples
+        });
+        let is_it = |path: &&PathBuf| path.ends_with(name) || path.ends_with(format!("example-{name}"));
+        let program = examples.iter().find(is_it).expect("an example of that name");
+        Self { service: Service::of(program), name }
+    }
+
+    fn home(&self, name: &str) -> PathBuf {
+        self.service.path(name)
+    }
+
+    fn log_text(&self) -> String {
+        fs::read_to_string(self.home(&format!("daemon_{}.log", self.name))).unwrap_or_default()
+    }
+
+    fn act(&self, words: &[&str]) -> Answer {
+        let mut command = self.service.action(words[0]);
+        command.args(&words[1..]).env("HOME", self.service.folder());
+        Answer::of(command)
+    }
+
+    #[track_caller]
+    fn start(&self, words: &[&str]) -> Process {
+        let answer = self.act(&[&["start"], words].concat());
+        let daemon = answer.pid();
+        answer.says(0, &format!("{}: started (pid {daemon})", self.name));
+        daemon
+    }
+
+    #[track_caller]
+    fn stop(&self, daemon: Process) {
+        self.act(&["stop"]).says(0, &format!("{}: stopped (pid {daemon})", self.name));
+    }
+}
+
+// ---- http ----
+
+/// What a client has got for a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Got {
+    /// A whole answer, with this body.
+    Answer(String),
+    /// Less than a whole answer.
+    Part(String),
+    Nothing,
+    /// The kernel's word that nobody has read the request.
+    Reset,
+    /// There was no connection to send it on.
+    Refused,
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        if stream.local_addr().ok()? == address {
+            // Without a listener, one may meet oneself.
+            return None;
+        }
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        Some(Self(stream))
+    }
+
+    fn send(&mut self, path: &str) -> bool {
+        write!(self.0, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
+    }
+
+    /// Reads one answer, by the length that it gives.
+    fn receive(&mut self) -> Got {
+        let mut text = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(body) = whole(&String::from_utf8_lossy(&text)) {
+                return Got::Answer(body);
+            }
+            match self.0.read(&mut buffer) {
+                Ok(length) if length > 0 => text.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset && text.is_empty() => {
+                    return Got::Reset;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no answer in time"),
+                _ if text.is_empty() => return Got::Nothing,
+                _ => return Got::Part(String::from_utf8_lossy(&text).into_owned()),
+            }
+        }
+    }
+}
+
+/// Gives the body of an answer, once all of it is there.
+fn whole(text: &str) -> Option<String> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+    (body.len() == length.parse::<usize>().expect("a length")).then(|| body.to_owned())
+}
+
+fn get(address: SocketAddr, path: &str) -> Got {
+    let Some(mut client) = Client::connect(address) else { return Got::Refused };
+    if !client.send(path) {
+        return Got::Reset;
+    }
+    client.receive()
+}
+
+/// Starts the server on a free port.
+fn serve(http: &Example) -> (Process, SocketAddr) {
+    let daemon = http.start(&["127.0.0.1:0"]);
+    // It is ready, so this line is there.
+    let log = http.log_text();
+    let address =
+        log.rsplit_once("listening on ").and_then(|(_, rest)| rest.lines().next()).expect("an address");
+    (daemon, address.parse().expect("an address"))
+}
+
+#[test]
+fn http_is_ready_when_start_returns() {
+    for _ in 0..10 {
+        let http = Example::new("http");
+        let (daemon, address) = serve(&http);
+        assert_eq!(get(address, "/"), Got::Answer("Hello!\n".into()));
+        http.stop(daemon);
+        assert_eq!(get(address, "/"), Got::Refused);
+        assert!(http.log_text().ends_with("stopping\nevery request is answered\n"), "{}", http.log_text());
+    }
+}
+
+#[test]
+fn http_fails_to_start_where_another_listens() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let http = Example::new("http");
+    let reason = format!("cannot bind {address}: Address already in use (os error 98)");
+    http.act(&["start", &address]).fails(1, &format!("http: failed to start: {reason}"));
+    http.act(&["status"]).says(3, "http: not running");
+    http.act(&["start", "nonsense"]).fails_naming(1, &["http: failed to start: cannot bind nonsense: "]);
+    assert_eq!(http.service.processes(), []);
+}
+
+#[test]
+fn http_reloads_its_greeting() {
+    let http = Example::new("http");
+    let file = http.home("daemon_http.txt");
+    fs::write(&file, "first\n").unwrap();
+    let (daemon, address) = serve(&http);
+    let mut kept = Client::connect(address).unwrap();
+    for greeting in ["second\n", "third\n"] {
+        fs::write(&file, greeting).unwrap();
+        http.act(&["reload"]).says(0, &format!("http: reloaded (pid {daemon})"));
+        wait_until("the new greeting", || get(address, "/") == Got::Answer(greeting.into()));
+        kept.send("/");
+        assert_eq!(kept.receive(), Got::Answer(greeting.into()));
+    }
+    // A mistake keeps the old one, and says so.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    http.act(&["reload"]);
+    wait_until("a complaint", || http.log_text().contains("cannot reload "));
+    assert_eq!(get(address, "/"), Got::Answer("third\n".into()));
+    http.stop(daemon);
+}
+
+#[test]
+fn http_answers_what_it_has_begun_before_it_stops() {
+    let http = Example::new("http");
+    let (daemon, address) = serve(&http);
+    let mut clients: Vec<_> = (0..32).map(|_| Client::connect(address).unwrap()).collect();
+    for client in &mut clients {
+        assert!(client.send("/slow"));
+    }
+    wait_until("the requests to be begun", || slow_requests(&http) == 32);
+    let idle = Client::connect(address).unwrap();
+    http.stop(daemon);
+    for client in &mut clients {
+        assert_eq!(client.receive(), Got::Answer("Hello!\n".into()));
+    }
+    drop(idle);
+    assert_eq!(daemon.exit_code(), 0);
+    assert_eq!(get(address, "/"), Got::Refused);
+}
+
+#[test]
+fn http_answers_what_is_on_the_way_when_the_stop_comes() {
+    let http = Example::new("http");
+    let (daemon, address) = serve(&http);
+    let connect = || Client::connect(address).unwrap();
+    // Some that have asked before, some that the server has let in, and some that it has yet to see.
+    let mut clients: Vec<_> = (0..30).map(|_| connect()).collect();
+    for client in &mut clients[..10] {
+        client.send("/");
+        assert_eq!(client.receive(), Got::Answer("Hello!\n".into()));
+    }
+    wait_until("the server to let all in", || daemon.connections() == 30);
+    daemon.signal(Signal::SIGSTOP);
+    wait_until("a halt", || daemon.status("State").starts_with('T'));
+    clients.extend((0..10).map(|_| connect()));
+    for client in &mut clients {
+        assert!(client.send("/"));
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.signal(Signal::SIGCONT);
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.receive(), Got::Answer("Hello!\n".into()), "client {number}");
+    }
+    assert_eq!(daemon.exit_code(), 0);
+}
+
+fn slow_requests(http: &Example) -> usize {
+    http.log_text().matches("a slow request has come\n").count()
+}
+
+#[test]
+fn http_loses_no_request_while_it_is_hammered_and_stopped() {
+    for _ in 0..5 {
+        let http = Example::new("http");
+        let (daemon, address) = serve(&http);
+        let hammers: Vec<_> = (0..8).map(|_| thread::spawn(move || hammer(address))).collect();
+        let mut slow = Client::connect(address).unwrap();
+        slow.send("/slow");
+        wait_until("the request to be begun", || slow_requests(&http) == 1);
+        http.stop(daemon);
+        assert_eq!(slow.receive(), Got::Answer("Hello!\n".into()));
+        let got = hammers.into_iter().flat_map(|hammer| hammer.join().unwrap());
+        let (answers, others): (Vec<_>, Vec<_>) = got.partition(|got| *got == Got::Answer("Hello!\n".into()));
+        assert!(answers.len() >= 8, "the hammers haven't begun");
+        let resets = others.iter().filter(|got| **got == Got::Reset).count();
+        assert!(others.iter().all(|got| matches!(got, Got::Refused | Got::Reset)), "{others:?}");
+        // The kernel lets connections in by itself, so one may slip in between the server's last look at who
+        // waits and the end of its socket. Nothing has let such a one in but the kernel.
+        assert!(resets <= 1, "{resets} connections were reset");
+    }
+}
+
+/// Sends requests, each on a connection of its own, until there is no server any more.
+fn hammer(address: SocketAddr) -> Vec<Got> {
+    let mut all = Vec::new();
+    while all.last() != Some(&Got::Refused) {
+        all.push(get(address, "/"));
+    }
+    all
+}
+
+// ---- worker ----
+
+/// A job's text, and the result that it must have.
+fn job(number: usize) -> (String, String) {
+    let text = format!("job {number}\n{}", "word\n".repeat(number % 7));
+    let result = format!("{} {} {}\n", 1 + number % 7, 2 + number % 7, text.len());
+    (text, result)
+}
+
+impl Example {
+    fn spool(&self, name: &str) -> PathBuf {
+        self.home("daemon_spool").join(name)
+    }
+
+    /// Brings a job as the README says.
+    fn bring(&self, number: usize) {
+        let draft = self.spool("new").join(format!(".{number}"));
+        fs::write(&draft, job(number).0).unwrap();
+        fs::rename(draft, self.spool("new").join(number.to_string())).unwrap();
+    }
+
+    /// Lists the jobs in a folder.
+    fn jobs(&self, name: &str) -> BTreeSet<usize> {
+        let entries = fs::read_dir(self.spool(name)).unwrap();
+        entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// Fails if one of these jobs is nowhere, or has a wrong result.
+    #[track_caller]
+    fn has_all(&self, count: usize) {
+        let [new, work, done] = ["new", "work", "done"].map(|name| self.jobs(name));
+        for number in 0..count {
+            let places = [&new, &work, &done].map(|jobs| jobs.contains(&number));
+            assert!(places.contains(&true), "job {number} is lost");
+            assert!(!(places[0] && (places[1] || places[2])), "job {number} is twice there: {places:?}");
+        }
+        for number in done {
+            let result = fs::read_to_string(self.spool("done").join(number.to_string())).unwrap();
+            assert_eq!(result, job(number).1, "job {number}");
+        }
+    }
+
+    #[track_caller]
+    fn does_all(&self, count: usize) {
+        wait_until("the end of all jobs", || {
+            self.jobs("done").len() == count && self.jobs("work").is_empty()
+        });
+        self.has_all(count);
+        assert!(self.jobs("new").is_empty());
+    }
+}
+
+#[test]
+fn worker_does_what_it_is_brought() {
+    let worker = Example::new("worker");
+    let daemon = worker.start(&[]);
+    // It is ready, so there is a folder for jobs.
+    (0..20).for_each(|number| worker.bring(number));
+    worker.does_all(20);
+    wait_until("the log", || worker.log_text().matches("done: ").count() == 20);
+    worker.stop(daemon);
+    assert_eq!(daemon.exit_code(), 0);
+}
+
+#[test]
+fn worker_stops_while_it_has_nothing_to_do() {
+    let worker = Example::new("worker");
+    let daemon = worker.start(&[]);
+    worker.stop(daemon);
+    assert_eq!(daemon.exit_code(), 0);
+    worker.act(&["status"]).says(3, "worker: not running");
+}
+
+#[test]
+fn worker_loses_no_job_by_stops_and_leaves_none_half_done() {
+    let worker = Example::new("worker");
+    let mut count = 0;
+    for round in 0..10 {
+        let daemon = worker.start(&[]);
+        (0..50).for_each(|number| worker.bring(count + number));
+        count += 50;
+        wait_until("some work", || worker.jobs("done").len() > round * 10);
+        worker.stop(daemon);
+        assert_eq!(daemon.exit_code(), 0);
+        assert!(worker.jobs("work").is_empty(), "a stop lets the job in work be done");
+        worker.has_all(count);
+    }
+    worker.start(&[]);
+    worker.does_all(count);
+    // Each was done once.
+    wait_until("the log", || worker.log_text().matches("done: ").count() == count);
+}
+
+#[test]
+fn worker_loses_no_job_by_a_crash_and_takes_up_what_was_in_work() {
+    let worker = Example::new("worker");
+    let mut count = 0;
+    for round in 0..10 {
+        let daemon = worker.start(&[]);
+        (0..50).for_each(|number| worker.bring(count + number));
+        count += 50;
+        wait_until("some work", || worker.jobs("done").len() > round * 10);
+        daemon.signal(Signal::SIGKILL);
+        daemon.wait_until_gone();
+        assert!(worker.jobs("work").len() <= 1);
+        worker.has_all(count);
+    }
+    worker.start(&[]);
+    worker.does_all(count);
+}
+
+#[test]
+fn worker_takes_up_first_what_a_crash_has_left() {
+    let worker = Example::new("worker");
+    let daemon = worker.start(&[]);
+    worker.stop(daemon);
+    (0..9).for_each(|number| worker.bring(number));
+    fs::rename(worker.spool("new").join("7"), worker.spool("work").join("7")).unwrap();
+    fs::write(worker.spool("done").join(".draft"), "half").unwrap();
+    worker.start(&[]);
+    worker.does_all(9);
+    wait_until("the log", || worker.log_text().lines().count() == 9);
+    assert!(worker.log_text().starts_with("done: 7\ndone: 0\n"), "{}", worker.log_text());
+    assert!(!worker.spool("done").join(".draft").exists());
+}
+
+#[test]
+fn worker_leaves_alone_what_is_no_job_yet() {
+    let worker = Example::new("worker");
+    worker.start(&[]);
+    fs::write(worker.spool("new").join(".5"), "half a j").unwrap();
+    fs::create_dir(worker.spool("new").join("0")).unwrap();
+    worker.bring(6);
+    wait_until("the job", || worker.jobs("done").contains(&6));
+    assert!(worker.spool("new").join(".5").exists() && worker.spool("new").join("0").is_dir());
+    assert_eq!(worker.jobs("done").len(), 1);
+}
+
+#[test]
+fn worker_fails_to_start_without_its_folder() {
+    let worker = Example::new("worker");
+    fs::write(worker.home("daemon_spool"), "no folder").unwrap();
+    let reason = format!("cannot make {}: Not a directory (os error 20)", worker.spool("new").display());
+    worker.act(&["start"]).fails(1, &format!("worker: failed to start: {reason}"));
+    worker.act(&["status"]).says(3, "worker: not running");
+}
+
+#[test]
+fn a_second_worker_is_refused() {
+    let worker = Example::new("worker");
+    let daemon = worker.start(&[]);
+    worker.act(&["start"]).fails(1, &format!("worker: already running (pid {daemon})"));
+}

@@ -1,0 +1,408 @@
+//! The guide's examples, each run as it stands: its programs are built, its files put where it says, its commands
+//! executed, and what they print compared with what it shows.
+//!
+//! The chapters are `src/guide/*.md`. What a fenced block is, its info string says:
+//!
+//! | info string | what is done with it |
+//! |---|---|
+//! | `rust` | run by rustdoc |
+//! | `rust,no_run (program NAME)` (with `ignore` if it needs a feature) | built here, as the program `NAME` |
+//! | `KIND (file PATH)` | written to `PATH` |
+//! | `console` | lines with `$ ` are executed by a shell; the others are what that prints |
+//! | `rust,ignore (before)` | what somebody has before he migrates: other people's crates, so shown only |
+//!
+//! Each section (by its headings `# `) is a scene: a shell as root, in namespaces of its own, where `/etc`, `/run` and the
+//! like are its own too. All that it starts ends with it.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use common::{Answer, repository, root_or_skip, tool_or_skip};
+use tempfile::TempDir;
+
+const CHAPTERS: [&str; 6] = ["tour", "keys", "actions", "promises", "migrating", "recipes"];
+
+fn chapter(name: &str) -> String {
+    fs::read_to_string(repository().join(format!("src/guide/{name}.md"))).expect("a chapter")
+}
+
+// ---- reading ----
+
+/// A fenced block.
+struct Block {
+    section: String,
+    info: String,
+    text: String,
+}
+
+impl Block {
+    fn is_console(&self) -> bool {
+        self.info == "console"
+    }
+
+    /// Gives the NAME of `(program NAME)`, for those who look for a program.
+    fn value(&self, key: &str) -> Option<&str> {
+        let (_, remark) = self.info.strip_suffix(')')?.split_once(" (")?;
+        remark.strip_prefix(key)?.strip_prefix(' ')
+    }
+
+    /// Splits a block of commands into each command and what it prints.
+    fn commands(&self) -> Vec<(String, String)> {
+        let mut commands: Vec<(String, String)> = Vec::new();
+        for line in self.text.lines() {
+            match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {
+                (Some(command), _, _) => commands.push((command.to_owned(), String::new())),
+                (_, Some(more), Some((command, output))) if output.is_empty() => {
+                    *command += "\n";
+                    *command += more;
+                }
+                (_, _, Some((_, output))) => {
+                    *output += line;
+                    *output += "\n";
+                }
+                _ => panic!("a block begins with output: {line}"),
+            }
+        }
+        commands
+    }
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let (mut section, mut inside) = (String::new(), false);
+    for line in text.lines() {
+        match (inside, line.strip_prefix("```")) {
+            (false, Some(info)) => {
+                let info = info.to_owned();
+                blocks.push(Block { section: section.clone(), info, text: String::new() });
+                inside = true;
+            }
+            (true, Some(_)) => inside = false,
+            (true, None) => {
+                let text = &mut blocks.last_mut().expect("a block").text;
+                *text += line;
+                *text += "\n";
+            }
+            (false, None) => {
+                if let Some(title) = line.strip_prefix("# ") {
+                    title.clone_into(&mut section);
+                }
+            }
+        }
+    }
+    assert!(!inside, "a block has no end");
+    blocks
+}
+
+// ---- building ----
+
+/// Gives the folder of all the programs of the guide, built once.
+fn programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
+        write_package(&folder);
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--bins", "--target-dir"])
+            .arg(folder.join("target"))
+            .current_dir(&folder)
+            .stderr(Stdio::inherit())
+            .output();
+        assert!(output.expect("cargo runs").status.success(), "the programs don't build");
+        folder.join("target/debug")
+    })
+}
+
+const MANIFEST: &str = r#"
+[package]
+name = "guide"
+version = "0.0.0"
+edition = "2024"
+
+[workspace]
+
+[dependencies]
+daemonic = { path = "ROOT", features = ["systemd", "tokio"] }
+tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
+"#;
+
+/// Writes a package that has them, with the versions of this one.
+fn write_package(folder: &Path) {
+    let bins = folder.join("src/bin");
+    let _ = fs::remove_dir_all(&bins);
+    fs::create_dir_all(&bins).expect("a folder");
+    fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
+    let manifest = MANIFEST.replace("ROOT", repository().to_str().expect("text"));
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
+    for name in CHAPTERS {
+        for block in blocks(&chapter(name)) {
+            let Some(program) = block.value("program") else { continue };
+            let path = bins.join(format!("{program}.rs"));
+            assert!(!path.exists(), "two programs have the name {program}");
+            fs::write(path, without_hiding(&block.text)).expect("a program");
+        }
+    }
+}
+
+/// Takes away the `# ` that hides a line in the documentation.
+fn without_hiding(text: &str) -> String {
+    text.lines().flat_map(|line| [line.strip_prefix("# ").unwrap_or(line), "\n"]).collect()
+}
+
+// ---- acting ----
+
+/// The folders of the system that a scene has for itself.
+const OWN: [&str; 11] = [
+    "/run",
+    "/srv",
+    "/root",
+    "/tmp",
+    "/var/log",
+    "/var/lib/logrotate",
+    "/var/spool/cron/crontabs",
+    "/etc/cron.d",
+    "/etc/init.d",
+    "/etc/logrotate.d",
+    "/etc/systemd/system",
+];
+
+/// What differs from run to run, for sed.
+const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
+
+/// Lists the PIDs in a text.
+fn pids(text: &str) -> Vec<&str> {
+    let rests = text.split("pid ").skip(1);
+    rests.map(|rest| &rest[..rest.find(|end: char| !end.is_ascii_digit()).unwrap_or(rest.len())]).collect()
+}
+
+/// One section with all that is to be done in it.
+struct Scene {
+    folder: TempDir,
+    script: String,
+    commands: Vec<(String, String)>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["file", "output", "shown"] {
+            fs::create_dir(folder.path().join(name)).expect("a folder");
+        }
+        let mut script = format!(
+            "set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
+            folder.path().display(),
+            programs().display()
+        );
+        script += "mkdir /mnt/etc\nmount -t tmpfs tmpfs /mnt/etc\ncp -a /etc/. /mnt/etc\nmount --bind /mnt/etc /etc\n";
+        for own in OWN {
+            let _ = writeln!(script, "if [ -d {own} ]; then mount -t tmpfs -o mode=755 tmpfs {own}; fi");
+        }
+        // What cron finds here otherwise is none of the guide's business.
+        script += "rm -f /etc/crontab\nchmod 1777 /tmp\ncd\nset +e\n";
+        Self { folder, script, commands: Vec::new() }
+    }
+
+    fn put(&mut self, path: &str, text: &str) {
+        let number = self.script.len();
+        fs::write(self.folder.path().join(format!("file/{number}")), text).expect("a file");
+        let mode = if text.starts_with("#!") { "755" } else { "644" };
+        let _ = writeln!(self.script, "install -D -m {mode} /mnt/file/{number} {path}");
+    }
+
+    fn act(&mut self, command: String, shown: String) {
+        let number = self.commands.len();
+        fs::write(self.folder.path().join(format!("shown/{number}")), &shown).expect("a file");
+        let act = format!("{{ {command}\n}} >/mnt/output/{number} 2>&1");
+        let mut words = command.split([' ', ';']);
+        let looks = ["cat", "ls", "readlink", "tail"].contains(&words.next().unwrap_or_default());
+        // A daemon writes when it writes: who looks is let look again, until something is wrong.
+        let _ = if looks || words.next() == Some("status") {
+            writeln!(
+                self.script,
+                "right=\nfor try in $(seq ${{tries:-100}}); do\n{act}\ncode=$?\n\
+                 sed -E '{VARIES}' /mnt/output/{number} >/mnt/now\n\
+                 sed -E '{VARIES}' /mnt/shown/{number} | cmp -s - /mnt/now && right=yes && break\nsleep 0.1\ndone\n\
+                 [ $right ] || tries=1\n(exit $code)"
+            )
+        } else {
+            writeln!(self.script, "{act}")
+        };
+        self.commands.push((command, shown));
+    }
+
+    /// Plays it, and tells what differs from what is shown.
+    fn play(mut self, title: &str) -> Vec<String> {
+        self.script += "cp -r /mnt/output /mnt/shown /mnt/file\n";
+        let _ = write!(self.script, "sed -E -i '{VARIES}' /mnt/output/* /mnt/shown/*\ntouch /mnt/played\n");
+        let path = self.folder.path().join("script");
+        fs::write(&path, &self.script).expect("a script");
+        let mut command = Command::new("unshare");
+        command.args(["-m", "-p", "-f", "--mount-proc", "--kill-child", "sh"]).arg(path);
+        command.env_clear().env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+        command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let answer = Answer::of({
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        });
+        let played = self.folder.path().join("played").exists();
+        assert!(played && answer.stderr.is_empty(), "{title}: the scene doesn't work: {answer:?}");
+        let read = |name: String| fs::read_to_string(self.folder.path().join(name)).expect("text");
+        let mut wrong = Vec::new();
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (number, (command, shown)) in self.commands.iter().enumerate() {
+            let output = read(format!("file/output/{number}"));
+            let mut is_wrong = read(format!("shown/{number}")) != read(format!("output/{number}"));
+            // Where the guide shows the same PID, it is the same, and where it shows another one, it is another.
+            for (one, other) in pids(shown).into_iter().zip(pids(&output)) {
+                is_wrong |= pairs.iter().any(|pair| (pair.0 == one) != (pair.1 == other));
+                pairs.push((one.to_owned(), other.to_owned()));
+            }
+            if is_wrong {
+                wrong.push(format!("{title}\n$ {command}\nshown:\n{shown}\nprinted:\n{output}"));
+            }
+        }
+        wrong
+    }
+}
+
+/// Plays all scenes of a chapter, which may need some tools.
+#[track_caller]
+fn play(name: &str, tools: &[&str]) {
+    let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
+    let has_namespaces = || tool_or_skip(&["unshare", "-m", "-p", "-f", "--mount-proc", "true"]);
+    if !(root_or_skip() && has_namespaces() && tools.iter().all(has)) {
+        return;
+    }
+    let blocks = blocks(&chapter(name));
+    let mut wrong = Vec::new();
+    for section in blocks.chunk_by(|one, other| one.section == other.section) {
+        let mut scene = Scene::new();
+        for block in section {
+            if let Some(path) = block.value("file") {
+                scene.put(path, &block.text);
+            } else if block.is_console() {
+                block.commands().into_iter().for_each(|(command, shown)| scene.act(command, shown));
+            }
+        }
+        if !scene.commands.is_empty() {
+            wrong.extend(scene.play(&format!("{name}: {}", section[0].section)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_tour_is_true() {
+    play("tour", &[]);
+}
+
+#[test]
+fn the_keys_are_true() {
+    play("keys", &[]);
+}
+
+#[test]
+fn the_actions_are_true() {
+    play("actions", &["setpriv"]);
+}
+
+#[test]
+fn the_promises_are_true() {
+    play("promises", &[]);
+}
+
+#[test]
+fn the_migrations_are_true() {
+    play("migrating", &["start-stop-daemon"]);
+}
+
+#[test]
+fn the_recipes_are_true() {
+    play("recipes", &["cron", "logrotate", "systemd-analyze"]);
+}
+
+// ---- what can't be shown by running ----
+
+#[test]
+fn no_example_is_left_out() {
+    for name in CHAPTERS {
+        let blocks = blocks(&chapter(name));
+        for (at, block) in blocks.iter().enumerate() {
+            let Block { section, info, .. } = block;
+            let is_played = blocks[at..].iter().any(|later| later.section == *section && later.is_console());
+            let is_run = match info.as_str() {
+                "rust" | "console" => true,
+                "rust,ignore (before)" => name == "migrating",
+                _ => is_played && (block.value("program").is_some() || block.value("file").is_some()),
+            };
+            assert!(is_run, "{name}, {section}: nothing runs the block `{info}`");
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let text = chapter("promises");
+    let proofs = text.split("\n\n").filter(|paragraph| paragraph.starts_with("**Shown** by "));
+    let mut count = 0;
+    for proof in proofs {
+        let mut names: Vec<&str> = Vec::new();
+        for (at, part) in proof.split('`').enumerate() {
+            // Between the names there are commas, and after some of them a file.
+            if at % 2 == 1 {
+                names.push(part);
+                continue;
+            }
+            let Some((_, rest)) = part.split_once("(tests/") else { continue };
+            let (file, _) = rest.split_once(')').expect("an end");
+            let source = fs::read_to_string(repository().join("tests").join(file)).expect("a test");
+            for name in names.drain(..) {
+                assert!(source.contains(&format!("#[test]\nfn {name}() {{")), "{file} has no test {name}");
+                count += 1;
+            }
+        }
+        assert!(names.is_empty(), "no file for {names:?}");
+    }
+    assert!(count > 20, "only {count} tests are named");
+}
+
+#[test]
+fn every_key_is_explained() {
+    let table =
+        fs::read_to_string(repository().join("daemon-macros/src/args.rs")).expect("the table of keys");
+    let keys: Vec<&str> = table
+        .lines()
+        .filter_map(|line| {
+            line.trim_start().strip_prefix("(\"")?.split_once("\", Kind::").map(|(key, _)| key)
+        })
+        .collect();
+    assert!(keys.contains(&"pidfile") && keys.contains(&"on_error"), "{keys:?}");
+    let text = chapter("keys");
+    let sections: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# `")?.strip_suffix('`')).collect();
+    assert_eq!(sections, keys);
+    for key in keys {
+        assert!(text.contains(&format!("\n| [`{key}`](#{key}) | ")), "no row for {key}");
+    }
+}
+
+#[test]
+fn every_action_is_explained() {
+    let text = chapter("actions");
+    for action in daemonic::Action::ALL {
+        assert!(text.contains(&format!("\n# `{action}`\n")), "no section for {action}");
+    }
+}
+
+#[test]
+fn a_container_is_shown_to_run_what_its_dockerfile_says() {
+    let text = chapter("recipes");
+    let words = text.lines().find_map(|line| line.strip_prefix("ENTRYPOINT [")?.strip_suffix(']'));
+    let command = words.expect("an entry point").replace(['"', ','], "");
+    assert!(
+        text.contains(&format!("\n$ unshare --pid --fork --mount-proc --kill-child {command} > log &\n"))
+    );
+}

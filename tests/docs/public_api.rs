@@ -1,0 +1,95 @@
+//! The public surface of the published crates, listed in a `public-api.txt` beside each manifest.
+//!
+//! A change of it is a change for the users, and by Semantic Versioning often a breaking one; so none goes unseen. The
+//! listing comes from rustdoc's JSON, which has the automatic traits (`Send`, `Sync`, …) as well.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use common::repository;
+
+/// Rewrites the listings instead of comparing them.
+const UPDATE: &str = "UPDATE_EXPECT";
+
+/// Each package with its folder.
+const PACKAGES: [(&str, &str); 3] =
+    [("daemonic", "."), ("daemon-macros", "daemon-macros"), ("daemon-runtime", "daemon-runtime")];
+
+/// What comes from the compiler's own bookkeeping and may be gone in its next version.
+const INTERNAL: [&str; 3] = ["marker::Freeze", "marker::StructuralPartialEq", "marker::UnsafeUnpin"];
+
+/// Where the types of the surface may come from, so that a dependency's next version can't break our users.
+const OWN: [&str; 7] = ["alloc", "core", "daemon_macros", "daemon_runtime", "daemonic", "std", "str"];
+
+/// The surfaces of the packages, in their order.
+static SURFACES: LazyLock<[String; 3]> = LazyLock::new(|| PACKAGES.map(|(package, _)| surface(package)));
+
+#[test]
+fn the_public_surface_is_as_listed() {
+    let mut changes = String::new();
+    for ((package, folder), surface) in PACKAGES.into_iter().zip(SURFACES.iter()) {
+        let file = repository().join(folder).join("public-api.txt");
+        if std::env::var_os(UPDATE).is_some() {
+            fs::write(&file, surface).unwrap();
+        }
+        let listed = fs::read_to_string(&file).unwrap_or_default();
+        changes +=
+            &difference(&listed, surface).map_or(String::new(), |change| format!("{package}:\n{change}"));
+    }
+    assert!(
+        changes.is_empty(),
+        "the public surface has changed:\n{changes}\
+         `{UPDATE}=1 cargo test -p daemonic-tests --test docs public_api` rewrites the listings; CHANGELOG.md wants to say it too"
+    );
+}
+
+#[test]
+fn no_type_of_a_dependency_is_in_it() {
+    for line in SURFACES.iter().flat_map(|surface| surface.lines()) {
+        let paths = line.split(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter));
+        for (origin, _) in paths.filter_map(|path| path.split_once("::")) {
+            let is_crate = origin.starts_with(char::is_lowercase);
+            assert!(!is_crate || OWN.contains(&origin), "a type of `{origin}`: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_change_is_told_line_by_line() {
+    assert_eq!(difference("pub fn a()\npub fn b()\n", "pub fn b()\npub fn a()\n"), None);
+    let change = difference("pub fn a()\npub fn b()\n", "pub fn b()\npub fn c()\n");
+    assert_eq!(change.as_deref(), Some("- pub fn a()\n+ pub fn c()\n"));
+}
+
+/// Lists what a package shows to its users, an item to a line.
+fn surface(package: &str) -> String {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-api");
+    // The JSON is there on stable too, for those who accept that its form may change with the compiler; which is
+    // why this has a folder of its own, since crates that look for nightly features would be compiled anew.
+    let output = Command::new(env!("CARGO"))
+        .args(["rustdoc", "--quiet", "--package", package, "--lib", "--all-features"])
+        // As on docs.rs, so that what is written for it compiles.
+        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cfg", "docsrs"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", &target)
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json = target.join("doc").join(package.replace('-', "_")).with_extension("json");
+    let listing = public_api::Builder::from_rustdoc_json(json).omit_blanket_impls(true).build();
+    let listing = listing.expect("a rustdoc whose JSON this version of public-api reads");
+    let lines = listing.items().map(ToString::to_string);
+    lines.filter(|line| !INTERNAL.iter().any(|name| line.contains(name))).map(|line| line + "\n").collect()
+}
+
+/// Gives the lines that are in one listing only; none if they agree but for the order.
+fn difference(listed: &str, found: &str) -> Option<String> {
+    let [listed, found] = [listed, found].map(|text| text.lines().collect::<BTreeSet<_>>());
+    let gone = listed.difference(&found).map(|line| format!("- {line}\n"));
+    let new = found.difference(&listed).map(|line| format!("+ {line}\n"));
+    Some(gone.chain(new).collect::<String>()).filter(|change| !change.is_empty())
+}

@@ -1,0 +1,445 @@
+//! Every system call on the way made to fail, one at a time: an action succeeds all the same, or it fails, says
+//! why, and leaves nothing.
+//!
+//! Which calls there are is recorded first. Then each of them is made to fail, with each of the errors that its
+//! manual page allows (with `DAEMONIC_TORTURE=long`) or with one of them (else).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+
+use common::strace::{Call, Trace};
+use common::torture::{Dice, each, say};
+use common::way::{Account, Before, Done, Role, STALE, Shape, Way, has_heard_of_reload, reap_daemons};
+use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
+use nix::errno::Errno;
+
+/// What a call may fail with, and in which of its forms: the words are looked for in the call as strace shows it.
+///
+/// A form that isn't here can't fail, as `F_GETFD`.
+const ERRORS: &[(&str, &str, &[&str])] = &[
+    ("brk", "", &["ENOMEM"]),
+    ("chdir", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
+    ("chroot", "", &["EPERM", "EACCES", "EIO", "ENOENT", "ENOMEM"]),
+    ("clone", "SIGCHLD", &["EAGAIN", "ENOMEM"]),
+    ("clone3", "SIGCHLD", &["EAGAIN", "ENOMEM"]),
+    ("connect", "", &["ECONNREFUSED", "EAGAIN"]),
+    ("dup2", "", &["EINTR", "EBUSY", "EMFILE"]),
+    ("dup3", "", &["EINTR", "EBUSY", "EMFILE"]),
+    ("fchmod", "", &["EIO", "EPERM", "EROFS"]),
+    ("fcntl", "F_SETLK,", &["EAGAIN", "EACCES", "EINTR", "ENOLCK"]),
+    ("fcntl", "F_GETLK,", &["EINTR", "ENOLCK"]),
+    ("fcntl", "F_OFD_SETLK,", &["EAGAIN", "EINVAL", "ENOLCK"]),
+    ("fcntl", "F_DUPFD", &["EMFILE"]),
+    ("fcntl", "FASYNC", &["ENOMEM"]),
+    ("fcntl", "F_SETOWN", &["EPERM"]),
+    ("ftruncate", "", &["EINTR", "EIO", "EPERM"]),
+    ("futex", "_WAIT", &["EINTR", "EAGAIN"]),
+    ("getdents64", "", &["EIO"]),
+    ("getgroups", "", &["EINVAL"]),
+    ("kill", "", &["EPERM"]),
+    ("lseek", "", &["EIO"]),
+    ("mmap", "", &["ENOMEM", "EAGAIN"]),
+    ("mprotect", "", &["ENOMEM"]),
+    ("newfstatat", "AT_EMPTY_PATH", &["EOVERFLOW", "ENOMEM"]),
+    ("newfstatat", "", &["EACCES", "EIO", "ELOOP", "ENOMEM", "EOVERFLOW"]),
+    ("fstat", "", &["EOVERFLOW", "ENOMEM"]),
+    ("stat", "", &["EACCES", "ELOOP", "ENOMEM", "EOVERFLOW"]),
+    ("openat", "O_CREAT", &["EACCES", "EDQUOT", "EINTR", "EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EROFS"]),
+    ("openat", "", &["EACCES", "EINTR", "EIO", "EMFILE", "ENFILE", "ENOMEM"]),
+    ("pidfd_open", "", &["EMFILE", "ENFILE", "ENODEV", "ENOMEM", "ENOSYS", "EPERM"]),
+    ("pidfd_send_signal", "", &["ENOSYS", "EPERM"]),
+    ("pipe2", "", &["EMFILE", "ENFILE"]),
+    ("poll", "", &["EINTR", "ENOMEM"]),
+    ("ppoll", "", &["EINTR", "ENOMEM"]),
+    ("pread64", "", &["EINTR", "EIO"]),
+    ("read", r#", "!", 1)"#, &["EINTR"]),
+    ("read", "", &["EINTR", "EIO"]),
+    ("readlinkat", "", &["EACCES", "EIO"]),
+    ("recvfrom", "", &["EINTR", "ENOMEM"]),
+    ("rt_sigaction", ", NULL, {", &[]),
+    ("rt_sigaction", "", &["EINVAL"]),
+    ("sendto", "", &["EINTR", "ENOBUFS", "ENOMEM"]),
+    ("setgroups", "", &["ENOMEM", "EPERM"]),
+    ("setresgid", "", &["EAGAIN", "EPERM"]),
+    ("setresuid", "", &["EAGAIN", "EPERM"]),
+    ("setsid", "", &["EPERM"]),
+    ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),
+    ("socketpair", "", &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("statx", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
+    ("unlink", "", &["EACCES", "EBUSY", "EIO", "EPERM", "EROFS"]),
+    ("wait4", "", &["ECHILD", "EINTR"]),
+    ("write", r#", "\"#, &["EINTR"]),
+    ("write", "", &["EDQUOT", "EINTR", "EIO", "ENOSPC", "EPIPE"]),
+];
+
+/// What can't fail when it is called as we call it; and `close`, which frees the descriptor on Linux whatever it answers:
+/// strace can't imitate that.
+const HARMLESS: &[&str] = &[
+    "capget",
+    "clock_gettime",
+    "close",
+    "exit_group",
+    "getegid",
+    "geteuid",
+    "getgid",
+    "getpid",
+    "getrandom",
+    "getresgid",
+    "getresuid",
+    "gettid",
+    "getuid",
+    "madvise",
+    "munmap",
+    "prctl",
+    "restart_syscall",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sched_yield",
+    "set_robust_list",
+    "sigaltstack",
+    "tgkill",
+    "umask",
+];
+
+#[derive(Clone)]
+struct Fault {
+    way: Way,
+    call: Call,
+    error: &'static str,
+    /// Whether the C library makes the call while it looks users up: it tells nobody when it couldn't.
+    is_lookup: bool,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { way: Way { shape, action, before, role }, call, error, .. } = self;
+        write!(f, "{shape:?} {action} over {before:?}, {role:?}: {error} of {} {}", call.name, call.when)
+    }
+}
+
+/// How a fault has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Succeeded,
+    Failed,
+    /// The call didn't come this time.
+    Missed,
+}
+
+/// What an observer can see of a daemon's setup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Setup {
+    identity: Vec<String>,
+    groups: Vec<String>,
+    links: Vec<String>,
+    signals: Vec<String>,
+    descriptors: usize,
+}
+
+impl Setup {
+    fn of(process: Process, subject: &Subject) -> Self {
+        let folder = subject.path("");
+        let link = |name: &&str| {
+            let link = process.link(name);
+            let link = link.strip_prefix(&folder).unwrap_or(&link).display().to_string();
+            link.split_once(":[").map_or(link.clone(), |(kind, _)| kind.to_owned())
+        };
+        Self {
+            identity: ["Uid", "Gid", "Umask"].map(|field| process.status(field)).into(),
+            groups: process.status("Groups").split(' ').map(Into::into).collect(),
+            links: ["root", "cwd", "fd/0", "fd/1", "fd/2"].iter().map(link).collect(),
+            signals: ["SigBlk", "SigCgt"].map(|field| process.status(field)).into(),
+            descriptors: process.descriptors().len(),
+        }
+    }
+}
+
+impl Setup {
+    fn has_groups_of(&self, other: &Self) -> bool {
+        other.groups.iter().all(|group| self.groups.contains(group))
+    }
+}
+
+/// Lists the faults that a way has.
+fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
+    let is_body = |call: &Call| call.name == "write" && call.line.contains(r#", "up\n""#);
+    let calls = trace.calls();
+    let end = match way.role {
+        // What comes after that is the body's, or belongs to another action.
+        Role::Daemon => calls.iter().position(is_body).expect("a body"),
+        Role::Caller if way.action == "run" => calls.iter().position(is_body).expect("a body"),
+        _ => calls.len(),
+    };
+    let lookups = match (way.shape, way.role, way.action) {
+        (Shape::Confined, Role::Caller, "start" | "restart" | "run") => {
+            calls.iter().position(|call| call.line.contains("subject.pid")).expect("the pidfile")
+        }
+        _ => 0,
+    };
+    let one = |(at, call): (usize, &Call)| {
+        let row = ERRORS.iter().find(|row| row.0 == call.name && call.line.contains(row.1));
+        let is_known = ERRORS.iter().any(|row| row.0 == call.name) || HARMLESS.contains(&call.name.as_str());
+        assert!(
+            is_known,
+            "say in ERRORS what this may fail with, or in HARMLESS that it can't: {}",
+            call.line
+        );
+        let errors = row.map_or(&[][..], |row| row.2).iter();
+        let is_lookup = at < lookups;
+        errors.map(|error| Fault { way, call: call.clone(), error, is_lookup }).collect::<Vec<_>>()
+    };
+    calls[..end].iter().enumerate().filter(|(_, call)| !is_the_bodys(call)).flat_map(one).collect()
+}
+
+fn is_the_bodys(call: &Call) -> bool {
+    call.name == "write" && [", \"Stop\\n\"", ", \"Reload\\n\""].iter().any(|text| call.line.contains(text))
+}
+
+impl Fault {
+    fn injection(&self) -> String {
+        format!("{}:error={}:when={}", self.call.name, self.error, self.call.when)
+    }
+
+    fn errno(&self) -> i32 {
+        let all = (1..=133).map(Errno::from_raw);
+        all.into_iter().find(|errno| format!("{errno:?}") == self.error).expect("an error") as i32
+    }
+
+    /// Makes it happen, and checks how it ends.
+    fn inflict(&self, account: Option<&Account>, setups: &BTreeMap<String, Setup>) -> End {
+        let Done { subject, old, answer, foreground, trace } =
+            self.way.perform(account, Some(&self.injection()));
+        let end = if !trace.has_injection() {
+            End::Missed
+        } else if answer.as_ref().is_none_or(|answer| self.way.is_success(answer)) {
+            let process = foreground.as_ref().map(|child| Process(child.id().try_into().expect("a pid")));
+            self.succeeded(&subject, old, answer.as_ref(), process, setups);
+            End::Succeeded
+        } else {
+            self.failed(&subject, old, answer.as_ref().expect("an answer"));
+            End::Failed
+        };
+        if let Some(mut child) = foreground {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        end
+    }
+
+    /// It has done what it says.
+    fn succeeded(
+        &self,
+        subject: &Subject,
+        old: Option<Process>,
+        answer: Option<&Answer>,
+        foreground: Option<Process>,
+        setups: &BTreeMap<String, Setup>,
+    ) {
+        let silent = self.way.role == Role::Caller && is_message(&self.call);
+        let answer = answer.filter(|_| !silent);
+        match self.way.action {
+            "start" | "restart" | "run" => {
+                let daemon = foreground.unwrap_or_else(|| {
+                    let daemon = Process(subject.pid_text().trim().parse().expect("a PID"));
+                    let word = if old.is_some() { "restarted" } else { "started" };
+                    if let Some(answer) = answer {
+                        answer.says(0, &format!("subject: {word} (pid {daemon})"));
+                    }
+                    daemon
+                });
+                subject.act("status").runs(daemon);
+                subject.log_with("up");
+                assert_eq!(subject.processes(), [daemon]);
+                let (setup, mut wanted) = (Setup::of(daemon, subject), setups[&self.way.setup()].clone());
+                if self.is_lookup && wanted.has_groups_of(&setup) {
+                    wanted.groups.clone_from(&setup.groups);
+                }
+                assert_eq!(setup, wanted, "the daemon's setup");
+                stop(subject, daemon);
+            }
+            "stop" => {
+                match (answer, old) {
+                    (Some(answer), Some(old)) => answer.says(0, &format!("subject: stopped (pid {old})")),
+                    (Some(answer), None) => answer.says(0, "subject: not running"),
+                    (None, _) => {}
+                }
+                assert_eq!(subject.processes(), []);
+                self.left_nothing_new(subject);
+            }
+            "reload" => {
+                let old = old.expect("a daemon");
+                if let Some(answer) = answer {
+                    answer.says(0, &format!("subject: reloaded (pid {old})"));
+                }
+                wait_until("a new log", || has_heard_of_reload(subject));
+                subject.act("status").runs(old);
+                stop(subject, old);
+            }
+            _ => {
+                let message = match old {
+                    Some(old) => format!("subject: running (pid {old}"),
+                    None => format!("subject: not running (stale pidfile {})", subject.pidfile().display()),
+                };
+                assert!(answer.is_none_or(|answer| answer.stdout.starts_with(&message)), "{answer:?}");
+                if let Some(old) = old {
+                    stop(subject, old);
+                }
+            }
+        }
+        start_and_stop(subject);
+    }
+
+    /// It says why, and has left nothing, or all as it was.
+    fn failed(&self, subject: &Subject, old: Option<Process>, answer: &Answer) {
+        assert_eq!((answer.stdout.as_str(), answer.stderr.lines().count()), ("", 1), "{answer:?}");
+        assert!(answer.stderr.starts_with("subject: "), "{answer:?}");
+        let number = format!("(os error {})", self.errno());
+        let names = answer.stderr.contains(&number) && answer.stderr.contains("cannot ")
+            || self.is_lookup && answer.stderr.contains("there is no user");
+        assert!(names, "no step and no {number} in {answer:?}");
+        let codes: &[i32] = match self.way.action {
+            _ if self.is_lookup => &[1],
+            _ if ["EACCES", "EPERM"].contains(&self.error) => &[4],
+            "status" => &[4],
+            _ => &[1],
+        };
+        assert!(answer.status.code().is_some_and(|code| codes.contains(&code)), "{answer:?}");
+        if self.call.name == "poll" {
+            // It has been signalled, and nobody knows how long it takes.
+            if let Some(old) = old {
+                old.wait_until_gone();
+            }
+        }
+        let old_lives = old.filter(|old| old.is_alive());
+        match (self.way.action, old_lives) {
+            ("reload" | "status", None) if old.is_some() => panic!("the daemon is gone: {answer:?}"),
+            (_, Some(old)) => {
+                assert_eq!(subject.processes(), [old], "more than the old daemon");
+                subject.act("status").runs(old);
+                stop(subject, old);
+            }
+            ("status", None) => {}
+            _ => self.left_nothing_new(subject),
+        }
+        start_and_stop(subject);
+    }
+
+    /// Fails if there is a process or a pidfile, but for the stale one that was there before. A process in a
+    /// chroot can only empty its pidfile; nobody else removes it if that was the caller, or the caller has failed.
+    #[track_caller]
+    fn left_nothing_new(&self, subject: &Subject) {
+        assert_eq!(subject.processes(), [], "processes are left");
+        let text = fs::read_to_string(subject.pidfile()).ok();
+        let stale = (self.way.before == Before::StaleFile).then_some(STALE);
+        let empty = (self.way.shape == Shape::Confined && self.way.role == Role::Caller).then_some("");
+        assert!(
+            text.is_none() || text.as_deref() == stale || text.as_deref() == empty,
+            "a pidfile is left: {text:?}"
+        );
+    }
+}
+
+fn is_message(call: &Call) -> bool {
+    call.name == "write"
+        && (call.line.starts_with("write(1, \"subject: ") || call.line.starts_with("write(2, "))
+}
+
+/// Ends a daemon in order.
+#[track_caller]
+fn stop(subject: &Subject, daemon: Process) {
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    subject.left_nothing();
+    reap_daemons();
+}
+
+/// Proves that nothing is in the way, no lock either.
+#[track_caller]
+fn start_and_stop(subject: &Subject) {
+    let daemon = subject.start();
+    stop(subject, daemon);
+}
+
+/// Records the calls of every case, makes them fail, and says how that went.
+fn torture(shape: Shape, floor: usize) {
+    if !strace_or_skip() || !root_or_skip() {
+        return;
+    }
+    let account = if shape == Shape::Confined {
+        let Some(account) = Account::new() else { return };
+        Some(account)
+    } else {
+        None
+    };
+    let account = account.as_ref();
+    let dice = Dice::new(&format!("faults of a {shape:?} daemon"));
+    let ways = Way::all(shape);
+    let mut setups = BTreeMap::new();
+    for action in ["start", "run"] {
+        let way = Way { shape, action, before: Before::Nothing, role: Role::Caller };
+        let done = way.perform(account, None);
+        let daemon = Process(done.subject.pid_text().trim().parse().expect("a PID"));
+        done.subject.log_with("up");
+        setups.insert(way.setup(), Setup::of(daemon, &done.subject));
+        if let Some(mut child) = done.foreground {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+    let workers = if is_long() { 4 } else { 2 };
+    let recorded = each(&ways, workers, |way| faults(*way, &way.perform(account, None).trace));
+    let mut faults: Vec<Fault> = Vec::new();
+    for (at, (way, some)) in ways.iter().zip(recorded).enumerate() {
+        let some = some.unwrap_or_else(|error| panic!("{way:?} cannot be recorded: {error}"));
+        faults.extend(if is_long() { some } else { some_of(&some, &mut dice.of_round(at)) });
+    }
+    let ends = each(&faults, workers, |fault| fault.inflict(account, &setups));
+    let mut counts = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (fault, end) in faults.iter().zip(ends) {
+        match end {
+            Ok(end) => *counts.entry(end).or_insert(0) += 1,
+            Err(error) => wrong.push(format!("{fault}\n  {}\n  {error}", fault.call.line)),
+        }
+    }
+    let injected = faults.len() - counts.get(&End::Missed).copied().unwrap_or(0);
+    say(format_args!(
+        "faults of a {shape:?} daemon: {injected} injected, {} ended well: {counts:?}",
+        injected - wrong.len()
+    ));
+    assert!(wrong.is_empty(), "{} ended badly:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(injected >= floor, "only {injected} faults");
+}
+
+/// Keeps one error of each call, and of the many that look a user up a fifth.
+fn some_of(faults: &[Fault], dice: &mut Dice) -> Vec<Fault> {
+    let id = |fault: &Fault| (fault.call.name.clone(), fault.call.when);
+    let calls = faults.chunk_by(|one, other| id(one) == id(other));
+    let one_of_each: Vec<_> = calls.map(|same| dice.pick(same)).collect();
+    one_of_each.into_iter().filter(|fault| !fault.is_lookup || dice.below(5) == 0).collect()
+}
+
+#[test]
+fn a_plain_daemon_survives_every_fault() {
+    torture(Shape::Plain, 140);
+}
+
+#[test]
+fn a_graceful_daemon_survives_every_fault() {
+    torture(Shape::Graceful, 140);
+}
+
+#[test]
+fn a_daemon_that_says_when_it_is_ready_survives_every_fault() {
+    torture(Shape::Waiting, 140);
+}
+
+#[test]
+fn a_repeating_daemon_survives_every_fault() {
+    torture(Shape::Repeating, 140);
+}
+
+#[test]
+fn a_confined_daemon_survives_every_fault() {
+    torture(Shape::Confined, 140);
+}
