@@ -1,5 +1,6 @@
-//! The service manager that runs a daemon in the foreground, which wants to be notified
-//! ([sd_notify(3)](https://man7.org/linux/man-pages/man3/sd_notify.3.html)).
+//! Notifying the service manager that runs a daemon in the foreground.
+//!
+//! The messages are those of [sd_notify(3)](https://man7.org/linux/man-pages/man3/sd_notify.3.html).
 //!
 //! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent.
 

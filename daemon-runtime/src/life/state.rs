@@ -1,4 +1,4 @@
-//! What a daemon and the contexts of its body share.
+//! The state of a daemon that its body can see.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! The two forks between a launcher and its daemon.
+//! The two forks that lead to a daemon.
 //!
 //! ```text
 //! launcher ── fork ── first child: setsid ── fork ── daemon: sets itself up
