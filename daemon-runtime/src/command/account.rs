@@ -15,7 +15,6 @@ use std::fmt;
 /// assert_eq!(Account::from(65534), Account::Id(65534));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Account {
     /// A name of the user or group database.
     ///
