@@ -58,10 +58,12 @@ impl ServiceManager {
         self.watchdog
     }
 
-    /// Notifies that the daemon is ready, or that a reload is complete.
+    /// Notifies that the daemon is ready, or that a reload is complete. A daemon that is stopping is neither.
     pub(crate) fn ready(&self) {
         self.awaits_reload.store(false, Ordering::Release);
-        self.send(News::Ready);
+        if !self.knows_of_stop.load(Ordering::Acquire) {
+            self.send(News::Ready);
+        }
     }
 
     /// Notifies once that the daemon is stopping. Async-signal-safe.
