@@ -11,7 +11,7 @@ mod item;
 mod tests;
 mod value;
 
-use args::Attribute;
+use args::Macro;
 
 /// Turns a fn into a daemon.
 ///
@@ -179,7 +179,7 @@ use args::Attribute;
 /// ```
 #[proc_macro_attribute]
 pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Attribute::Daemon, args.into(), &item.into()).into()
+    expand::expand(Macro::Daemon, args.into(), &item.into()).into()
 }
 
 /// Turns a fn into a daemon that calls it again and again.
@@ -237,5 +237,5 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// own; what is taken by reference is lent to each run.
 #[proc_macro_attribute]
 pub fn repeat_daemon(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Attribute::RepeatDaemon, args.into(), &item.into()).into()
+    expand::expand(Macro::RepeatDaemon, args.into(), &item.into()).into()
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
-use crate::args::{Attribute, method_keys};
+use crate::args::{Macro, method_keys};
 use crate::diag::{Mistakes, closest};
-use crate::expand::expand_noting;
-use crate::value::print_duration;
+use crate::expand::{expand_noting, print_duration};
 
 /// Rewrites the snapshots instead of comparing them.
 const UPDATE: &str = "UPDATE_EXPECT";
@@ -87,7 +86,7 @@ fn a_word_is_corrected_only_if_it_is_close() {
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let messages = mistakes(
-        Attribute::RepeatDaemon,
+        Macro::RepeatDaemon,
         r#"pidfle = "x", times = -1, umask = 0o7777, stdin, stdout = "", missed = "never""#,
         "async fn both(&self, (a, b): (u8, u8)) where u8: Copy {}",
     );
@@ -112,7 +111,7 @@ fn a_mistake_names_its_repair() {
         ("", "async fn f() {}", "`#[daemon(..)] #[tokio::main] async fn f`"),
         ("", "struct F;", "this is a struct"),
     ] {
-        let messages = mistakes(Attribute::Daemon, args, item);
+        let messages = mistakes(Macro::Daemon, args, item);
         assert_eq!(messages.len(), 1, "{messages:#?}");
         assert!(messages[0].contains(repair), "{messages:#?}");
     }
@@ -132,7 +131,7 @@ fn values_go_on_to_the_comma_that_ends_them() {
     ] {
         let args = format!("pidfile = {value}, stdout = log");
         let call = format!(".pidfile({value}).stdout(log).dispatch(action, f)");
-        assert_contains(&expansion(Attribute::Daemon, &args, "fn f() {}"), &call);
+        assert_contains(&expansion(Macro::Daemon, &args, "fn f() {}"), &call);
     }
 }
 
@@ -156,7 +155,7 @@ fn a_mistake_leaves_a_fn_that_can_be_called() {
         ),
         ("", "fn main(x: u8) {}", "fn main() -> ::std::process::ExitCode"),
     ] {
-        let expanded = expansion(Attribute::Daemon, args, item);
+        let expanded = expansion(Macro::Daemon, args, item);
         assert_contains(&expanded, "::core::compile_error!");
         assert_contains(&expanded, signature);
     }
@@ -178,7 +177,7 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
         "stdout = log(), crate = self::",
         "=",
     ] {
-        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        let expanded = expansion(Macro::Daemon, args, "fn f() {}");
         let file: syn::File = syn::parse2(expanded.clone()).unwrap();
         assert!(matches!(file.items.last(), Some(syn::Item::Fn(_))));
         assert_contains(&expanded, "fn f(action: impl ::daemonic::IntoAction) -> ::daemonic::Result");
@@ -198,11 +197,11 @@ fn a_half_typed_expression_is_passed_on_as_it_is() {
         "fn f() - {}",
         "fn f() -> {}",
     ] {
-        assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
+        assert_contains(&expansion(Macro::Daemon, "umask = 0", item), item);
     }
     for args in ["pidfile = a.", "pidfile = a.b().", "pidfile = a::", "pidfile = a::<u8>::"] {
         let value = args.split_once("= ").unwrap().1;
-        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        let expanded = expansion(Macro::Daemon, args, "fn f() {}");
         assert_contains(&expanded, &format!(".pidfile({value})"));
     }
 }
@@ -220,8 +219,8 @@ fn a_half_typed_fn_can_be_called_without_further_mistakes() {
             "fn f(action: impl ::daemonic::IntoAction, x: u8) -> ::daemonic::Result",
         ),
     ] {
-        assert_eq!(mistakes(Attribute::Daemon, "", item), <[&str; 0]>::default());
-        let expanded = expansion(Attribute::Daemon, "", item);
+        assert_eq!(mistakes(Macro::Daemon, "", item), <[&str; 0]>::default());
+        let expanded = expansion(Macro::Daemon, "", item);
         assert_contains(&expanded, signature);
         syn::parse2::<syn::File>(expanded).unwrap();
     }
@@ -244,7 +243,7 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     for key in method_keys() {
         let args = format!(r#"every = "5s", {key} = there"#);
         let args = if key == "every" { "every = there".into() } else { args };
-        let expanded = expansion(Attribute::RepeatDaemon, &args, "fn f(context: &Context) {}");
+        let expanded = expansion(Macro::RepeatDaemon, &args, "fn f(context: &Context) {}");
         let found = idents(expanded).into_iter().find(|(ident, _)| ident == key).unwrap();
         let (column, written) = (args.find(&format!("{key} =")).unwrap(), found.0.span());
         assert_eq!((written.start().column, written.end().column), (column, column + key.len()), "{key}");
@@ -282,7 +281,7 @@ fn clippy_complains_once() {
         ("a: bool, b: bool, c: bool", vec![]),
         ("a: bool, b: bool, c: bool, d: bool", vec![bools]),
     ] {
-        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({params}) {{}}")).to_string();
+        let expanded = expansion(Macro::Daemon, "", &format!("fn f({params}) {{}}")).to_string();
         let found: Vec<_> = [many, bools].into_iter().filter(|lint| expanded.contains(lint)).collect();
         assert_eq!(found, silenced, "{params}");
     }
@@ -291,14 +290,14 @@ fn clippy_complains_once() {
 #[test]
 fn a_text_that_the_body_needs_too_is_lent() {
     let args = "name = name, pidfile = path, user = user";
-    let expanded = expansion(Attribute::Daemon, args, "fn f(name: String, path: PathBuf, user: String) {}");
+    let expanded = expansion(Macro::Daemon, args, "fn f(name: String, path: PathBuf, user: String) {}");
     assert_contains(&expanded, ".name(&name).pidfile(&path).user(&user)");
 }
 
 #[test]
 fn what_is_not_a_fn_is_left_alone() {
     for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {
-        let expanded = expansion(Attribute::Daemon, "", item).to_string();
+        let expanded = expansion(Macro::Daemon, "", item).to_string();
         assert!(expanded.ends_with(&tokens(item).to_string()), "{expanded}");
         assert!(expanded.starts_with(":: core :: compile_error"), "{expanded}");
     }
@@ -309,7 +308,7 @@ fn fragments_of_a_macro_are_seen_through() {
     let [every, ty, body] = [r#""5s""#, "&Context", "{ 3 }"].map(|text| invisible(tokens(text)));
     let item = invisible(quote!(pub fn f(c: #ty) #body));
     let mut mistakes = Mistakes::default();
-    let expanded = expand_noting(Attribute::RepeatDaemon, quote!(every = #every), &item, &mut mistakes);
+    let expanded = expand_noting(Macro::RepeatDaemon, quote!(every = #every), &item, &mut mistakes);
     assert!(mistakes.is_empty());
     assert_contains(&expanded, ".every(::core::time::Duration::from_secs(5))");
     assert_contains(&expanded, "|context: &::daemonic::Context| f(context)");
@@ -319,14 +318,14 @@ fn fragments_of_a_macro_are_seen_through() {
 fn the_type_begins_after_the_colon_that_is_alone() {
     for (param, name) in [("x: ::a::B", "x"), ("x:&::a::B", "x"), ("mut x: a::B<::a::C>", "x")] {
         let ty = param.split_once(':').unwrap().1;
-        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({param}) {{}}"));
+        let expanded = expansion(Macro::Daemon, "", &format!("fn f({param}) {{}}"));
         assert_contains(&expanded, &format!("IntoAction, {name}: {ty}) -> ::daemonic::Result"));
     }
 }
 
 #[test]
 fn a_raw_name_is_printed_without_its_prefix() {
-    let expanded = expansion(Attribute::Daemon, "", "fn r#type() {}");
+    let expanded = expansion(Macro::Daemon, "", "fn r#type() {}");
     assert_contains(&expanded, r#"::daemonic::Daemon::new("type").dispatch(action, r#type)"#);
 }
 
@@ -335,7 +334,7 @@ fn the_expansion_grows_linearly() {
     let size = |count: usize| -> usize {
         let params: Vec<_> = (0..count).map(|i| format!("p{i}: Vec<(u8, u8)>")).collect();
         let item = format!("fn f({}) {{}}", params.join(", "));
-        expansion(Attribute::Daemon, "", &item).into_iter().map(count_tokens).sum()
+        expansion(Macro::Daemon, "", &item).into_iter().map(count_tokens).sum()
     };
     assert_eq!(size(300) - size(200), size(200) - size(100));
 }
@@ -376,14 +375,14 @@ fn assert_contains(expanded: &TokenStream, expected: &str) {
     assert!(bare(&expanded.to_string()).contains(&bare(expected)), "no {expected} in\n{expanded}");
 }
 
-fn expansion(attribute: Attribute, args: &str, item: &str) -> TokenStream {
-    expand_noting(attribute, tokens(args), &tokens(item), &mut Mistakes::default())
+fn expansion(ours: Macro, args: &str, item: &str) -> TokenStream {
+    expand_noting(ours, tokens(args), &tokens(item), &mut Mistakes::default())
 }
 
 /// Returns the messages, after checking that each of them is in the expansion.
-fn mistakes(attribute: Attribute, args: &str, item: &str) -> Vec<String> {
+fn mistakes(ours: Macro, args: &str, item: &str) -> Vec<String> {
     let mut mistakes = Mistakes::default();
-    let expanded = expand_noting(attribute, tokens(args), &tokens(item), &mut mistakes).to_string();
+    let expanded = expand_noting(ours, tokens(args), &tokens(item), &mut mistakes).to_string();
     let messages = mistakes.messages();
     assert_eq!(expanded.matches("compile_error").count(), messages.len());
     messages
@@ -405,9 +404,7 @@ fn expand_item(item: syn::Item) -> TokenStream {
         return item.into_token_stream();
     };
     let attribute_of = |attr: &syn::Attribute| {
-        [Attribute::Daemon, Attribute::RepeatDaemon]
-            .into_iter()
-            .find(|ours| attr.path().is_ident(ours.name()))
+        [Macro::Daemon, Macro::RepeatDaemon].into_iter().find(|ours| attr.path().is_ident(ours.name()))
     };
     let found = function.attrs.iter().position(|attr| attribute_of(attr).is_some());
     let Some(found) = found else {
