@@ -1,6 +1,8 @@
 //! Tests of the expansion, outside of the compiler: snapshots in `tests/expand/`, and the parts that
 //! are worth a closer look.
 
+mod signatures;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
