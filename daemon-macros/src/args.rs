@@ -176,7 +176,7 @@ fn refuse_attributes(input: ParseStream, mistakes: &mut Mistakes) {
     for attr in attrs.into_iter().flatten() {
         mistakes.at(
             attr.pound_token.span,
-            "no attribute can stand here, nor a comment with `///`; write it with `//`",
+            "no attribute is allowed here, and no comment with `///`; write it with `//`",
         );
     }
 }
@@ -297,7 +297,7 @@ fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Opt
     let (key, kind, _) = row;
     if !ours.keys().contains(key) {
         Some(format!(
-            "the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"
+            "the key `{key}` is for a fn that runs repeatedly; use #[repeat_daemon] instead of #[daemon]"
         ))
     } else if is_again {
         Some(format!("the key `{key}` is given twice; remove one of the two"))

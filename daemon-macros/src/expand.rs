@@ -17,7 +17,7 @@ pub(crate) fn expand(ours: Macro, args: TokenStream, item: &TokenStream) -> Toke
     expand_noting(ours, args, item, &mut Mistakes::default())
 }
 
-/// Expands an attribute, and leaves the mistakes, which the expansion reports, with the caller.
+/// Expands one of the two attributes, and adds the mistakes that the expansion reports.
 pub(crate) fn expand_noting(
     ours: Macro,
     args: TokenStream,
@@ -29,7 +29,7 @@ pub(crate) fn expand_noting(
         Ok(parsed) => parsed,
         Err(mistake) => {
             mistakes.add(mistake);
-            return beside(item, mistakes);
+            return unparsed(item, mistakes);
         }
     };
     if !parsed.is_half_typed() {
@@ -52,12 +52,12 @@ fn attribute_span(item: &TokenStream) -> Span {
     Span::call_site().resolved_at(user)
 }
 
-/// Prints the mistakes beside an item that cannot be parsed.
-fn beside(item: &TokenStream, mistakes: &Mistakes) -> TokenStream {
+/// Prints the mistakes next to an item that cannot be parsed.
+fn unparsed(item: &TokenStream, mistakes: &Mistakes) -> TokenStream {
     let errors = mistakes.to_compile_errors();
     let is_move = |token: &TokenTree| matches!(token, TokenTree::Ident(it) if it == "move");
     match item.clone().into_iter().find(|token| !is_move(token)) {
-        // In place of a closure there is room for one expression.
+        // A closure can only be replaced by a single expression.
         Some(TokenTree::Punct(it)) if it.as_char() == '|' => quote!({ #errors #item }),
         _ => quote!(#errors #item),
     }
@@ -75,7 +75,7 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
     check_placeholders(args, item, mistakes);
 }
 
-/// Refuses texts like `"/run/{id}.pid"`, which look as if they were formatted with a parameter.
+/// Refuses strings like `"/run/{id}.pid"`, which look as if they were formatted.
 fn check_placeholders(args: &Args, item: &Item, mistakes: &mut Mistakes) {
     for arg in &args.plain {
         let Value::Text(value) = &arg.value else { continue };
@@ -131,11 +131,12 @@ impl<'a> Expansion<'a> {
         self.outer(params, quote_spanned!(site=> #inner #daemon #last))
     }
 
-    /// Prints a fn that is called like the one that was meant, and that uses everything the user
-    /// wrote, so that nothing is reported but the mistakes.
+    /// Prints a fn with the right signature, which uses everything the user wrote.
+    ///
+    /// So the compiler reports the mistakes and nothing else.
     fn fallback(&self) -> TokenStream {
         let (site, item) = (self.site, self.item);
-        // A name that is also the fn's would mean the inner fn.
+        // A parameter with the fn's name would shadow the inner fn.
         let name = |param: Param<'a>| param.name.filter(|name| **name != item.signature.ident);
         let names: Vec<&Ident> = self.passed_params().filter_map(name).collect();
         let has_all_names = names.len() == self.passed_params().count();
@@ -163,10 +164,9 @@ impl<'a> Expansion<'a> {
         )
     }
 
-    /// Prints the fn as the user wrote it, without what stays on the outer one.
+    /// Prints the fn as the user wrote it, without what stays on the outer fn.
     ///
-    /// `const` and `extern` are mistakes that do not matter to the body. With them, the compiler
-    /// would find more to report.
+    /// `const` and `extern` are left out: they are mistakes that would cause further errors.
     fn inner(&self) -> TokenStream {
         let Item { inner_attrs, signature, body, .. } = self.item;
         match body {
@@ -175,12 +175,12 @@ impl<'a> Expansion<'a> {
                     Signature { constness: None, abi: None, ident: self.inner_name(), ..signature.clone() };
                 quote!(#(#inner_attrs)* #signature #body)
             }
-            Body::Written(function) => quote!(#(#inner_attrs)* #function),
+            Body::Whole(function) => quote!(#(#inner_attrs)* #function),
             Body::HalfTyped => TokenStream::new(),
         }
     }
 
-    /// Prints a method's body where it is checked: an inner fn has no `self`.
+    /// Prints a method's body in a closure, where `self` exists and the compiler checks it.
     fn unused_closure(&self) -> TokenStream {
         let Body::Braces(body) = &self.item.body else {
             return TokenStream::new();
@@ -216,7 +216,7 @@ impl<'a> Expansion<'a> {
         let mut braces = Group::new(Delimiter::Brace, body);
         braces.set_span(match &self.item.body {
             Body::Braces(body) => body.span(),
-            Body::Written(_) | Body::HalfTyped => site,
+            Body::Whole(_) | Body::HalfTyped => site,
         });
         quote_spanned! {site=>
             #(#outer_attrs)* #(#lints)*
@@ -224,7 +224,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Allows what clippy would report about the action and the outcome, which are not the user's.
+    /// Allows the lints that apply to the action and the outcome, which the user has not written.
     fn lints(&self) -> impl Iterator<Item = TokenStream> {
         const MANY: usize = 7;
         const MANY_BOOLS: usize = 4;
@@ -257,7 +257,7 @@ impl<'a> Expansion<'a> {
         name.set_span(site);
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
-        // In the fallback, the other keys need a period that is missing.
+        // In the fallback, the period that the other keys need can be missing.
         let is_missing = !self.args.repeat.is_empty() && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));
         quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #every #(#repeat)*)
@@ -302,7 +302,7 @@ impl<'a> Expansion<'a> {
         let blamed = self.item.returned().map_or(site, |ty| site.located_at(first_span(ty)));
         let mut inner = self.inner_name();
         if self.item.params().next().is_none() {
-            // An editor that is asked about a usual return type should not show the fn.
+            // An editor shows what is located at a type, so the fn is only where an error is likely.
             if !self.item.returns_as_usual() {
                 inner.set_span(inner.span().located_at(blamed));
             }
@@ -393,21 +393,17 @@ impl<'a> Expansion<'a> {
 
 /// Prints a duration in the largest unit that holds it: `::core::time::Duration::from_secs(90)`.
 pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
-    let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    let whole = |count: u128| u64::try_from(count).ok().map(Literal::u64_unsuffixed);
-    let (constructor, count) = if nanos == 0 {
-        ("from_secs", whole(secs.into()))
-    } else if nanos % 1_000_000 == 0 {
-        ("from_millis", whole(duration.as_millis()))
-    } else if nanos % 1_000 == 0 {
-        ("from_micros", whole(duration.as_micros()))
-    } else {
-        ("from_nanos", whole(duration.as_nanos()))
+    let (constructor, unit) = match duration.subsec_nanos() {
+        0 => ("from_secs", 1_000_000_000),
+        nanos if nanos % 1_000_000 == 0 => ("from_millis", 1_000_000),
+        nanos if nanos % 1_000 == 0 => ("from_micros", 1_000),
+        _ => ("from_nanos", 1),
     };
-    let (constructor, arguments) = if let Some(count) = count {
-        (constructor, quote!(#count))
+    let (constructor, arguments) = if let Ok(count) = u64::try_from(duration.as_nanos() / unit) {
+        (constructor, Literal::u64_unsuffixed(count).into_token_stream())
     } else {
-        let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
+        let secs = Literal::u64_unsuffixed(duration.as_secs());
+        let nanos = Literal::u32_unsuffixed(duration.subsec_nanos());
         ("new", quote!(#secs, #nanos))
     };
     let site = Span::mixed_site();

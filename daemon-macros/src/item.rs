@@ -1,4 +1,4 @@
-//! The annotated fn, and the checks of what it may be.
+//! The annotated fn, with the checks of what it may be.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -6,8 +6,8 @@ use syn::buffer::Cursor;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Error, FnArg, GenericArgument, Meta, Pat, PatIdent, PatType, PathArguments, Result,
-    ReturnType, Safety, Signature, Token, Type, TypePath, Visibility, parenthesized, token,
+    Attribute, Error, FnArg, GenericArgument, Meta, Pat, PatIdent, PatType, PathArguments, ReceiverKind,
+    Result, ReturnType, Safety, Signature, Token, Type, TypePath, Visibility, parenthesized, token,
 };
 
 use crate::args::Macro;
@@ -19,20 +19,20 @@ pub(crate) struct Item {
     pub(crate) outer_attrs: Vec<Attribute>,
     /// Attributes that change what the body does, and move with it.
     pub(crate) inner_attrs: Vec<Attribute>,
-    /// Further attributes of ours.
+    /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
     again: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
     pub(crate) body: Body,
 }
 
-/// What there is of the fn besides its signature.
+/// The part of a fn that follows its signature.
 pub(crate) enum Body {
-    /// The body, in its braces.
+    /// A body, with its braces.
     Braces(Group),
-    /// A fn whose return type cannot be parsed. It is printed as it is written.
-    Written(TokenStream),
-    /// A fn whose body or one of whose parameters is still to be typed.
+    /// All of a fn whose return type cannot be parsed. It is printed as it is.
+    Whole(TokenStream),
+    /// Nothing: the body or the type of a parameter is still missing.
     HalfTyped,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Role {
 /// The attributes that stay on the fn that is called.
 const OUTER: &[&str] = &["allow", "cfg", "deny", "deprecated", "doc", "expect", "forbid", "must_use", "warn"];
 
-/// The attributes of the compiler and its tools, by their first segment. None builds an async runtime.
+/// The first segments of the compiler's and its tools' attributes, which build no async runtime.
 const BUILTIN: &[&str] = &[
     "cfg_attr",
     "clippy",
@@ -100,7 +100,7 @@ impl Item {
         parser.parse2(item)
     }
 
-    /// Adds everything that a daemon's fn cannot be.
+    /// Adds a mistake for everything that a daemon's fn cannot be.
     pub(crate) fn check(&self, ours: Macro, mistakes: &mut Mistakes) {
         self.check_attributes(ours, mistakes);
         self.check_qualifiers(ours, mistakes);
@@ -108,7 +108,7 @@ impl Item {
         if !generics.params.is_empty() {
             mistakes.over(
                 generics,
-                "a daemon can't be generic, because its pidfile would be shared by all of its forms; name the types, or call a generic fn from the body",
+                "a daemon can't be generic, because all of its instances would share one pidfile; name the types, or call a generic fn from the body",
             );
         }
         if let Some(clause) = &generics.where_clause {
@@ -118,14 +118,13 @@ impl Item {
             );
         }
         if let Some(receiver) = self.signature.receiver() {
-            // Of `self: Box<Self>`, only the name.
-            let receiver = receiver.to_token_stream().into_iter();
-            let receiver: TokenStream = receiver
-                .take_while(|it| !matches!(it, TokenTree::Punct(it) if it.as_char() == ':'))
-                .collect();
+            let written = match &receiver.kind {
+                ReceiverKind::Typed(..) => receiver.self_token.to_token_stream(),
+                _ => receiver.to_token_stream(),
+            };
             mistakes.over(
-                receiver,
-                "a daemon can't be a method; write a free fn, or an associated one without `self`, and make what it needs its parameters",
+                written,
+                "a daemon can't be a method; write a free fn, or an associated one without `self`, and pass what it needs as parameters",
             );
         }
         self.check_params(mistakes);
@@ -137,7 +136,7 @@ impl Item {
     fn check_attributes(&self, ours: Macro, mistakes: &mut Mistakes) {
         for attr in &self.again {
             let message = if last_segment(attr) == ours.name() {
-                format!("{ours} is there twice; remove one of the two")
+                format!("{ours} is given twice; remove one of the two")
             } else {
                 "a fn is either a #[daemon] or a #[repeat_daemon]; remove one of the two".into()
             };
@@ -145,10 +144,7 @@ impl Item {
         }
         let tests = self.inner_attrs.iter().filter(|attr| matches!(&*last_segment(attr), "test" | "bench"));
         for attr in tests {
-            mistakes.over(
-                attr,
-                "a daemon can't be a test; write a fn of its own for that, which runs the program",
-            );
+            mistakes.over(attr, "a daemon can't be a test; write a separate test, which runs the program");
         }
     }
 
@@ -192,7 +188,7 @@ impl Item {
             }
             match param.role {
                 Role::MutContext => mistakes
-                    .over(ty, "a `Context` is shared by all of the daemon; take `&Context` or `Context`"),
+                    .over(ty, "a `Context` is shared by the whole daemon; take `&Context` or `Context`"),
                 Role::Context | Role::OwnContext if has_context => mistakes.over(
                     ty,
                     "there is one `Context`, and this fn has it already; remove this parameter",
@@ -210,13 +206,13 @@ impl Item {
             if let Some(keyword) = find_impl(ty.to_token_stream()) {
                 mistakes.at(
                     keyword,
-                    "a daemon's parameter needs a type with a name; write it, or `&dyn Trait`, in place of `impl Trait`",
+                    "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
                 );
             }
             match param.name {
                 None => mistakes.over(
                     pat,
-                    "a daemon's parameter needs a name, because it is handed on; write `name: Type`, and take it apart in the body",
+                    "a daemon's parameter needs a name, because it is passed on; write `name: Type`, and destructure it in the body",
                 ),
                 Some(name) if *name == self.signature.ident => mistakes.at(
                     name.span(),
@@ -242,7 +238,7 @@ impl Item {
         self.params().find(Param::is_context)
     }
 
-    /// Reports whether the fn is a whole program.
+    /// Reports whether the fn is `main`, and so a whole program.
     pub(crate) fn is_main(&self) -> bool {
         self.signature.ident == "main"
     }
@@ -280,13 +276,13 @@ impl Item {
 }
 
 impl Param<'_> {
-    /// Reports whether the runtime passes it. Otherwise the caller does.
+    /// Reports whether the runtime passes the parameter. Otherwise the caller does.
     pub(crate) fn is_context(&self) -> bool {
         matches!(self.role, Role::Context | Role::OwnContext | Role::MutContext)
     }
 }
 
-/// Parses a fn after its visibility.
+/// Parses what follows a fn's visibility.
 fn parse_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> {
     if !begins_fn(input.cursor()) {
         return Err(not_a_fn(ours, input.cursor()));
@@ -314,7 +310,7 @@ fn parse_whole_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> 
     Ok((signature, Body::Braces(parse_body(input)?)))
 }
 
-/// Takes the body with the spans of its two braces, to which errors of the compiler point.
+/// Takes the body with the spans of both braces, which the compiler's errors point to.
 fn parse_body(input: ParseStream) -> Result<Group> {
     match input.parse()? {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
@@ -324,10 +320,9 @@ fn parse_body(input: ParseStream) -> Result<Group> {
     }
 }
 
-/// Parses a fn that is being typed in an editor.
+/// Parses a fn that is being typed in an editor, so that calls to it compile.
 ///
-/// The compiler or the editor has reported what is missing, so the only aim is that calls to the fn
-/// still compile.
+/// The compiler or the editor has already reported what is missing.
 fn parse_half_fn(input: ParseStream) -> Result<(Signature, Body)> {
     let written = input.fork().parse()?;
     let mut head = TokenStream::new();
@@ -345,12 +340,12 @@ fn parse_half_fn(input: ParseStream) -> Result<(Signature, Body)> {
         input.parse::<TokenTree>()?;
     }
     let has_body = input.parse::<Option<TokenTree>>()?.is_some();
-    Ok((signature, if has_body && are_whole { Body::Written(written) } else { Body::HalfTyped }))
+    Ok((signature, if has_body && are_whole { Body::Whole(written) } else { Body::HalfTyped }))
 }
 
-/// Parses parameters, and gives those that are only begun a type: `name`, `name: &`, `name: Vec<`.
+/// Parses parameters, and adds a type to unfinished ones: `name`, `name: &`, `name: Vec<`.
 ///
-/// Also reports whether none of them is.
+/// Also reports whether all parameters are finished.
 fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
     let (mut params, mut are_whole) = (TokenStream::new(), true);
     while !input.is_empty() {
@@ -502,7 +497,7 @@ fn is_usual_return(ty: &Type) -> bool {
     }
 }
 
-/// Opens the groups without delimiters that fragments of `macro_rules!` are in.
+/// Returns the type inside the groups that `macro_rules!` puts around its fragments.
 fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),

@@ -1,5 +1,4 @@
-//! Tests of the expansion, outside of the compiler: snapshots in `tests/expand/`, and the parts that
-//! are worth a closer look.
+//! Tests of the expansion outside of the compiler. The snapshots are in `tests/expand/`.
 
 mod signatures;
 
@@ -28,7 +27,7 @@ fn expansions_are_as_in_the_snapshots() {
             wrong.push(format!("{}:\n{expanded}", output.display()));
         }
     }
-    assert!(wrong.is_empty(), "{UPDATE}=1 rewrites these, which have changed:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "these have changed; {UPDATE}=1 rewrites them:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -37,7 +36,7 @@ fn snapshots_are_all_of_something() {
     assert!(inputs.len() >= 10, "only {inputs:?}");
     for output in rust_files().filter(|path| is_expanded(path)) {
         let input = PathBuf::from(output.to_str().unwrap().replace(".expanded.rs", ".rs"));
-        assert!(inputs.contains(&input), "{} is of nothing", output.display());
+        assert!(inputs.contains(&input), "{} has no input", output.display());
     }
 }
 
@@ -163,7 +162,7 @@ fn a_mistake_leaves_a_fn_that_can_be_called() {
     }
 }
 
-/// What an editor sends while something is being typed.
+/// An editor expands attributes while they are being typed.
 #[test]
 fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     for args in [
@@ -189,7 +188,7 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     }
 }
 
-/// An editor completes what it finds again in the expansion.
+/// An editor completes only what it finds in the expansion.
 #[test]
 fn a_half_typed_expression_is_passed_on_as_it_is() {
     for item in [
@@ -208,7 +207,7 @@ fn a_half_typed_expression_is_passed_on_as_it_is() {
     }
 }
 
-/// Whoever has read the fn has reported what is missing.
+/// The compiler or the editor has already reported what is missing.
 #[test]
 fn a_half_typed_fn_can_be_called_without_further_mistakes() {
     for (item, signature) in [
@@ -239,7 +238,7 @@ fn every_key_is_in_the_tables_of_the_documentation() {
     }
 }
 
-/// So an editor's hover and go-to-definition, and the compiler's errors, lead from one to the other.
+/// Hover and go-to-definition in an editor, and the compiler's errors, need the key's own token.
 #[test]
 fn a_key_is_the_methods_name_by_its_very_token() {
     for key in method_keys() {
@@ -253,8 +252,7 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     }
 }
 
-/// Names of ours are located at the keyword `fn`, about which nobody asks an editor; or at a literal that
-/// they are what is made of.
+/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they replace.
 #[test]
 fn what_an_editor_tells_about_a_name_is_about_that_name() {
     for input in snapshot_inputs() {
@@ -272,7 +270,7 @@ fn what_an_editor_tells_about_a_name_is_about_that_name() {
     }
 }
 
-/// The action makes one argument more, and whatever else clippy has to say it has said of the fn inside.
+/// The action is one more argument. Everything else is reported for the inner fn.
 #[test]
 fn clippy_complains_once() {
     let (many, bools) = ("too_many_arguments", "fn_params_excessive_bools");
@@ -348,7 +346,7 @@ fn count_tokens(token: TokenTree) -> usize {
     }
 }
 
-/// Returns each identifier, and the punctuation before it.
+/// Returns each identifier with the punctuation before it.
 fn idents(tokens: TokenStream) -> Vec<(Ident, Option<char>)> {
     let mut idents = Vec::new();
     let mut before = None;
@@ -381,7 +379,7 @@ fn expansion(ours: Macro, args: &str, item: &str) -> TokenStream {
     expand_noting(ours, tokens(args), &tokens(item), &mut Mistakes::default())
 }
 
-/// Returns the messages, after checking that each of them is in the expansion.
+/// Returns the messages, and asserts that the expansion reports as many.
 fn mistakes(ours: Macro, args: &str, item: &str) -> Vec<String> {
     let mut mistakes = Mistakes::default();
     let expanded = expand_noting(ours, tokens(args), &tokens(item), &mut mistakes).to_string();
@@ -390,7 +388,7 @@ fn mistakes(ours: Macro, args: &str, item: &str) -> Vec<String> {
     messages
 }
 
-/// Expands the attributes of ours in a file of the house, as the compiler would.
+/// Expands our attributes in a file as the compiler would.
 fn expand_file(path: &Path) -> String {
     let mut file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
     file.items = syn::parse2::<syn::File>(expand_items(&file.items)).unwrap().items;
@@ -430,8 +428,8 @@ fn is_expanded(path: &Path) -> bool {
 }
 
 fn rust_files() -> impl Iterator<Item = PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/expand");
-    std::fs::read_dir(folder)
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/expand");
+    std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

@@ -47,7 +47,7 @@ const SIGNALS: &[&str] =
 /// Signals that cannot, and why.
 const REFUSED: &[(&str, &str)] = &[
     ("SIGHUP", "it asks a daemon to reload"),
-    ("SIGKILL", "it can't be caught, and is what comes after `stop_timeout` anyway"),
+    ("SIGKILL", "it can't be caught, and is sent after `stop_timeout` anyway"),
     ("SIGSTOP", "it can't be caught, and only pauses a process"),
 ];
 
@@ -109,27 +109,25 @@ impl Kind {
 
     /// Returns the message about a negative number, where it would otherwise be misleading.
     fn not_negative(self) -> Option<&'static str> {
-        match self {
-            Kind::Count => Some(
-                "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0",
-            ),
-            Kind::Account => {
-                Some("the number of an account can't be negative; write the name, as in \"nobody\"")
+        Some(match self {
+            Kind::Count => {
+                "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
+            Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
             Kind::Duration | Kind::Period => {
-                Some("a duration can't be negative, and needs quotes; write for example \"5s\"")
+                "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
-            Kind::Umask => {
-                Some("`umask` can't be negative; write the bits to take away, as in `umask = 0o022`")
-            }
+            Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
             Kind::Name
             | Kind::Path
             | Kind::Bool
             | Kind::Signal
             | Kind::Missed
             | Kind::OnError
-            | Kind::Crate => None,
-        }
+            | Kind::Crate => {
+                return None;
+            }
+        })
     }
 }
 
@@ -138,7 +136,7 @@ fn check_name(name: &LitStr) -> Result<()> {
     let reason = if text.is_empty() {
         "a daemon's name can't be empty; write one, or remove the key: the fn's name is the default"
     } else if text.contains('/') {
-        "a daemon's name can't contain `/`, because it is part of the default pidfile's name; say where the pidfile is with the key `pidfile`"
+        "a daemon's name can't contain `/`, because it is part of the default pidfile's name; set the pidfile's path with the key `pidfile`"
     } else {
         return check_text(name, "a daemon's name");
     };
@@ -152,7 +150,7 @@ fn check_path(path: &LitStr) -> Result<()> {
         return Err(Error::new(
             path.span(),
             format!(
-                "only a shell knows what `{unknown}` is; write the whole path, or an expression that asks the environment, as `std::env::var` does"
+                "only a shell expands `{unknown}`; write the whole path, or an expression that reads the environment, such as `std::env::var`"
             ),
         ));
     }
@@ -186,7 +184,7 @@ fn check_umask(mask: &LitInt) -> Result<()> {
             format!("`{written}` is a decimal number in Rust, and a umask is octal; write `0o{octal}`")
         }
         Ok(value) if value <= UMASK => return Ok(()),
-        _ => format!("`{written}` is more than a umask has bits; the largest is 0o777"),
+        _ => format!("`{written}` has more bits than a umask; the largest is 0o777"),
     };
     Err(Error::new(mask.span(), reason))
 }
@@ -199,7 +197,7 @@ fn check_count(count: &LitInt) -> Result<()> {
     Err(Error::new(
         count.span(),
         format!(
-            "`{digits}` is more than `times` can count, which is a u64; for a daemon that never ends by itself, remove it or write 0"
+            "`{digits}` is too large for `times`, which is a u64; for a daemon that never ends by itself, remove it or write 0"
         ),
     ))
 }
@@ -222,7 +220,7 @@ pub(crate) fn check_unit(value: &TokenStream, next: Option<&TokenTree>) -> Resul
     else {
         return Ok(());
     };
-    let written = format!("{}{unit}", number.to_token_stream());
+    let written = format!("{}{unit}", number.to_token_stream()).replace('_', "");
     humantime::parse_duration(&written).map_or(Ok(()), |_| Err(unquoted(unit.span(), &written)))
 }
 
@@ -247,7 +245,7 @@ fn period(text: &LitStr) -> Result<Value> {
     match parse_duration(text)? {
         Duration::ZERO => Err(Error::new(
             text.span(),
-            "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn is never to rest",
+            "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn should never pause",
         )),
         duration => Ok(Value::Duration(duration, text.span())),
     }
@@ -316,7 +314,7 @@ fn signal(name: &LitStr) -> Result<Value> {
     let upper = written.to_uppercase();
     let full = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
     let repair = suggestion(&full, SIGNALS, "signals");
-    Err(Error::new(name.span(), format!("{written:?} is no signal that stops a daemon; {repair}")))
+    Err(Error::new(name.span(), format!("{written:?} is not a signal that can stop a daemon; {repair}")))
 }
 
 /// Finds the variant of `of` that a word names.
@@ -327,7 +325,7 @@ fn choice(of: &'static str, choices: &[(&str, &str)], word: &LitStr) -> Result<V
     }
     let words: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
     let repair = suggestion(&written, &words, "choices");
-    Err(Error::new(word.span(), format!("{written:?} is no choice here; {repair}")))
+    Err(Error::new(word.span(), format!("{written:?} is not a choice here; {repair}")))
 }
 
 /// Checks the value of `crate`, which is a path.

@@ -305,7 +305,7 @@ impl Function {
         );
         expect(
             !self.generics.is_empty(),
-            "a daemon can't be generic, because its pidfile would be shared by all of its forms; name the types, or call a generic fn from the body",
+            "a daemon can't be generic, because all of its instances would share one pidfile; name the types, or call a generic fn from the body",
         );
         expect(
             !self.where_clause.is_empty(),
@@ -313,7 +313,7 @@ impl Function {
         );
         expect(
             !self.receiver.is_empty(),
-            "a daemon can't be a method; write a free fn, or an associated one without `self`, and make what it needs its parameters",
+            "a daemon can't be a method; write a free fn, or an associated one without `self`, and pass what it needs as parameters",
         );
         let mut has_context = false;
         for Param { is_conditional, name, ty, .. } in &self.params {
@@ -323,7 +323,7 @@ impl Function {
             );
             expect(
                 ty.role == Role::MutContext,
-                "a `Context` is shared by all of the daemon; take `&Context` or `Context`",
+                "a `Context` is shared by the whole daemon; take `&Context` or `Context`",
             );
             expect(
                 ty.role == Role::Context && has_context,
@@ -335,11 +335,11 @@ impl Function {
             }
             expect(
                 ty.has_impl,
-                "a daemon's parameter needs a type with a name; write it, or `&dyn Trait`, in place of `impl Trait`",
+                "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
             );
             expect(
                 name.is_none(),
-                "a daemon's parameter needs a name, because it is handed on; write `name: Type`, and take it apart in the body",
+                "a daemon's parameter needs a name, because it is passed on; write `name: Type`, and destructure it in the body",
             );
             expect(
                 *name == Some(self.name),
