@@ -56,3 +56,9 @@ impl From<u32> for Account {
         Self::Id(id)
     }
 }
+
+impl From<&u32> for Account {
+    fn from(id: &u32) -> Self {
+        Self::Id(*id)
+    }
+}
