@@ -3,6 +3,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::buffer::Cursor;
+use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{
@@ -22,6 +23,8 @@ pub(crate) struct Item {
     /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
     again: Vec<Attribute>,
     pub(crate) visibility: Visibility,
+    /// A qualifier that only fns of other kinds can have.
+    foreign: Option<Ident>,
     pub(crate) signature: Signature,
     pub(crate) body: Body,
 }
@@ -92,10 +95,11 @@ impl Item {
         let parser = |input: ParseStream| {
             let attrs = input.call(Attribute::parse_outer)?;
             let visibility = input.parse()?;
+            let foreign = parse_foreign(input);
             let (signature, body) = parse_fn(ours, input)?;
             let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_ours);
             let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| is_outer(&attr.meta));
-            Ok(Item { outer_attrs, inner_attrs, again, visibility, signature, body })
+            Ok(Item { outer_attrs, inner_attrs, again, visibility, foreign, signature, body })
         };
         parser.parse2(item)
     }
@@ -149,6 +153,9 @@ impl Item {
     }
 
     fn check_qualifiers(&self, ours: Macro, mistakes: &mut Mistakes) {
+        if let Some(word) = &self.foreign {
+            mistakes.at(word.span(), format!("a daemon can't be a `{word}` fn; remove `{word}`"));
+        }
         let Signature { constness, asyncness, safety, abi, ident, .. } = &self.signature;
         if let Some(token) = constness {
             mistakes.over(token, "a daemon does things at run time; remove `const`");
@@ -282,7 +289,16 @@ impl Param<'_> {
     }
 }
 
-/// Parses what follows a fn's visibility.
+/// Parses a qualifier that syn does not know of a fn.
+fn parse_foreign(input: ParseStream) -> Option<Ident> {
+    let (word, rest) = input.cursor().ident()?;
+    if ["safe", "default", "gen"].iter().any(|foreign| word == foreign) && begins_fn(rest) {
+        return input.call(Ident::parse_any).ok();
+    }
+    None
+}
+
+/// Parses a fn from its qualifiers on.
 fn parse_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> {
     if !begins_fn(input.cursor()) {
         return Err(not_a_fn(ours, input.cursor()));
@@ -372,7 +388,7 @@ fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
 
 /// Reports whether `fn` comes next, perhaps after qualifiers.
 fn begins_fn(mut cursor: Cursor) -> bool {
-    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
+    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "extern", "gen"];
     while let Some((word, rest)) = cursor.ident() {
         if word == "fn" {
             return true;
