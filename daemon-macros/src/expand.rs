@@ -66,12 +66,10 @@ fn unparsed(item: &TokenStream, mistakes: &Mistakes) -> TokenStream {
 /// Checks the fn, and the keys against the fn.
 fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
     item.check(ours, mistakes);
-    if let Some(key) = args.key("wait_ready").filter(|_| item.context().is_none()) {
-        mistakes.at(
-            key.span(),
-            "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
-        );
-    }
+    mistakes.over(
+        args.key("wait_ready").filter(|_| item.context().is_none()),
+        "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
+    );
     check_placeholders(args, item, mistakes);
 }
 
@@ -225,29 +223,28 @@ impl<'a> Expansion<'a> {
     }
 
     /// Allows the lints that apply to the action and the outcome, which the user has not written.
-    fn lints(&self) -> impl Iterator<Item = TokenStream> {
+    fn lints(&self) -> Vec<TokenStream> {
         const MANY: usize = 7;
         const MANY_BOOLS: usize = 4;
         let is_bool = |param: &Param<'_>| param.written.ty.to_token_stream().to_string() == "bool";
         let count = self.passed_params().count();
         let bools = self.passed_params().filter(is_bool).count();
-        let lints = [
+        let attrs = &self.item.outer_attrs;
+        // The user's own lint attributes take precedence.
+        let is_named =
+            |lint: &str| attrs.iter().any(|attr| attr.to_token_stream().to_string().contains(lint));
+        [
             (count >= MANY, "too_many_arguments", "one of them is the action"),
             (bools >= MANY_BOOLS, "fn_params_excessive_bools", "they are those of the fn inside"),
             (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
-        ];
-        let site = self.site;
-        // The user's own lint attributes take precedence.
-        let is_named = |lint: &str| {
-            self.item.outer_attrs.iter().any(|attr| attr.to_token_stream().to_string().contains(lint))
-        };
-        let lints = lints
-            .into_iter()
-            .filter(move |(applies, lint, _)| *applies && !self.item.is_main() && !is_named(lint));
-        lints.map(move |(_, lint, reason)| {
-            let lint = Ident::new(lint, site);
-            quote_spanned!(site=> #[allow(clippy::#lint, reason = #reason)])
+        ]
+        .into_iter()
+        .filter(|(applies, lint, _)| *applies && !self.item.is_main() && !is_named(lint))
+        .map(|(_, lint, reason)| {
+            let lint = Ident::new(lint, self.site);
+            quote_spanned!(self.site=> #[allow(clippy::#lint, reason = #reason)])
         })
+        .collect()
     }
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
