@@ -5,7 +5,8 @@ use std::time::Duration;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Lit, Signature};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Lit, Signature};
 
 use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
@@ -110,7 +111,8 @@ impl<'a> Expansion<'a> {
         Expansion { args, item, krate, site: ours.located_at(item.signature.fn_token.span) }
     }
 
-    /// Prints the fn: `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
+    /// Prints the fn:
+    /// `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
     fn render(&self) -> TokenStream {
         let site = self.site;
         let inner = self.inner();
@@ -182,6 +184,12 @@ impl<'a> Expansion<'a> {
     fn unused_closure(&self) -> TokenStream {
         let Body::Braces(body) = &self.item.body else {
             return TokenStream::new();
+        };
+        let parser = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.parse()?));
+        let body = match parser.parse2(body.stream()) {
+            // A closure cannot contain attributes.
+            Ok((attrs, rest)) if !attrs.is_empty() => &delimit(Delimiter::Brace, rest, body.span()),
+            _ => body,
         };
         let site = self.site;
         let contexts = self.item.params().filter(Param::is_context).map(|param| param.written);

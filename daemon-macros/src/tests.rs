@@ -261,7 +261,8 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     }
 }
 
-/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they replace.
+/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they
+/// replace.
 #[test]
 fn what_an_editor_tells_about_a_name_is_about_that_name() {
     for input in snapshot_inputs() {
