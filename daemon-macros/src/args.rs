@@ -83,7 +83,7 @@ const KEYS: &[Row] = &[
     ("on_error", Kind::OnError, Scope::Repeat),
 ];
 
-/// The names that other crates have for keys of ours.
+/// Names that other crates use for our keys.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("count", "times"),
     ("cwd", "working_directory"),
@@ -149,7 +149,7 @@ struct Pair {
     value: TokenStream,
 }
 
-/// Parses `key = value, …`. After a mistake it goes on at the next comma.
+/// Parses `key = value, …`. After a mistake, parsing continues at the next comma.
 fn parse_pairs(ours: Macro, input: ParseStream, mistakes: &mut Mistakes) -> Vec<Pair> {
     let mut pairs = Vec::new();
     loop {
@@ -170,7 +170,7 @@ fn parse_pairs(ours: Macro, input: ParseStream, mistakes: &mut Mistakes) -> Vec<
     }
 }
 
-/// Steps over attributes, which are also what doc comments are.
+/// Refuses attributes. A doc comment is one too.
 fn refuse_attributes(input: ParseStream, mistakes: &mut Mistakes) {
     let attrs = mistakes.note(input.call(Attribute::parse_outer));
     for attr in attrs.into_iter().flatten() {
@@ -202,11 +202,11 @@ fn parse_pair(ours: Macro, input: ParseStream) -> Result<Pair> {
     Ok(Pair { key, value })
 }
 
-/// Takes the tokens of an expression, or of what is typed of one, up to the comma.
+/// Takes the tokens of an expression, or of an unfinished one everything up to the comma.
 fn parse_value(input: ParseStream) -> TokenStream {
     let ahead = input.fork();
     let is_whole = ahead.parse::<Expr>().is_ok();
-    // An operand that follows is the next argument, whose comma is missing.
+    // An operand after the expression is an argument whose comma is missing.
     if is_whole && (ends_argument(&ahead) || ahead.peek(Ident::peek_any) || ahead.peek(Lit)) {
         take_until(input, |rest| rest.cursor() >= ahead.cursor())
     } else {
@@ -230,7 +230,7 @@ fn parse_comma(input: ParseStream) -> Result<()> {
     Err(Error::new(stray.span(), format!("expected `,` before `{stray}`")))
 }
 
-/// Steps over everything up to the next comma, and over the comma.
+/// Skips everything up to and including the next comma.
 fn skip_comma(input: ParseStream) {
     take_until(input, |rest| rest.peek(Token![,]));
     drop(input.parse::<Option<Token![,]>>());
@@ -263,27 +263,29 @@ fn begins_pair(input: ParseStream) -> bool {
 
 /// Looks up the keys, and leaves out those that are mistakes.
 ///
-/// One whose value is more than a literal stays: the fallback needs what the user imported for it.
+/// A mistake whose value is not a literal is kept: the fallback prints the value, so that imports
+/// for it count as used.
 fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mistakes) -> Vec<(Row, Pair)> {
     let mut known = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let (mut seen, mut has_period) = (Vec::new(), false);
     for Pair { key, value } in pairs {
         let written = key.to_string();
         let (row, mistake) = match KEYS.iter().find(|(name, ..)| *name == written) {
-            Some(row) => (Some(row), misplaced(ours, row, &value, seen.contains(&row.0))),
+            Some(row) => (Some(row), misplaced(ours, row, &value, seen.contains(&written))),
             None => unknown(ours, &written),
         };
+        seen.push(written);
         let is_mistake = mistake.is_some();
         if let Some(mistake) = mistake {
             mistakes.at(key.span(), mistake);
         }
         let Some(row) = row else { continue };
-        seen.push(row.0);
+        has_period |= row.1 == Kind::Period;
         if !is_mistake || !value.is_empty() && value::literal(&value).is_none() {
             known.push((*row, Pair { key: Ident::new(row.0, key.span()), value }));
         }
     }
-    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !seen.contains(&"every")) {
+    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !has_period) {
         mistakes.at(
             site,
             "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
@@ -292,7 +294,7 @@ fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mis
     known
 }
 
-/// Returns what is wrong with a key where it stands.
+/// Returns the mistake of a known key, if it is one.
 fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Option<String> {
     let (key, kind, _) = row;
     if !ours.keys().contains(key) {
@@ -308,7 +310,7 @@ fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Opt
     }
 }
 
-/// Returns the key that was probably meant, and the message about the one that is written.
+/// Returns the key that was probably meant, and the message about the unknown key.
 fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>) {
     let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == written);
     let word = here.map_or(written, |(_, here)| here);

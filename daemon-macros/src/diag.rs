@@ -16,9 +16,12 @@ impl Mistakes {
         self.add(Error::new(span, message));
     }
 
-    /// Adds a mistake that covers all of `tokens`.
+    /// Adds a mistake that covers all of `tokens`, if there are any.
     pub(crate) fn over(&mut self, tokens: impl ToTokens, message: impl Display) {
-        self.add(Error::new_spanned(tokens, message));
+        let tokens = tokens.into_token_stream();
+        if !tokens.is_empty() {
+            self.add(Error::new_spanned(tokens, message));
+        }
     }
 
     /// Adds a mistake.

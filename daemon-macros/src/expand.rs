@@ -5,7 +5,8 @@ use std::time::Duration;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Lit, Signature};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Lit, Signature};
 
 use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
@@ -66,12 +67,10 @@ fn unparsed(item: &TokenStream, mistakes: &Mistakes) -> TokenStream {
 /// Checks the fn, and the keys against the fn.
 fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
     item.check(ours, mistakes);
-    if let Some(key) = args.key("wait_ready").filter(|_| item.context().is_none()) {
-        mistakes.at(
-            key.span(),
-            "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
-        );
-    }
+    mistakes.over(
+        args.key("wait_ready").filter(|_| item.context().is_none()),
+        "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
+    );
     check_placeholders(args, item, mistakes);
 }
 
@@ -112,7 +111,8 @@ impl<'a> Expansion<'a> {
         Expansion { args, item, krate, site: ours.located_at(item.signature.fn_token.span) }
     }
 
-    /// Prints the fn: `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
+    /// Prints the fn:
+    /// `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
     fn render(&self) -> TokenStream {
         let site = self.site;
         let inner = self.inner();
@@ -185,6 +185,12 @@ impl<'a> Expansion<'a> {
         let Body::Braces(body) = &self.item.body else {
             return TokenStream::new();
         };
+        let parser = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.parse()?));
+        let body = match parser.parse2(body.stream()) {
+            // A closure cannot contain attributes.
+            Ok((attrs, rest)) if !attrs.is_empty() => &delimit(Delimiter::Brace, rest, body.span()),
+            _ => body,
+        };
         let site = self.site;
         let contexts = self.item.params().filter(Param::is_context).map(|param| param.written);
         if self.item.is_async() {
@@ -225,29 +231,28 @@ impl<'a> Expansion<'a> {
     }
 
     /// Allows the lints that apply to the action and the outcome, which the user has not written.
-    fn lints(&self) -> impl Iterator<Item = TokenStream> {
+    fn lints(&self) -> Vec<TokenStream> {
         const MANY: usize = 7;
         const MANY_BOOLS: usize = 4;
         let is_bool = |param: &Param<'_>| param.written.ty.to_token_stream().to_string() == "bool";
         let count = self.passed_params().count();
         let bools = self.passed_params().filter(is_bool).count();
-        let lints = [
+        let attrs = &self.item.outer_attrs;
+        // The user's own lint attributes take precedence.
+        let is_named =
+            |lint: &str| attrs.iter().any(|attr| attr.to_token_stream().to_string().contains(lint));
+        [
             (count >= MANY, "too_many_arguments", "one of them is the action"),
             (bools >= MANY_BOOLS, "fn_params_excessive_bools", "they are those of the fn inside"),
             (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
-        ];
-        let site = self.site;
-        // The user's own lint attributes take precedence.
-        let is_named = |lint: &str| {
-            self.item.outer_attrs.iter().any(|attr| attr.to_token_stream().to_string().contains(lint))
-        };
-        let lints = lints
-            .into_iter()
-            .filter(move |(applies, lint, _)| *applies && !self.item.is_main() && !is_named(lint));
-        lints.map(move |(_, lint, reason)| {
-            let lint = Ident::new(lint, site);
-            quote_spanned!(site=> #[allow(clippy::#lint, reason = #reason)])
+        ]
+        .into_iter()
+        .filter(|(applies, lint, _)| *applies && !self.item.is_main() && !is_named(lint))
+        .map(|(_, lint, reason)| {
+            let lint = Ident::new(lint, self.site);
+            quote_spanned!(self.site=> #[allow(clippy::#lint, reason = #reason)])
         })
+        .collect()
     }
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`

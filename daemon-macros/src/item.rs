@@ -3,11 +3,12 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::buffer::Cursor;
+use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{
     Attribute, Error, FnArg, GenericArgument, Meta, Pat, PatIdent, PatType, PathArguments, ReceiverKind,
-    Result, ReturnType, Safety, Signature, Token, Type, TypePath, Visibility, parenthesized, token,
+    Result, ReturnType, Signature, Token, Type, TypePath, Visibility, parenthesized, token,
 };
 
 use crate::args::Macro;
@@ -22,6 +23,8 @@ pub(crate) struct Item {
     /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
     again: Vec<Attribute>,
     pub(crate) visibility: Visibility,
+    /// A qualifier that only fns of other kinds can have.
+    foreign: Option<Ident>,
     pub(crate) signature: Signature,
     pub(crate) body: Body,
 }
@@ -92,10 +95,11 @@ impl Item {
         let parser = |input: ParseStream| {
             let attrs = input.call(Attribute::parse_outer)?;
             let visibility = input.parse()?;
+            let foreign = parse_foreign(input);
             let (signature, body) = parse_fn(ours, input)?;
             let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_ours);
             let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| is_outer(&attr.meta));
-            Ok(Item { outer_attrs, inner_attrs, again, visibility, signature, body })
+            Ok(Item { outer_attrs, inner_attrs, again, visibility, foreign, signature, body })
         };
         parser.parse2(item)
     }
@@ -104,33 +108,25 @@ impl Item {
     pub(crate) fn check(&self, ours: Macro, mistakes: &mut Mistakes) {
         self.check_attributes(ours, mistakes);
         self.check_qualifiers(ours, mistakes);
-        let generics = &self.signature.generics;
-        if !generics.params.is_empty() {
-            mistakes.over(
-                generics,
-                "a daemon can't be generic, because all of its instances would share one pidfile; name the types, or call a generic fn from the body",
-            );
-        }
-        if let Some(clause) = &generics.where_clause {
-            mistakes.at(
-                clause.where_token.span,
-                "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
-            );
-        }
-        if let Some(receiver) = self.signature.receiver() {
-            let written = match &receiver.kind {
-                ReceiverKind::Typed(..) => receiver.self_token.to_token_stream(),
-                _ => receiver.to_token_stream(),
-            };
-            mistakes.over(
-                written,
-                "a daemon can't be a method; write a free fn, or an associated one without `self`, and pass what it needs as parameters",
-            );
-        }
+        let Signature { generics, variadic, .. } = &self.signature;
+        mistakes.over(
+            generics,
+            "a daemon can't be generic, because all of its instances would share one pidfile; name the types, or call a generic fn from the body",
+        );
+        mistakes.over(
+            generics.where_clause.as_ref().map(|clause| clause.where_token),
+            "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
+        );
+        let receiver = self.signature.receiver().map(|receiver| match receiver.kind {
+            ReceiverKind::Typed(..) => receiver.self_token.to_token_stream(),
+            _ => receiver.to_token_stream(),
+        });
+        mistakes.over(
+            receiver,
+            "a daemon can't be a method; write a free fn, or an associated one without `self`, and pass what it needs as parameters",
+        );
         self.check_params(mistakes);
-        if let Some(variadic) = &self.signature.variadic {
-            mistakes.over(variadic, "a daemon can't be variadic; take a slice or a `Vec`");
-        }
+        mistakes.over(variadic, "a daemon can't be variadic; take a slice or a `Vec`");
     }
 
     fn check_attributes(&self, ours: Macro, mistakes: &mut Mistakes) {
@@ -149,31 +145,26 @@ impl Item {
     }
 
     fn check_qualifiers(&self, ours: Macro, mistakes: &mut Mistakes) {
+        if let Some(word) = &self.foreign {
+            mistakes.over(word, format!("a daemon can't be a `{word}` fn; remove `{word}`"));
+        }
         let Signature { constness, asyncness, safety, abi, ident, .. } = &self.signature;
-        if let Some(token) = constness {
-            mistakes.over(token, "a daemon does things at run time; remove `const`");
-        }
-        if asyncness.is_some() && self.inner_attrs.iter().all(is_builtin) {
-            let ours = ours.name();
-            mistakes.over(
-                asyncness,
-                format!(
-                    "an async fn needs a runtime, built in the daemon; write `#[{ours}(..)] #[tokio::main] async fn {ident}`"
-                ),
-            );
-        }
-        if let Safety::Unsafe(token) = safety {
-            mistakes.over(
-                token,
-                "a daemon can't be unsafe to start; remove `unsafe`, and write an `unsafe` block in the body, with its reason",
-            );
-        }
-        if let Some(abi) = abi {
-            mistakes.over(
-                abi.extern_token,
-                "a daemon has Rust's calling convention; remove `extern`, and start it from an `extern` fn if C is to call it",
-            );
-        }
+        mistakes.over(constness, "a daemon does things at run time; remove `const`");
+        let name = ours.name();
+        mistakes.over(
+            asyncness.filter(|_| self.inner_attrs.iter().all(is_builtin)),
+            format!(
+                "an async fn needs a runtime, built in the daemon; write `#[{name}(..)] #[tokio::main] async fn {ident}`"
+            ),
+        );
+        mistakes.over(
+            safety,
+            "a daemon can't be unsafe to start; remove `unsafe`, and write an `unsafe` block in the body, with its reason",
+        );
+        mistakes.over(
+            abi.as_ref().map(|abi| abi.extern_token),
+            "a daemon has Rust's calling convention; remove `extern`, and start it from an `extern` fn if C is to call it",
+        );
     }
 
     fn check_params(&self, mistakes: &mut Mistakes) {
@@ -203,22 +194,19 @@ impl Item {
             if param.is_context() {
                 continue;
             }
-            if let Some(keyword) = find_impl(ty.to_token_stream()) {
-                mistakes.at(
-                    keyword,
-                    "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
-                );
-            }
+            mistakes.over(
+                find_impl(ty.to_token_stream()),
+                "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
+            );
             match param.name {
                 None => mistakes.over(
                     pat,
                     "a daemon's parameter needs a name, because it is passed on; write `name: Type`, and destructure it in the body",
                 ),
-                Some(name) if *name == self.signature.ident => mistakes.at(
-                    name.span(),
+                Some(name) => mistakes.over(
+                    Some(name).filter(|name| **name == self.signature.ident),
                     format!("this parameter has the name of the fn; rename it, as in `{name}_`"),
                 ),
-                Some(_) => {}
             }
         }
     }
@@ -282,7 +270,16 @@ impl Param<'_> {
     }
 }
 
-/// Parses what follows a fn's visibility.
+/// Parses a qualifier that syn does not know of a fn.
+fn parse_foreign(input: ParseStream) -> Option<Ident> {
+    let (word, rest) = input.cursor().ident()?;
+    if ["safe", "default", "gen"].iter().any(|foreign| word == foreign) && begins_fn(rest) {
+        return input.call(Ident::parse_any).ok();
+    }
+    None
+}
+
+/// Parses a fn from its qualifiers on.
 fn parse_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> {
     if !begins_fn(input.cursor()) {
         return Err(not_a_fn(ours, input.cursor()));
@@ -372,7 +369,7 @@ fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
 
 /// Reports whether `fn` comes next, perhaps after qualifiers.
 fn begins_fn(mut cursor: Cursor) -> bool {
-    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
+    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "extern", "gen"];
     while let Some((word, rest)) = cursor.ident() {
         if word == "fn" {
             return true;
@@ -506,9 +503,9 @@ fn ungrouped(ty: &Type) -> &Type {
 }
 
 /// Finds `impl` anywhere in a type.
-fn find_impl(ty: TokenStream) -> Option<Span> {
+fn find_impl(ty: TokenStream) -> Option<Ident> {
     ty.into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident),
         TokenTree::Group(group) => find_impl(group.stream()),
         _ => None,
     })

@@ -1,6 +1,7 @@
 //! The attribute macros of [`daemonic`](https://docs.rs/daemonic).
 //!
-//! Depend on `daemonic`, which re-exports them and has the builder that they expand to, and the guide.
+//! Depend on `daemonic`, which re-exports them. It also has the builder that they expand to, and the
+//! guide.
 
 use proc_macro::TokenStream;
 
@@ -234,8 +235,8 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `missed` | what a run that takes longer than the period causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
 /// | `on_error` | what an `Err` or a panic of a run causes: `"stop"`, `"continue"` or an `OnError` | `"stop"` |
 ///
-/// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow without
-/// a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
+/// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow
+/// without a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
 ///
 /// With `on_error = "stop"`, the daemon ends with a failure. With `"continue"`, it logs the error and
 /// goes on.

@@ -95,6 +95,13 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_also_given_twice() {
+    let messages = mistakes(Macro::Daemon, "pidfle = x(), pidfle = y(), pidfile = z()", "fn f() {}");
+    let unknown = messages.iter().filter(|message| message.contains("did you mean `pidfile`?"));
+    assert_eq!((messages.len(), unknown.count()), (2, 2), "{messages:#?}");
+}
+
+#[test]
 fn a_mistake_names_its_repair() {
     for (args, item, repair) in [
         (r#"pidfle = "x""#, "fn f() {}", "did you mean `pidfile`?"),
@@ -111,6 +118,8 @@ fn a_mistake_names_its_repair() {
         (r#"stop_timeout = "10""#, "fn f() {}", "`10` of what? It needs a unit"),
         ("", "async fn f() {}", "`#[daemon(..)] #[tokio::main] async fn f`"),
         ("", "struct F;", "this is a struct"),
+        ("", "gen fn f() {}", "remove `gen`"),
+        ("", "default fn f() {}", "remove `default`"),
     ] {
         let messages = mistakes(Macro::Daemon, args, item);
         assert_eq!(messages.len(), 1, "{messages:#?}");
@@ -252,7 +261,8 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     }
 }
 
-/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they replace.
+/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they
+/// replace.
 #[test]
 fn what_an_editor_tells_about_a_name_is_about_that_name() {
     for input in snapshot_inputs() {
