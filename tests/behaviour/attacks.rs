@@ -1,4 +1,5 @@
-//! Attacks of another local user on a pidfile, in a directory that the user may write to. All of them need root.
+//! Attacks of another local user on a pidfile, in a directory that the user may write to. All of
+//! them need root.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -11,7 +11,8 @@ use nix::unistd::mkfifo;
 
 const ACTIONS: [&str; 5] = ["start", "stop", "restart", "reload", "run"];
 
-/// Fails unless every action reports the same about a path that cannot be a pidfile, and `status` that it is unknown.
+/// Fails unless every action reports the same about a path that cannot be a pidfile, and `status`
+/// that it is unknown.
 #[track_caller]
 fn is_no_pidfile(subject: &Subject, reason: &str) {
     let path = subject.pidfile();

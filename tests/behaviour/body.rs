@@ -218,7 +218,8 @@ fn a_handler_of_the_body_that_calls_ours_stops_a_context_too() {
     assert_eq!(subject.log_text(), "hooking\nhooked\nstopping true\n");
 }
 
-/// Returns a daemon whose body closes every descriptor and opens files of its own under their numbers.
+/// Returns a daemon whose body closes every descriptor and opens files of its own under their
+/// numbers.
 fn seizing(script: &str) -> Subject {
     let subject = Subject::new().key("stop_timeout", "5000");
     let files = subject.path("files");

@@ -15,7 +15,8 @@ const NO_SPACE: &str = "No space left on device (os error 28)";
 const READ_ONLY: &str = "Read-only file system (os error 30)";
 const TOO_LARGE: &str = "File too large (os error 27)";
 
-/// A small file system that only this test and its daemons see. It disappears with the last of them.
+/// A small file system that only this test and its daemons see. It disappears with the last of
+/// them.
 struct Disk {
     path: PathBuf,
 }
@@ -28,7 +29,8 @@ impl Disk {
         }
         let path = subject.path("disk");
         fs::create_dir(&path).unwrap();
-        // The namespace of this thread and of the processes that it starts. Other tests have other threads.
+        // The namespace of this thread and of the processes that it starts. Other tests have other
+        // threads.
         let mounted = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
             mount(Some("disk"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=64k,nr_inodes=16"))
@@ -323,7 +325,7 @@ fn a_pidfile_that_may_not_grow_is_named_and_nothing_is_left() {
     if !tool_or_skip(&["prlimit", "--fsize=0", "true"]) {
         return;
     }
-    // The log has none of the text, or a part of it.
+    // The limits leave room for none of the text, or for a part of it.
     for limit in ["0", "1"] {
         for action in ["start", "restart", "run"] {
             let subject = Subject::new().without("stdout");

@@ -41,7 +41,8 @@ fn the_defaults_are_enough() {
 
 /// `daemonize`, `chdir`: the working directory is `/`, or the chosen one.
 ///
-/// `fork`, `test_daemon_with_nochdir`: the caller's directory can be kept. Here it has to be chosen.
+/// `fork`, `test_daemon_with_nochdir`: the caller's directory can be kept. Here it has to be
+/// chosen.
 #[test]
 fn the_directory_is_the_root_the_chosen_or_the_callers() {
     let subject = Subject::new();
@@ -67,7 +68,8 @@ fn what_the_daemon_makes_obeys_its_umask() {
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
 
-/// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it fails.
+/// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it
+/// fails.
 #[test]
 fn the_pidfile_has_the_pid_and_a_newline_and_a_second_start_fails() {
     let subject = Subject::new();
@@ -124,8 +126,8 @@ fn the_daemon_is_whom_and_where_it_was_told() {
 /// `daemonize`, the example before its suite (`test_double_run`): of two starts in a row the second
 /// fails, and the first daemon lives.
 ///
-/// `daemonizr`, `test_second_spawn_gets_ewouldblock`: the second start fails with an exit code and a
-/// message.
+/// `daemonizr`, `test_second_spawn_gets_ewouldblock`: the second start fails with an exit code and
+/// a message.
 #[test]
 fn the_second_of_two_fails_and_the_first_lives() {
     let subject = Subject::new();
@@ -138,8 +140,8 @@ fn the_second_of_two_fails_and_the_first_lives() {
     subject.act("status").runs(daemon);
 }
 
-/// `fork`, `test_daemon_creates_detached_process`, `test_double_fork_daemon_pattern`: the daemon is another process,
-/// with another parent.
+/// `fork`, `test_daemon_creates_detached_process`, `test_double_fork_daemon_pattern`: the daemon is
+/// another process, with another parent.
 #[test]
 fn the_daemon_is_no_child_of_its_caller() {
     let subject = Subject::new();
@@ -239,7 +241,8 @@ fn a_failure_after_the_forks_keeps_its_step_and_error() {
     subject.left_nothing();
 }
 
-/// `fork`, `descriptor_plan_failure_is_reported_before_fork`: an invalid plan is refused before a fork.
+/// `fork`, `descriptor_plan_failure_is_reported_before_fork`: an invalid plan is refused before a
+/// fork.
 #[test]
 fn what_cannot_be_is_refused_before_the_fork() {
     if !strace_or_skip() {
@@ -253,8 +256,8 @@ fn what_cannot_be_is_refused_before_the_fork() {
     subject.left_nothing();
 }
 
-/// `fork`, `dropped_notifier_is_reported_as_abandoned_startup`: a daemon that exits without a report
-/// is a failure.
+/// `fork`, `dropped_notifier_is_reported_as_abandoned_startup`: a daemon that exits without a
+/// report is a failure.
 #[test]
 fn a_daemon_that_goes_without_a_word_is_a_failure() {
     if !strace_or_skip() {
@@ -266,8 +269,8 @@ fn a_daemon_that_goes_without_a_word_is_a_failure() {
     subject.left_nothing();
 }
 
-/// `fork`, `preserved_descriptor_survives_detachment`: the daemon can write to a file that was opened
-/// before.
+/// `fork`, `preserved_descriptor_survives_detachment`: the daemon can write to a file that was
+/// opened before.
 #[test]
 fn a_file_of_the_callers_survives() {
     let subject = Subject::new();
@@ -277,8 +280,8 @@ fn a_file_of_the_callers_survives() {
     assert_eq!(fs::read_to_string(&notes).unwrap(), "preserved\n");
 }
 
-/// `fork`, `startup_handshake_retries_repeated_eintr`, `test_waitpid_retries_on_eintr`: signals that
-/// interrupt the waiting caller do not disturb the start.
+/// `fork`, `startup_handshake_retries_repeated_eintr`, `test_waitpid_retries_on_eintr`: signals
+/// that interrupt the waiting caller do not disturb the start.
 #[test]
 fn a_caller_that_is_interrupted_goes_on() {
     if !strace_or_skip() {
@@ -314,8 +317,8 @@ fn of_the_launcher(subject: &Subject, expression: &str, action: &str) -> Command
 }
 
 /// `fork`, `test_redirect_stdio_prevents_fd_reuse`, `test_redirect_stdio_println_safety`,
-/// `test_daemon_uses_redirect_stdio`: no file ever gets one of the descriptors 0 to 2, so nothing is
-/// printed into it, even if the caller has closed them.
+/// `test_daemon_uses_redirect_stdio`: no file ever gets one of the descriptors 0 to 2, so nothing
+/// is printed into it, even if the caller has closed them.
 #[test]
 fn nothing_printed_gets_into_a_file_of_the_body() {
     for closed in ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"] {
@@ -377,7 +380,8 @@ fn without_a_pidfile_there_is_no_daemon() {
     subject.left_nothing();
 }
 
-/// `daemonizr`, `test_search_stale_pidfile_returns_no_daemon_found`: an unlocked file with a PID is no daemon.
+/// `daemonizr`, `test_search_stale_pidfile_returns_no_daemon_found`: an unlocked file with a PID is
+/// no daemon.
 #[test]
 fn an_unlocked_pidfile_is_no_daemon() {
     let subject = Subject::new();
@@ -411,8 +415,8 @@ fn nobody_else_gets_the_lock() {
     assert!(!answer.status.success() && !answer.stdout.contains("locked\n"), "{answer:?}");
 }
 
-/// `daemonizr`, `test_lock_held_for_process_lifetime`: the lock is held as long as the daemon lives,
-/// and is free after it was killed.
+/// `daemonizr`, `test_lock_held_for_process_lifetime`: the lock is held as long as the daemon
+/// lives, and is free after it was killed.
 #[test]
 fn the_lock_is_held_for_life_and_goes_with_a_killed_daemon() {
     let subject = Subject::new();

@@ -1,4 +1,5 @@
-//! `wait_ready`: `start` returns when the body reports that it is ready, and fails with the body's reason.
+//! `wait_ready`: `start` returns when the body reports that it is ready, and fails with the body's
+//! reason.
 
 use std::fs;
 use std::process::Child;
@@ -10,7 +11,7 @@ use nix::unistd::Pid;
 
 const PATIENT: u32 = 20_000;
 
-/// Returns a daemon with a script that reports readiness.
+/// Returns a daemon whose `start` waits for the script.
 fn getting_ready(body: &str) -> Service {
     Service::new("").waiting(PATIENT).until(body)
 }

@@ -297,7 +297,8 @@ fn the_default_pidfile_is_in_the_users_own_folder() {
     Answer::of(homeless).fails_naming(1, &["subject: failed to start: ", "`pidfile`"]);
 }
 
-/// Returns the same daemon in this process, which has too many threads to start it but can run the other actions.
+/// Returns the same daemon in this process, which has too many threads to start it but can run the
+/// other actions.
 fn here(subject: &Subject) -> Daemon {
     Daemon::new("subject").pidfile(subject.pidfile())
 }
@@ -392,7 +393,7 @@ fn who_cant_see_a_daemon_in_proc_knows_it_all_the_same() {
     by_nobody(&subject, "start").fails(1, &format!("subject: already running (pid {daemon})"));
     by_nobody(&subject, "stop").fails_naming(4, &["permission denied"]);
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
-    // Root has started it as the user nobody. That does not make it visible to nobody.
+    // It belongs to the user nobody now, but `/proc` still hides it.
     let subject = subject.key("user", "nobody");
     let daemon = subject.start();
     by_nobody(&subject, "status").says(0, &format!("subject: running (pid {daemon})"));

@@ -605,8 +605,8 @@ fn word(subject: &Subject, beginning: &str) -> Option<String> {
     Some(rest.split_once('\n')?.0.to_owned())
 }
 
-/// Fails unless the holder of the lock is unknown to every action, no process is signalled, and there
-/// is no second daemon.
+/// Fails unless the holder of the lock is unknown to every action, no process is signalled, and
+/// there is no second daemon.
 #[track_caller]
 fn is_unknown(subject: &Subject) {
     let pidfile = subject.pidfile();

@@ -265,7 +265,8 @@ fn a_forking_unit_starts_reloads_restarts_and_stops() {
         Subject::new().body("print up; park").key("stop_signal", "SIGUSR1"),
     ];
     for subject in &subjects {
-        // The stop signal kills a plain body. systemd takes that for a clean exit with the usual signals only.
+        // The stop signal kills a plain body. systemd takes that for a clean exit with the usual
+        // signals only.
         let unit = forking(subject, program).with("SuccessExitStatus=SIGUSR1");
         systemd.install(&unit);
         systemd.does("systemctl --user start forking");

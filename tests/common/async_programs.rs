@@ -84,7 +84,7 @@ impl Service {
     }
 
     pub fn folder(&self) -> PathBuf {
-        self.pidfile().parent().expect("a folder").into()
+        self.pidfile().parent().expect("a directory").into()
     }
 
     pub fn action(&self, action: &str) -> Command {

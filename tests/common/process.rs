@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 
 use crate::{wait_for, wait_until};
 
-/// The exit status of the last process with each PID. [`reap_daemons`](crate::way::reap_daemons) may
-/// take the status of a daemon that a parallel test waits for.
+/// The exit status of the last process with each PID. [`reap_daemons`](crate::way::reap_daemons)
+/// may take the status of a daemon that a parallel test waits for.
 static REAPED: Mutex<BTreeMap<Process, WaitStatus>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +51,8 @@ impl Process {
         wait_until(format_args!("the end of {self}"), || !self.is_alive());
     }
 
-    /// Waits for its end, and returns how it ended. It must be an orphan, or a child of this process.
+    /// Waits for its end, and returns how it ended. It must be an orphan, or a child of this
+    /// process.
     pub fn ending(self) -> WaitStatus {
         wait_for(format_args!("the end of {self}"), || self.reap().expect("a child"))
     }
@@ -113,8 +114,8 @@ impl Process {
         numbers.filter_map(|number| Signal::try_from(number).ok()).collect()
     }
 
-    /// Reads a field of `/proc/PID/stat` from the third on, counted as in proc(5). Returns `None` if
-    /// the process is gone.
+    /// Reads a field of `/proc/PID/stat` from the third on, counted as in proc(5). Returns `None`
+    /// if the process is gone.
     pub fn stat(self, field: usize) -> Option<i32> {
         let text = fs::read_to_string(self.path("stat")).ok()?;
         let (_, rest) = text.rsplit_once(')')?;

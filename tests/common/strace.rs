@@ -1,8 +1,8 @@
 //! strace on one process, from the moment at which the process has halted itself.
 //!
-//! strace counts the calls of each process separately. Without `-f` it follows only the process that
-//! it attaches to. "The third `openat` of the daemon" is therefore one certain call, although the
-//! launcher, the first child and the dynamic loader make such calls too.
+//! strace counts the calls of each process separately. Without `-f` it follows only the process
+//! that it attaches to. "The third `openat` of the daemon" is therefore one certain call, although
+//! the launcher, the first child and the dynamic loader make such calls too.
 
 use std::collections::HashMap;
 use std::fs;
@@ -33,8 +33,8 @@ impl Strace {
         let strace = Self { child: child.expect("strace runs"), trace: trace.into() };
         let tracer = strace.child.id().to_string();
         wait_until(format_args!("strace on {process}"), || {
-            // Once it has attached, it sleeps until the first event. It has exited if the first call has
-            // ended the process.
+            // Once it has attached, it sleeps until the first event. It has exited if the first
+            // call has ended the process.
             let state =
                 Process(strace.child.id().try_into().expect("a pid")).try_status("State").unwrap_or_default();
             let is_on = process.try_status("TracerPid").is_none_or(|pid| pid == tracer);
@@ -55,7 +55,8 @@ impl Strace {
         Trace::read(&self.trace)
     }
 
-    /// Returns whether the process is suspended. Its state does not show this while strace is attached.
+    /// Returns whether the process is suspended. Its state does not show this while strace is
+    /// attached.
     pub fn is_suspended(&self) -> bool {
         let text = fs::read_to_string(&self.trace).unwrap_or_default();
         text.ends_with("--- stopped by SIGSTOP ---\n")

@@ -35,7 +35,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let subject = Self { folder, program: program("subject").into(), keys: BTreeMap::new() };
         let (pidfile, log) = (subject.pidfile(), subject.log());
         subject.key("pidfile", pidfile).key("stdout", log).body("park")
@@ -144,7 +144,8 @@ impl Subject {
         self.wrapped(&[&strace, arguments].concat(), action)
     }
 
-    /// Begins an action that strace suspends right after a certain call, and returns the suspended process.
+    /// Begins an action that strace suspends right after a certain call, and returns the suspended
+    /// process.
     #[track_caller]
     pub fn held(&self, arguments: &[&str], call: &str, action: &str) -> (Child, Process) {
         let hold = format!("inject={call}:signal=STOP:when=1");
@@ -279,7 +280,8 @@ impl Answer {
         assert_eq!(self.parts(), (Some(code), "", format!("{message}\n").as_str()));
     }
 
-    /// Fails unless this is the exit code, with a line on stderr that has these parts and nothing on stdout.
+    /// Fails unless this is the exit code, with a line on stderr that has these parts and nothing
+    /// on stdout.
     #[track_caller]
     pub fn fails_naming(&self, code: i32, parts: &[&str]) {
         assert_eq!((self.status.code(), self.stdout.as_str()), (Some(code), ""), "{self:?}");

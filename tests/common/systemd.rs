@@ -102,7 +102,7 @@ impl Manager {
         if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
             return None;
         }
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let journal = listen(&folder.path().join("journal"));
         let mut command = Command::new("bash");
         command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path());

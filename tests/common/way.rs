@@ -1,4 +1,5 @@
-//! Every combination of a daemon, what exists before an action, the action, and the process under strace.
+//! Every combination of a daemon, what exists before an action, the action, and the process under
+//! strace.
 
 use std::fs;
 use std::process::{Child, Command};
