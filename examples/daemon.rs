@@ -1,8 +1,9 @@
-//! A function as a daemon, by the attribute.
+//! `#[daemon]` on a function that is called with an action.
 //!
-//! `cargo run --example daemon -- start`, then `status`, `stop`.
+//! Run `cargo run --example daemon -- start`, then `status`, then `stop`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ fn example() {
     }
 }
 
-fn main() -> daemonic::Result {
-    example(std::env::args().nth(1))
+fn main() -> ExitCode {
+    daemonic::report(example(std::env::args().nth(1)))
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+    std::env::home_dir().expect("a home directory").join(file)
 }

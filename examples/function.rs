@@ -1,8 +1,9 @@
-//! A function as a daemon, by the builder that the attributes expand to.
+//! The builder `Daemon`, to which the attributes expand.
 //!
-//! `cargo run --example function -- start`, then `status`, `stop`.
+//! Run `cargo run --example function -- start`, then `status`, then `stop`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -15,13 +16,12 @@ fn example() {
     }
 }
 
-fn main() -> daemonic::Result {
-    Daemon::new("example")
-        .pidfile(home("daemon_example.pid"))
-        .stdout(home("daemon_example.log"))
-        .dispatch(std::env::args().nth(1), example)
+fn main() -> ExitCode {
+    let daemon =
+        Daemon::new("example").pidfile(home("daemon_example.pid")).stdout(home("daemon_example.log"));
+    daemonic::report(daemon.dispatch(std::env::args().nth(1), example))
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+    std::env::home_dir().expect("a home directory").join(file)
 }

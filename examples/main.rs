@@ -1,6 +1,6 @@
-//! A whole program as a daemon: usage text, messages and exit codes included.
+//! `#[daemon]` on `fn main`: a whole program, with a usage text, messages and exit codes.
 //!
-//! `cargo run --example main -- start`, then `status`, `stop`; `help` lists the actions.
+//! Run `cargo run --example main -- start`, then `status`, then `stop`. `help` lists the actions.
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -17,5 +17,5 @@ fn main() {
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+    std::env::home_dir().expect("a home directory").join(file)
 }

@@ -1,8 +1,9 @@
-//! A function that is called every five seconds, by a daemon.
+//! `#[repeat_daemon]`: a function that the daemon calls every five seconds.
 //!
-//! `cargo run --example repeat -- start`, then `status`, `stop`.
+//! Run `cargo run --example repeat -- start`, then `status`, then `stop`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use daemonic::repeat_daemon;
 
@@ -11,10 +12,10 @@ fn example() {
     println!("testing daemon ...");
 }
 
-fn main() -> daemonic::Result {
-    example(std::env::args().nth(1))
+fn main() -> ExitCode {
+    daemonic::report(example(std::env::args().nth(1)))
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+    std::env::home_dir().expect("a home directory").join(file)
 }

@@ -1,10 +1,11 @@
-//! A worker over a spool folder, which never loses a job: not by a stop, not by a crash.
+//! A worker that processes jobs from a spool directory, and never loses one to a stop or a crash.
 //!
-//! `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each is a file, and its result
-//! (the lines, words and bytes in it, as `wc` counts them) appears in `~/daemon_spool/done` under the same name.
+//! Run `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each job is
+//! a file. Its result, the number of lines, words and bytes as `wc` counts them, appears in
+//! `~/daemon_spool/done` under the same name.
 //!
-//! A job is in `new` or `work` until its result is in `done`, because jobs and results move by renames only, which happen
-//! wholly or not at all.
+//! A job stays in `new` or `work` until its result is in `done`. Jobs and results move only by
+//! renaming, which is atomic.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -25,14 +26,14 @@ fn main() -> ExitCode {
     wait_ready = "10s",
     stop_timeout = "1m",
 )]
-fn worker(folder: &Path, context: &Context) -> io::Result<()> {
-    let spool = Spool::open(folder)?;
+fn worker(directory: &Path, context: &Context) -> io::Result<()> {
+    let spool = Spool::open(directory)?;
     context.ready();
     // Without a `Context`, SIGTERM would end the process in the middle of a job.
     while !context.is_stopping() {
         match spool.next()? {
             Some(job) => spool.perform(&job)?,
-            // Ends early if a stop is asked for; the loop's condition sees it.
+            // A stop ends the wait early.
             None => _ = context.wait(Duration::from_millis(200)),
         }
     }
@@ -46,18 +47,19 @@ struct Spool {
 }
 
 impl Spool {
-    fn open(folder: &Path) -> io::Result<Self> {
-        let [new, work, done] = ["new", "work", "done"].map(|name| folder.join(name));
-        for folder in [&new, &work, &done] {
-            fs::create_dir_all(folder)
-                .map_err(|error| io::Error::other(format!("cannot make {}: {error}", folder.display())))?;
+    fn open(directory: &Path) -> io::Result<Self> {
+        let [new, work, done] = ["new", "work", "done"].map(|name| directory.join(name));
+        for directory in [&new, &work, &done] {
+            fs::create_dir_all(directory)
+                .map_err(|error| io::Error::other(format!("cannot make {}: {error}", directory.display())))?;
         }
         Ok(Self { new, work, done })
     }
 
-    /// Gives the name of the job that is in work: one that a crash has left there, else the next new one.
+    /// Moves the next job to `work` and returns its name. A job that a crash has left in `work`
+    /// comes first.
     ///
-    /// Nobody else takes jobs, since there is only one daemon: it holds the lock on its pidfile.
+    /// No other process takes jobs, because only one daemon holds the lock on the pidfile.
     fn next(&self) -> io::Result<Option<OsString>> {
         if let Some(job) = first_of(&self.work)? {
             return Ok(Some(job));
@@ -69,14 +71,14 @@ impl Spool {
         Ok(job)
     }
 
-    /// Does a job. A crash at any point leaves it in `work`, to be done again, or wholly done.
+    /// Processes a job. A crash leaves the job either in `work`, to be processed again, or done.
     fn perform(&self, job: &OsString) -> io::Result<()> {
         let (path, result) = (self.work.join(job), self.done.join(job));
         let draft = self.done.join(".draft");
         let mut file = File::create(&draft)?;
         file.write_all(count(&fs::read(&path)?).as_bytes())?;
         file.sync_all()?;
-        // Whoever waits for the result sees all of it or nothing.
+        // The rename makes the whole result visible at once.
         fs::rename(draft, result)?;
         fs::remove_file(path)?;
         println!("done: {}", job.to_string_lossy());
@@ -84,11 +86,11 @@ impl Spool {
     }
 }
 
-/// Gives the first file in a folder, by name. Hidden ones are still being written: who brings a job writes it
-/// under such a name and then renames it.
-fn first_of(folder: &Path) -> io::Result<Option<OsString>> {
+/// Returns the first file in a directory, by name. Ignores hidden files: producers write a job
+/// under a hidden name and then rename it.
+fn first_of(directory: &Path) -> io::Result<Option<OsString>> {
     let mut first = None;
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if entry.file_type()?.is_file() && !name.as_encoded_bytes().starts_with(b".") {
@@ -105,5 +107,5 @@ fn count(text: &[u8]) -> String {
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(file)
+    std::env::home_dir().expect("a home directory").join(file)
 }

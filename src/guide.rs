@@ -1,31 +1,35 @@
-//! The guide: from the first daemon to the recipes, each example run by the tests.
+//! The guide, from a first daemon to recipes for production. The tests run every example in it.
 //!
 //! 1. [The tour](tour): a daemon, step by step.
-//! 2. [The keys](keys): what each is for, with an example.
-//! 3. [The actions](actions): what each does, says and exits with.
-//! 4. [The promises](promises): what one can rely on, how it is kept, and which test shows it.
-//! 5. [Migrating](migrating): from `daemonize`, from the Python module, from an init script.
-//! 6. [The recipes](recipes): logrotate, jobs as cron has them, many instances, containers, systemd.
+//! 2. [The keys](keys): what each key does, with an example.
+//! 3. [The actions](actions): what each action does, prints and exits with.
+//! 4. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
+//! 5. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
+//! 6. [The recipes](recipes): logrotate, cron jobs, many instances, containers and systemd.
 //!
-//! Behind it: [what is promised, and against whom](security), [what differs on other systems](platform) and
-//! [why it is built like this](design).
+//! [The examples](examples) are complete programs to start from. Three more pages give the
+//! background: [security], with the attackers and the limits; [platform], with the differences
+//! between systems; and [design], with the decisions.
 //!
-//! The reference is beside it: [`daemon`](macro@crate::daemon) and [`repeat_daemon`](macro@crate::repeat_daemon) are the
-//! attributes, [`Daemon`](crate::Daemon) is the builder that they expand to, and [`Context`](crate::Context) is what a
-//! body hears by.
+//! For reference, see the attributes [`daemon`](macro@crate::daemon) and
+//! [`repeat_daemon`](macro@crate::repeat_daemon), the builder [`Daemon`](crate::Daemon) that they
+//! expand to, and [`Context`](crate::Context), which tells a body about stops and reloads.
 //!
 //! # How to read the examples
 //!
-//! A line that begins with `$` is a command, typed as root; what follows is what it prints. PIDs and ages differ from
-//! run to run, nothing else does; where the same PID is shown again, it is the same. A log is shown as it is once the
-//! daemon has got there, so give it a moment before `cat`. A program that is shown is installed under the name that its
-//! messages have, with `daemonic` among its dependencies.
+//! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs
+//! and ages vary from run to run, and nothing else does. Within a section, equal PIDs belong to the
+//! same process. A daemon may need a moment before its log looks as shown. Each program is
+//! installed under the name that its messages begin with, and depends on `daemonic`.
 //!
-//! # Three words
+//! # Terms
 //!
-//! The *dispatcher* is the function that the attribute makes, or [`Daemon::dispatch`](crate::Daemon::dispatch): it takes
-//! an action and does it. The *launcher* is the process in which `start` or `restart` was called; it waits for the daemon
-//! and says what has become of it. The *holder* is the process that holds the pidfile's lock: the daemon.
+//! - The *body* is the function that runs in the daemon.
+//! - The *dispatcher* is the function that takes an action and carries it out. The attribute
+//!   generates it; for the builder it is [`Daemon::dispatch`](crate::Daemon::dispatch).
+//! - The *launcher* is the process that calls `start` or `restart`. It waits until the daemon is
+//!   ready or has failed.
+//! - The *holder* is the process that holds the lock on the pidfile: the daemon.
 
 #[doc = include_str!("guide/actions.md")]
 pub mod actions {}
@@ -34,6 +38,9 @@ pub mod actions {}
 #[doc = "[security]: crate::guide::security"]
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
+
+#[doc = include_str!("../examples/README.md")]
+pub mod examples {}
 
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}

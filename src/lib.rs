@@ -1,7 +1,12 @@
-// Where the README's links lead here: the first definition of a name counts.
+// Where the README's links lead in this documentation: the first definition of a label counts.
+//! [contributing]: https://docs.rs/crate/daemonic/latest/source/CONTRIBUTING.md
 //! [design]: crate::guide::design
+//! [examples]: crate::guide::examples
+//! [guide]: crate::guide
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
+//! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
+#![doc = include_str!("../docs/life-cycle.md")]
 #![doc = include_str!("../README.md")]
 //!
 //! ## The guide

@@ -1,46 +1,66 @@
-//! The attribute's arguments: one table of keys, and the reading of `key = value, …`.
+//! The attribute's arguments: one table of keys, and the parser of `key = value, …`.
 
 use std::fmt;
 
-use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
-use quote::quote_spanned;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Error, Expr, Lit, Path, Result, Token};
 
 use crate::diag::{Mistakes, closest, suggestion};
-use crate::value::{self, Kind, is_punct};
+use crate::value::{self, Kind, Value};
 
-/// Which of the two attributes is being expanded.
+/// One of the two attribute macros.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attribute {
+pub(crate) enum Macro {
     Daemon,
     RepeatDaemon,
 }
 
-impl Attribute {
+impl Macro {
+    /// Returns the name.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Attribute::Daemon => "daemon",
-            Attribute::RepeatDaemon => "repeat_daemon",
+            Macro::Daemon => "daemon",
+            Macro::RepeatDaemon => "repeat_daemon",
         }
+    }
+
+    /// Returns an example of the attribute.
+    fn example(self) -> &'static str {
+        match self {
+            Macro::Daemon => "`#[daemon(pidfile = \"/run/example.pid\")]`",
+            Macro::RepeatDaemon => "`#[repeat_daemon(every = \"5s\")]`",
+        }
+    }
+
+    /// Lists the keys that the attribute takes.
+    fn keys(self) -> Vec<&'static str> {
+        let is_taken = |scope| match (scope, self) {
+            (Scope::Any, _) | (Scope::Repeat, Macro::RepeatDaemon) => true,
+            (Scope::Repeat, Macro::Daemon) => false,
+        };
+        KEYS.iter().filter(|(_, _, scope)| is_taken(*scope)).map(|(name, ..)| *name).collect()
     }
 }
 
-impl fmt::Display for Attribute {
+impl fmt::Display for Macro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#[{}]", self.name())
     }
 }
 
-/// Where a key may stand.
+/// The attributes that take a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Any,
     Repeat,
 }
 
-/// A key, what its value is, and where it may stand.
+/// A key, the kind of its value, and the attributes that take it.
 type Row = (&'static str, Kind, Scope);
 
-/// Every key there is. Each but `crate` is a method of the builder, of the same name.
+/// All keys. Each but `crate` is a method of the builder, of the same name.
 const KEYS: &[Row] = &[
     ("name", Kind::Name, Scope::Any),
     ("pidfile", Kind::Path, Scope::Any),
@@ -63,7 +83,7 @@ const KEYS: &[Row] = &[
     ("on_error", Kind::OnError, Scope::Repeat),
 ];
 
-/// What a key is called elsewhere, and here.
+/// The names that other crates have for keys of ours.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("count", "times"),
     ("cwd", "working_directory"),
@@ -82,177 +102,188 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("workdir", "working_directory"),
 ];
 
-/// The arguments, checked, in the order in which the builder wants them.
+/// The checked arguments, in the order in which the builder takes them.
 pub(crate) struct Args {
-    /// The path of the facade, `::daemonic` if no `crate = …` says otherwise.
-    pub(crate) krate: TokenStream,
+    /// The value of `crate`: the path of the facade.
+    pub(crate) krate: Option<Path>,
     /// Keys of any daemon, in the user's order.
     pub(crate) plain: Vec<Arg>,
-    /// Keys of a repeating one: `every` first, since it is what makes the builder a repeating one.
+    /// Keys of a repeating daemon. `every` is the first, because it makes the builder repeat.
     pub(crate) repeat: Vec<Arg>,
 }
 
-/// One `key = value`, ready to be printed as `.key(value)`.
+/// A checked `key = value`.
 pub(crate) struct Arg {
     pub(crate) key: Ident,
-    pub(crate) kind: Kind,
-    pub(crate) value: TokenStream,
-}
-
-impl Arg {
-    /// Prints `.key(value)`; the method's name is the user's own token.
-    pub(crate) fn with(&self, value: &TokenStream) -> TokenStream {
-        let key = &self.key;
-        let last = value.clone().into_iter().last();
-        let end = last.map_or_else(|| key.span(), |token| token.span());
-        let value = delimit(Delimiter::Parenthesis, value.clone(), end);
-        quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key #value)
-    }
+    pub(crate) value: Value,
 }
 
 impl Args {
-    /// Reads the arguments; those with a mistake are left out. A missing one is noted at `site`.
-    pub(crate) fn parse(
-        attribute: Attribute,
-        args: TokenStream,
-        site: Span,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        let before = mistakes.count();
-        let pairs = read(attribute, args, mistakes);
-        // What couldn't be read may be what would be missing.
-        let site = (mistakes.count() == before).then_some(site);
-        let pairs = look_up(attribute, pairs, site, mistakes);
-
-        let krate = pairs
-            .iter()
-            .find(|pair| pair.kind == Kind::Crate)
-            .and_then(|pair| mistakes.note(value::path(&pair.value)))
-            .unwrap_or_else(|| quote_spanned!(Span::mixed_site()=> ::daemonic));
-
-        let mut parsed = Args { plain: Vec::new(), repeat: Vec::new(), krate };
-        for pair in pairs.into_iter().filter(|pair| pair.kind != Kind::Crate) {
-            let finished = mistakes.note(value::finished(&pair.key, &pair.value));
-            let checked = finished.and_then(|()| mistakes.note(pair.kind.check(&pair.value, &parsed.krate)));
-            let Some(value) = checked else {
-                continue;
-            };
-            let arg = Arg { key: pair.key, kind: pair.kind, value };
-            match pair.scope {
-                Scope::Any => parsed.plain.push(arg),
-                Scope::Repeat if arg.kind == Kind::Period => parsed.repeat.insert(0, arg),
-                Scope::Repeat => parsed.repeat.push(arg),
-            }
-        }
-        parsed
+    /// Parses and checks the arguments, and leaves out those with a mistake.
+    ///
+    /// `site` is the location of the whole attribute, for a key that is missing.
+    pub(crate) fn parse(ours: Macro, args: TokenStream, site: Span, mistakes: &mut Mistakes) -> Self {
+        let parser = |input: ParseStream| Ok(parse_pairs(ours, input, mistakes));
+        let pairs = parser.parse2(args);
+        let pairs = mistakes.note(pairs).unwrap_or_default();
+        // An argument that cannot be parsed may be the one that would be missing.
+        let site = mistakes.is_empty().then_some(site);
+        let known = look_up(ours, pairs, site, mistakes);
+        check_values(known, mistakes)
     }
 
-    /// Gives a key of any daemon as the user wrote it, if it is there.
+    /// Returns a key of any daemon as the user wrote it.
     pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
         self.plain.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
-    /// Tells whether `every` is there, so that the repeat keys can be chained.
+    /// Reports whether `every` is given, which the other keys of a repeating daemon need.
     pub(crate) fn repeats(&self) -> bool {
-        self.repeat.first().is_some_and(|arg| arg.kind == Kind::Period)
+        self.repeat.first().is_some_and(|arg| arg.key == "every")
     }
 }
 
-/// `key = value` with a key from the table.
-struct Known {
-    key: Ident,
-    kind: Kind,
-    scope: Scope,
-    value: Vec<TokenTree>,
-}
-
-/// `key = value` with whatever key. One without a value is kept, so that its key is looked up first.
+/// A parsed `key = value`. A missing value is empty, so that the key is looked up nevertheless.
 struct Pair {
     key: Ident,
-    value: Vec<TokenTree>,
+    value: TokenStream,
 }
 
-/// Splits `key = value, …`.
-fn read(attribute: Attribute, args: TokenStream, mistakes: &mut Mistakes) -> Vec<Pair> {
-    let tokens: Vec<TokenTree> = args.into_iter().collect();
-    let mut rest = tokens.as_slice();
+/// Parses `key = value, …`. After a mistake it goes on at the next comma.
+fn parse_pairs(ours: Macro, input: ParseStream, mistakes: &mut Mistakes) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    while !rest.is_empty() {
-        if let [hash, TokenTree::Group(_), next @ ..] = rest {
-            if is_punct(hash, '#') {
-                mistakes.at(
-                    hash.span(),
-                    "no attribute can stand here, nor a comment with `///`; write it with `//`",
-                );
-                rest = next;
-                continue;
+    loop {
+        refuse_attributes(input, mistakes);
+        if input.is_empty() {
+            return pairs;
+        }
+        match parse_pair(ours, input) {
+            Ok(pair) => {
+                pairs.push(pair);
+                mistakes.note(parse_comma(input));
+            }
+            Err(mistake) => {
+                mistakes.add(mistake);
+                skip_comma(input);
             }
         }
-        let (written, next) = split_value(rest);
-        match written {
-            [TokenTree::Ident(key), equals @ ..] if equals.is_empty() || begins_value(equals) => {
-                pairs.push(Pair { key: key.clone(), value: equals.iter().skip(1).cloned().collect() });
-            }
-            [TokenTree::Ident(_), found, ..] => {
-                mistakes.at(found.span(), format!("expected `=`, as in {}", example(attribute)));
-            }
-            _ => mistakes.at(rest[0].span(), format!("expected a key, as in {}", example(attribute))),
-        }
-        rest = match next {
-            [comma, next @ ..] if is_punct(comma, ',') => next,
-            [semicolon, next @ ..] if is_punct(semicolon, ';') => {
-                mistakes.at(semicolon.span(), "expected `,` instead of `;`");
-                next
-            }
-            [unit, ..] if value::is_duration_in_two(written, unit) => {
-                let number = pairs.pop().and_then(|pair| pair.value.into_iter().next());
-                let number = number.map_or_else(String::new, |number| number.to_string());
-                mistakes.at(unit.span(), format!("a duration needs quotes; write \"{number}{unit}\""));
-                after_comma(next)
-            }
-            [stray, ..] => {
-                mistakes.at(stray.span(), format!("expected `,` before `{stray}`"));
-                if begins_pair(next) { next } else { after_comma(next) }
-            }
-            [] => next,
-        };
     }
-    pairs
 }
 
-/// Looks the keys up, and leaves out those that can't stand here.
-fn look_up(
-    attribute: Attribute,
-    pairs: Vec<Pair>,
-    site: Option<Span>,
-    mistakes: &mut Mistakes,
-) -> Vec<Known> {
-    let mut known: Vec<Known> = Vec::new();
-    let (mut seen, mut has_every) = (Vec::new(), false);
+/// Steps over attributes, which are also what doc comments are.
+fn refuse_attributes(input: ParseStream, mistakes: &mut Mistakes) {
+    let attrs = mistakes.note(input.call(Attribute::parse_outer));
+    for attr in attrs.into_iter().flatten() {
+        mistakes.at(
+            attr.pound_token.span,
+            "no attribute is allowed here, and no comment with `///`; write it with `//`",
+        );
+    }
+}
+
+fn parse_pair(ours: Macro, input: ParseStream) -> Result<Pair> {
+    let expected = |what| {
+        let found = next(input).map_or_else(Span::call_site, |token| token.span());
+        Error::new(found, format!("expected {what}, as in {}", ours.example()))
+    };
+    if !input.peek(Ident::peek_any) {
+        return Err(expected("a key"));
+    }
+    let key = input.call(Ident::parse_any)?;
+    if ends_argument(input) {
+        return Ok(Pair { key, value: TokenStream::new() });
+    }
+    if !begins_value(input) {
+        return Err(expected("`=`"));
+    }
+    input.parse::<Token![=]>()?;
+    let value = parse_value(input);
+    value::check_unit(&value, next(input).as_ref())?;
+    Ok(Pair { key, value })
+}
+
+/// Takes the tokens of an expression, or of what is typed of one, up to the comma.
+fn parse_value(input: ParseStream) -> TokenStream {
+    let ahead = input.fork();
+    let is_whole = ahead.parse::<Expr>().is_ok();
+    // An operand that follows is the next argument, whose comma is missing.
+    if is_whole && (ends_argument(&ahead) || ahead.peek(Ident::peek_any) || ahead.peek(Lit)) {
+        take_until(input, |rest| rest.cursor() >= ahead.cursor())
+    } else {
+        take_until(input, ends_argument)
+    }
+}
+
+fn parse_comma(input: ParseStream) -> Result<()> {
+    if input.parse::<Option<Token![,]>>()?.is_some() {
+        return Ok(());
+    }
+    if let Some(semicolon) = input.parse::<Option<Token![;]>>()? {
+        return Err(Error::new(semicolon.span, "expected `,` instead of `;`"));
+    }
+    let Some(stray) = next(input) else {
+        return Ok(());
+    };
+    if !begins_pair(input) {
+        skip_comma(input);
+    }
+    Err(Error::new(stray.span(), format!("expected `,` before `{stray}`")))
+}
+
+/// Steps over everything up to the next comma, and over the comma.
+fn skip_comma(input: ParseStream) {
+    take_until(input, |rest| rest.peek(Token![,]));
+    drop(input.parse::<Option<Token![,]>>());
+}
+
+fn take_until(input: ParseStream, is_end: impl Fn(ParseStream) -> bool) -> TokenStream {
+    let mut taken = TokenStream::new();
+    while !input.is_empty() && !is_end(input) {
+        taken.extend(input.parse::<TokenTree>());
+    }
+    taken
+}
+
+fn next(input: ParseStream) -> Option<TokenTree> {
+    input.cursor().token_tree().map(|(token, _)| token)
+}
+
+fn ends_argument(input: ParseStream) -> bool {
+    input.is_empty() || input.peek(Token![,]) || input.peek(Token![;])
+}
+
+fn begins_value(input: ParseStream) -> bool {
+    input.peek(Token![=]) && !input.peek(Token![==]) && !input.peek(Token![=>])
+}
+
+fn begins_pair(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    ahead.call(Ident::parse_any).is_ok() && begins_value(&ahead)
+}
+
+/// Looks up the keys, and leaves out those that are mistakes.
+///
+/// One whose value is more than a literal stays: the fallback needs what the user imported for it.
+fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mistakes) -> Vec<(Row, Pair)> {
+    let mut known = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
     for Pair { key, value } in pairs {
         let written = key.to_string();
-        let known_key = KEYS.iter().find(|(name, ..)| *name == written);
-        let (row, mistake) = if let Some(row @ (name, ..)) = known_key {
-            let mistake = misplaced(attribute, row, &value, seen.contains(name));
-            seen.push(*name);
-            (Some(row), mistake)
-        } else {
-            let (row, mistake) = unknown(attribute, &written);
-            (row, Some(mistake))
+        let (row, mistake) = match KEYS.iter().find(|(name, ..)| *name == written) {
+            Some(row) => (Some(row), misplaced(ours, row, &value, seen.contains(&row.0))),
+            None => unknown(ours, &written),
         };
-        has_every |= row.is_some_and(|(name, ..)| *name == "every");
-        let is_right = mistake.is_none();
+        let is_mistake = mistake.is_some();
         if let Some(mistake) = mistake {
             mistakes.at(key.span(), mistake);
         }
-        if let Some((name, kind, scope)) = row {
-            // What can't stand here is kept for the fallback, where it uses what the user has imported for it.
-            if is_right || !matches!(value.as_slice(), [] | [TokenTree::Literal(_)]) {
-                known.push(Known { key: Ident::new(name, key.span()), kind: *kind, scope: *scope, value });
-            }
+        let Some(row) = row else { continue };
+        seen.push(row.0);
+        if !is_mistake || !value.is_empty() && value::literal(&value).is_none() {
+            known.push((*row, Pair { key: Ident::new(row.0, key.span()), value }));
         }
     }
-    if let Some(site) = site.filter(|_| attribute == Attribute::RepeatDaemon && !has_every) {
+    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !seen.contains(&"every")) {
         mistakes.at(
             site,
             "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
@@ -261,12 +292,12 @@ fn look_up(
     known
 }
 
-/// Says why a key can't stand where it stands.
-fn misplaced(attribute: Attribute, row: &Row, value: &[TokenTree], is_again: bool) -> Option<String> {
+/// Returns what is wrong with a key where it stands.
+fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Option<String> {
     let (key, kind, _) = row;
-    if !keys_of(attribute).contains(key) {
+    if !ours.keys().contains(key) {
         Some(format!(
-            "the key `{key}` is for a fn that is run again and again; use #[repeat_daemon] instead of #[daemon]"
+            "the key `{key}` is for a fn that runs repeatedly; use #[repeat_daemon] instead of #[daemon]"
         ))
     } else if is_again {
         Some(format!("the key `{key}` is given twice; remove one of the two"))
@@ -277,128 +308,40 @@ fn misplaced(attribute: Attribute, row: &Row, value: &[TokenTree], is_again: boo
     }
 }
 
-/// Finds the key that was meant by one that there isn't, and says so.
-fn unknown(attribute: Attribute, written: &str) -> (Option<&'static Row>, String) {
+/// Returns the key that was probably meant, and the message about the one that is written.
+fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>) {
     let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == written);
     let word = here.map_or(written, |(_, here)| here);
-    let meant = closest(word, &keys_of(Attribute::RepeatDaemon));
-    let repair = match meant.filter(|meant| !keys_of(attribute).contains(meant)) {
+    let meant = closest(word, &Macro::RepeatDaemon.keys());
+    let repair = match meant.filter(|meant| !ours.keys().contains(meant)) {
         Some(elsewhere) => format!("`{elsewhere}` is a key of #[repeat_daemon]"),
-        None => suggestion(word, &keys_of(attribute), "keys"),
+        None => suggestion(word, &ours.keys(), "keys"),
     };
     let row = KEYS.iter().find(|(name, ..)| Some(*name) == meant);
-    (row, format!("unknown key `{written}` for {attribute}; {repair}"))
+    (row, Some(format!("unknown key `{written}` for {ours}; {repair}")))
 }
 
-/// Encloses tokens in delimiters of ours, located where the user's own are.
-pub(crate) fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) -> Group {
-    let mut group = Group::new(delimiter, tokens);
-    group.set_span(Span::mixed_site().located_at(written));
-    group
-}
-
-/// Lists the keys that fit the attribute.
-fn keys_of(attribute: Attribute) -> Vec<&'static str> {
-    let fits = |scope| scope == Scope::Any || attribute == Attribute::RepeatDaemon;
-    KEYS.iter().filter(|(_, _, scope)| fits(*scope)).map(|(name, ..)| *name).collect()
+/// Checks the values, and leaves out those that are mistakes.
+fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
+    let mut args = Args { krate: None, plain: Vec::new(), repeat: Vec::new() };
+    for ((_, kind, scope), Pair { key, value }) in known {
+        if kind == Kind::Crate {
+            args.krate = args.krate.or(mistakes.note(value::path(value)));
+            continue;
+        }
+        let value = value::check_end(&key, &value).and_then(|()| kind.check(value));
+        let Some(value) = mistakes.note(value) else { continue };
+        match scope {
+            Scope::Any => args.plain.push(Arg { key, value }),
+            Scope::Repeat if kind == Kind::Period => args.repeat.insert(0, Arg { key, value }),
+            Scope::Repeat => args.repeat.push(Arg { key, value }),
+        }
+    }
+    args
 }
 
 /// Lists the keys that are methods of the builder.
 #[cfg(test)]
 pub(crate) fn method_keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter(|(_, kind, _)| *kind != Kind::Crate).map(|(name, ..)| *name)
-}
-
-/// Shows what arguments look like.
-fn example(attribute: Attribute) -> &'static str {
-    match attribute {
-        Attribute::Daemon => "`#[daemon(pidfile = \"/run/example.pid\")]`",
-        Attribute::RepeatDaemon => "`#[repeat_daemon(every = \"5s\")]`",
-    }
-}
-
-/// Tells whether a value follows: an `=` that is not the beginning of `==` or `=>`.
-fn begins_value(tokens: &[TokenTree]) -> bool {
-    match tokens {
-        [TokenTree::Punct(equals), TokenTree::Punct(next), ..] => {
-            equals.as_char() == '='
-                && (equals.spacing() == Spacing::Alone || !matches!(next.as_char(), '=' | '>'))
-        }
-        [first, ..] => is_punct(first, '='),
-        [] => false,
-    }
-}
-
-/// Tells whether the next argument is here, after a comma that was forgotten.
-fn begins_pair(tokens: &[TokenTree]) -> bool {
-    matches!(tokens, [TokenTree::Ident(key), rest @ ..]
-        if begins_value(rest) && KEYS.iter().any(|(known, ..)| key == known))
-}
-
-/// Splits an argument from what follows it. It ends at a comma, unless that is between the angle
-/// brackets of generics, at a semicolon, and where no expression goes on: before an operand that follows another.
-fn split_value(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
-    let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate() {
-        let previous = at.checked_sub(1).map(|at| &tokens[at]);
-        match token {
-            TokenTree::Punct(punct) => match punct.as_char() {
-                ',' | ';' if depth == 0 => return tokens.split_at(at),
-                '<' if depth > 0 || opens_generics(previous) => depth += 1,
-                '>' if depth > 0 && !previous.is_some_and(is_arrow_shaft) => depth -= 1,
-                _ => {}
-            },
-            // Between a key and its `=`, anything else is reported as that.
-            token
-                if at > 1
-                    && depth == 0
-                    && is_operand(token)
-                    && previous.is_some_and(|it| is_operand(it) || is_group(it)) =>
-            {
-                return tokens.split_at(at);
-            }
-            _ => {}
-        }
-    }
-    (tokens, &[])
-}
-
-/// Tells a literal or a name; two of them never follow each other in an expression.
-fn is_operand(token: &TokenTree) -> bool {
-    const KEYWORDS: &[&str] = &[
-        "as", "async", "await", "box", "break", "const", "continue", "dyn", "else", "for", "if", "impl",
-        "in", "let", "loop", "match", "move", "mut", "raw", "ref", "return", "static", "try", "unsafe",
-        "while", "yield",
-    ];
-    match token {
-        TokenTree::Ident(ident) => !KEYWORDS.iter().any(|keyword| ident == keyword),
-        TokenTree::Literal(_) => true,
-        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
-        TokenTree::Punct(_) => false,
-    }
-}
-
-fn is_group(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Group(_))
-}
-
-/// Tells `::<` and the beginning of `<T as Trait>::f` from "less than", which follows an operand.
-fn opens_generics(previous: Option<&TokenTree>) -> bool {
-    match previous {
-        None => true,
-        Some(TokenTree::Punct(punct)) => !matches!(punct.as_char(), '?' | '>'),
-        Some(_) => false,
-    }
-}
-
-/// Tells whether a `>` after this token belongs to `->` or `=>`.
-pub(crate) fn is_arrow_shaft(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Punct(punct)
-        if matches!(punct.as_char(), '-' | '=') && punct.spacing() == Spacing::Joint)
-}
-
-/// Steps over everything up to the next argument.
-fn after_comma(tokens: &[TokenTree]) -> &[TokenTree] {
-    let comma = tokens.iter().position(|token| is_punct(token, ','));
-    comma.map_or(&[], |comma| &tokens[comma + 1..])
 }

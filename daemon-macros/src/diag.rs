@@ -1,4 +1,4 @@
-//! Mistakes: all of them are collected and reported at once, and each names its repair.
+//! Mistakes: all of them are reported at once, and each message names the repair.
 
 use std::fmt::Display;
 
@@ -11,17 +11,17 @@ use syn::Error;
 pub(crate) struct Mistakes(Option<Error>);
 
 impl Mistakes {
-    /// Adds a mistake of one token.
+    /// Adds a mistake at one token.
     pub(crate) fn at(&mut self, span: Span, message: impl Display) {
         self.add(Error::new(span, message));
     }
 
-    /// Adds a mistake that stretches over all of `tokens`.
+    /// Adds a mistake that covers all of `tokens`.
     pub(crate) fn over(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.add(Error::new_spanned(tokens, message));
     }
 
-    /// Adds a mistake that somebody else has worded.
+    /// Adds a mistake.
     pub(crate) fn add(&mut self, mistake: Error) {
         match &mut self.0 {
             Some(all) => all.combine(mistake),
@@ -29,32 +29,29 @@ impl Mistakes {
         }
     }
 
-    /// Returns the value, or notes why there is none.
+    /// Returns the value, or adds the mistake.
     pub(crate) fn note<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|mistake| self.add(mistake)).ok()
     }
 
+    /// Reports whether there are no mistakes.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.0.is_none()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.0.iter().flatten().count()
-    }
-
-    /// Renders one `compile_error!` for each mistake.
-    pub(crate) fn render(&self) -> TokenStream {
+    /// Returns one `compile_error!` for each mistake.
+    pub(crate) fn to_compile_errors(&self) -> TokenStream {
         self.0.as_ref().map(Error::to_compile_error).unwrap_or_default()
     }
 
-    /// Returns the messages, without their places.
+    /// Returns the messages without their locations.
     #[cfg(test)]
     pub(crate) fn messages(&self) -> Vec<String> {
         self.0.iter().flatten().map(|error| error.to_string()).collect()
     }
 }
 
-/// Ends a message about an unknown word: with the word that was meant, or with all there are.
+/// Returns the end of a message about an unknown word: the closest known word, or all of them.
 pub(crate) fn suggestion(word: &str, known: &[&str], what: &str) -> String {
     match closest(word, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -72,22 +69,24 @@ fn list(words: &[&str]) -> String {
     }
 }
 
-/// Finds the word that was probably meant: one that begins or ends with what was written, or that something was put
-/// behind, or else the one that is the fewest typing mistakes away, at most one in three letters.
+/// Returns the word that was probably meant.
+///
+/// That is the only one of which `word` is the beginning or the end, or that `word` extends by
+/// `_…`. Otherwise it is the one with the fewest typing mistakes, at most one in three letters.
 pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let is_part = |known: &str| {
-        let is_whole = word.strip_prefix(known).is_some_and(|rest| rest.starts_with('_'));
-        is_whole || word.len() >= 3 && (known.starts_with(word) || known.ends_with(word))
+        let is_extended = word.strip_prefix(known).is_some_and(|rest| rest.starts_with('_'));
+        is_extended || word.len() >= 3 && (known.starts_with(word) || known.ends_with(word))
     };
-    let mut whole = known.iter().filter(|known| is_part(known));
-    if let (Some(only), None) = (whole.next(), whole.next()) {
+    let mut parts = known.iter().filter(|known| is_part(known));
+    if let (Some(only), None) = (parts.next(), parts.next()) {
         return Some(only);
     }
     let close = known.iter().filter(|known| distance(word, known) <= known.len().max(3) / 3);
     close.min_by_key(|known| distance(word, known)).copied()
 }
 
-/// Counts the letters to insert, remove, replace or swap with their neighbour.
+/// Counts the letters to insert, remove, replace or swap with their neighbor.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut before: Vec<usize> = Vec::new();

@@ -1,61 +1,87 @@
-//! From the annotated fn to the two that replace it: the untouched one, and around it one of the
-//! same name that hands it to the builder.
+//! The expansion: an inner fn as the user wrote it, and around it one that hands it to the builder.
+
+use std::time::Duration;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Lit, Signature};
 
-use crate::args::{Arg, Args, Attribute, delimit};
+use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
-use crate::item::{Item, Param, Role};
-use crate::value::{Kind, is_punct, string, transparent};
+use crate::item::{Body, Item, Param, Role};
+use crate::value::{self, Value};
 
 /// Expands one of the two attributes.
-pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: &TokenStream) -> TokenStream {
-    let mut mistakes = Mistakes::default();
-    expand_noting(attribute, args, item, &mut mistakes)
+pub(crate) fn expand(ours: Macro, args: TokenStream, item: &TokenStream) -> TokenStream {
+    expand_noting(ours, args, item, &mut Mistakes::default())
 }
 
-/// Expands, and leaves the mistakes, which the expansion reports, with the caller.
+/// Expands one of the two attributes, and adds the mistakes that the expansion reports.
 pub(crate) fn expand_noting(
-    attribute: Attribute,
+    ours: Macro,
     args: TokenStream,
     item: &TokenStream,
     mistakes: &mut Mistakes,
 ) -> TokenStream {
-    let args = Args::parse(attribute, args, attribute_span(item), mistakes);
-    let parsed = match Item::parse(attribute, item) {
+    let args = Args::parse(ours, args, attribute_span(item), mistakes);
+    let parsed = match Item::parse(ours, item.clone()) {
         Ok(parsed) => parsed,
         Err(mistake) => {
             mistakes.add(mistake);
-            let errors = mistakes.render();
-            // Where a closure may stand there is room for one expression.
-            return if is_closure(item) { quote!({ #errors #item }) } else { quote!(#errors #item) };
+            return unparsed(item, mistakes);
         }
     };
-    parsed.check(attribute, mistakes);
-    if let Some(key) = args.key("wait_ready").filter(|_| parsed.context().is_none()) {
-        mistakes.at(
-            key.span(),
-            "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
-        );
+    if !parsed.is_half_typed() {
+        check(ours, &args, &parsed, mistakes);
     }
-    check_placeholders(&args, &parsed, mistakes);
-    let expansion = Expansion { args: &args, item: &parsed };
+    let expansion = Expansion::new(&args, &parsed);
     if mistakes.is_empty() && !parsed.is_half_typed() {
         expansion.render()
     } else {
-        let errors = mistakes.render();
+        let errors = mistakes.to_compile_errors();
         let fallback = expansion.fallback();
         quote!(#errors #fallback)
     }
 }
 
-/// Notes texts that look as if a parameter were to be filled in.
+/// Returns the location of the whole attribute, as something that the user wrote.
+fn attribute_span(item: &TokenStream) -> Span {
+    let first = item.clone().into_iter().next();
+    let user = first.map_or_else(Span::call_site, |token| token.span());
+    Span::call_site().resolved_at(user)
+}
+
+/// Prints the mistakes next to an item that cannot be parsed.
+fn unparsed(item: &TokenStream, mistakes: &Mistakes) -> TokenStream {
+    let errors = mistakes.to_compile_errors();
+    let is_move = |token: &TokenTree| matches!(token, TokenTree::Ident(it) if it == "move");
+    match item.clone().into_iter().find(|token| !is_move(token)) {
+        // A closure can only be replaced by a single expression.
+        Some(TokenTree::Punct(it)) if it.as_char() == '|' => quote!({ #errors #item }),
+        _ => quote!(#errors #item),
+    }
+}
+
+/// Checks the fn, and the keys against the fn.
+fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
+    item.check(ours, mistakes);
+    if let Some(key) = args.key("wait_ready").filter(|_| item.context().is_none()) {
+        mistakes.at(
+            key.span(),
+            "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
+        );
+    }
+    check_placeholders(args, item, mistakes);
+}
+
+/// Refuses strings like `"/run/{id}.pid"`, which look as if they were formatted.
 fn check_placeholders(args: &Args, item: &Item, mistakes: &mut Mistakes) {
-    for arg in args.plain.iter().filter(|arg| matches!(arg.kind, Kind::Name | Kind::Path | Kind::Account)) {
-        let Some(literal) = string(&arg.value) else { continue };
+    for arg in &args.plain {
+        let Value::Text(value) = &arg.value else { continue };
+        let Some(Lit::Str(literal)) = value::literal(value) else { continue };
         let text = literal.value();
-        let mut names = item.params.iter().filter_map(|param| param.name.as_ref());
+        let mut names = item.params().filter_map(|param| param.name);
         if let Some(name) = names.find(|name| text.contains(&format!("{{{name}}}"))) {
             mistakes.at(
                 literal.span(),
@@ -65,25 +91,31 @@ fn check_placeholders(args: &Args, item: &Item, mistakes: &mut Mistakes) {
     }
 }
 
-/// Returns the place of the whole attribute, as something that the user wrote and not an expansion.
-fn attribute_span(item: &TokenStream) -> Span {
-    let first = item.clone().into_iter().next();
-    let user = first.map_or_else(Span::call_site, |token| token.span());
-    Span::call_site().resolved_at(user)
-}
-
-/// What is being printed. Every token of ours resolves where the macro is expanded, except for
-/// local names, which can't meet the user's; and each is located at what the user wrote.
+/// The printer of an expansion.
+///
+/// Every token of ours resolves at the macro's definition, so that local names cannot meet the
+/// user's, and is located at what the user wrote.
 struct Expansion<'a> {
     args: &'a Args,
     item: &'a Item,
+    /// The path of the facade.
+    krate: TokenStream,
+    /// The location of the keyword `fn`.
+    site: Span,
 }
 
-impl Expansion<'_> {
+impl<'a> Expansion<'a> {
+    fn new(args: &'a Args, item: &'a Item) -> Self {
+        let ours = Span::mixed_site();
+        let default = quote_spanned!(ours=> ::daemonic);
+        let krate = args.krate.as_ref().map_or(default, ToTokens::to_token_stream);
+        Expansion { args, item, krate, site: ours.located_at(item.signature.fn_token.span) }
+    }
+
     /// Prints the fn: `fn example(action, …) -> Result { fn example(…) {…} Daemon::new(…)….dispatch(action, example) }`
     fn render(&self) -> TokenStream {
-        let site = self.site();
-        let inner = self.item.inner(&self.inner_name());
+        let site = self.site;
+        let inner = self.inner();
         let daemon = self.daemon();
         let body = self.body();
         let last = if self.item.is_main() {
@@ -92,113 +124,126 @@ impl Expansion<'_> {
             let action = self.local("action");
             quote_spanned!(site=> .dispatch(#action, #body))
         };
-        let params = self.item.params.iter().filter(|param| !param.is_context());
-        let params = params.map(|param| {
-            let (name, ty) = (self.passed(param), &param.ty);
+        let params = self.passed_params().map(|param| {
+            let (name, ty) = (self.passed(&param), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
         self.outer(params, quote_spanned!(site=> #inner #daemon #last))
     }
 
-    /// Prints a fn that can be called like the one that was meant, and that holds everything the
-    /// user wrote, so that the mistakes which have been reported are all that is reported.
+    /// Prints a fn with the right signature, which uses everything the user wrote.
+    ///
+    /// So the compiler reports the mistakes and nothing else.
     fn fallback(&self) -> TokenStream {
-        let site = self.site();
-        let item = self.item;
-        let params = item.params.iter().filter(|param| param.is_passed());
-        // A name of the fn's own would mean the inner fn.
-        let name = |param: &Param| param.name.clone().filter(|name| *name != item.name);
-        let names: Vec<Ident> = params.clone().filter_map(name).collect();
-        let declared = params.clone().map(|param| {
+        let (site, item) = (self.site, self.item);
+        // A parameter with the fn's name would shadow the inner fn.
+        let name = |param: Param<'a>| param.name.filter(|name| **name != item.signature.ident);
+        let names: Vec<&Ident> = self.passed_params().filter_map(name).collect();
+        let has_all_names = names.len() == self.passed_params().count();
+        let params = self.passed_params().map(|param| {
             let underscore = quote_spanned!(site=> _);
-            let unknown = quote_spanned!(site=> impl ::core::marker::Sized);
-            let ty = if param.role == Role::Untyped { &unknown } else { &param.ty };
-            let name = name(param).map_or(underscore, ToTokens::into_token_stream);
+            let (name, ty) = (name(param).map_or(underscore, ToTokens::into_token_stream), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
-        let inner = if item.is_variadic() || item.is_half_typed() {
+        let inner = if item.signature.variadic.is_some() {
             TokenStream::new()
-        } else if item.is_method() {
+        } else if item.signature.receiver().is_some() {
             self.unused_closure()
         } else {
-            item.inner(&self.inner_name())
+            self.inner()
         };
-        let can_use_all = names.len() == params.clone().count() && !item.has_untyped();
-        let values = if item.is_main() && !names.is_empty() || !can_use_all {
-            TokenStream::new()
-        } else {
+        let has_values = has_all_names && !item.is_half_typed() && (!item.is_main() || names.is_empty());
+        let values = has_values.then(|| {
             let daemon = self.daemon();
             quote_spanned!(site=> ::core::mem::drop(#daemon);)
-        };
+        });
         let used = if item.is_main() { &[] } else { names.as_slice() };
         self.outer(
-            declared,
+            params,
             quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values ::core::unreachable!()),
         )
     }
 
-    /// Keeps a method's body where it can be checked: an inner fn has no `self`.
+    /// Prints the fn as the user wrote it, without what stays on the outer fn.
+    ///
+    /// `const` and `extern` are left out: they are mistakes that would cause further errors.
+    fn inner(&self) -> TokenStream {
+        let Item { inner_attrs, signature, body, .. } = self.item;
+        match body {
+            Body::Braces(body) => {
+                let signature =
+                    Signature { constness: None, abi: None, ident: self.inner_name(), ..signature.clone() };
+                quote!(#(#inner_attrs)* #signature #body)
+            }
+            Body::Whole(function) => quote!(#(#inner_attrs)* #function),
+            Body::HalfTyped => TokenStream::new(),
+        }
+    }
+
+    /// Prints a method's body in a closure, where `self` exists and the compiler checks it.
     fn unused_closure(&self) -> TokenStream {
-        let site = self.site();
-        let contexts = self.item.params.iter().filter(|param| param.is_context());
-        let contexts = contexts.map(|param| &param.tokens);
-        let Item { output, body, .. } = self.item;
+        let Body::Braces(body) = &self.item.body else {
+            return TokenStream::new();
+        };
+        let site = self.site;
+        let contexts = self.item.params().filter(Param::is_context).map(|param| param.written);
         if self.item.is_async() {
             return quote_spanned!(site=> let _ = move |#(#contexts),*| async move #body;);
         }
-        let unit = output.is_empty().then(|| quote_spanned!(site=> -> ()));
-        quote_spanned!(site=> let _ = move |#(#contexts),*| #unit #output #body;)
+        let unit = quote_spanned!(site=> -> ());
+        let output = self.item.returned().map_or(unit, |_| self.item.signature.output.to_token_stream());
+        quote_spanned!(site=> let _ = move |#(#contexts),*| #output #body;)
     }
 
     /// Prints the outer fn around a body.
     fn outer(&self, params: impl Iterator<Item = TokenStream>, body: TokenStream) -> TokenStream {
-        let site = self.site();
-        let Item { outer_attrs, visibility, fn_token, name, generics, parentheses, where_clause, .. } =
-            self.item;
-        let krate = &self.args.krate;
+        let (site, krate) = (self.site, &self.krate);
+        let Item { outer_attrs, visibility, signature, .. } = self.item;
+        let Signature { fn_token, ident, generics, .. } = signature;
+        let where_clause = &generics.where_clause;
         let lints = self.lints();
 
-        let receiver = self
-            .item
-            .params
-            .iter()
-            .filter(|param| param.role == Role::Receiver)
-            .map(|param| param.tokens.clone());
         let (params, output) = if self.item.is_main() {
             (TokenStream::new(), quote_spanned!(site=> ::std::process::ExitCode))
         } else {
             let action = self.local("action");
             let action = quote_spanned!(site=> #action: impl #krate::IntoAction);
-            let params = receiver.chain([action]).chain(params);
+            let params =
+                signature.receiver().map(ToTokens::to_token_stream).into_iter().chain([action]).chain(params);
             (quote_spanned!(site=> #(#params),*), quote_spanned!(site=> #krate::Result))
         };
-        let params = delimit(Delimiter::Parenthesis, params, parentheses.span());
-        let braces = self.item.body.as_ref().map_or(site, Group::span);
-        let mut body = Group::new(Delimiter::Brace, body);
-        body.set_span(braces);
+        let params = delimit(Delimiter::Parenthesis, params, signature.paren_token.span.join());
+        let mut braces = Group::new(Delimiter::Brace, body);
+        braces.set_span(match &self.item.body {
+            Body::Braces(body) => body.span(),
+            Body::Whole(_) | Body::HalfTyped => site,
+        });
         quote_spanned! {site=>
             #(#outer_attrs)* #(#lints)*
-            #visibility #fn_token #name #generics #params -> #output #where_clause #body
+            #visibility #fn_token #ident #generics #params -> #output #where_clause #braces
         }
     }
 
-    /// Allows what clippy would say about the action and the outcome, which the user hasn't written.
+    /// Allows the lints that apply to the action and the outcome, which the user has not written.
     fn lints(&self) -> impl Iterator<Item = TokenStream> {
         const MANY: usize = 7;
         const MANY_BOOLS: usize = 4;
-        let passed = || self.item.params.iter().filter(|param| param.is_passed());
-        let bools = passed().filter(|param| param.ty.to_string() == "bool").count();
+        let is_bool = |param: &Param<'_>| param.written.ty.to_token_stream().to_string() == "bool";
+        let count = self.passed_params().count();
+        let bools = self.passed_params().filter(is_bool).count();
         let lints = [
-            (passed().count() >= MANY, "too_many_arguments", "one of them is the action"),
+            (count >= MANY, "too_many_arguments", "one of them is the action"),
             (bools >= MANY_BOOLS, "fn_params_excessive_bools", "they are those of the fn inside"),
             (self.item.is_exported(), "missing_errors_doc", "they are those of the action"),
         ];
-        let site = self.site();
-        // What the user says of a lint stands.
-        let is_said = |lint: &str| self.item.outer_attrs.iter().any(|attr| attr.names(lint));
+        let site = self.site;
+        // The user's own lint attributes take precedence.
+        let is_named = |lint: &str| {
+            self.item.outer_attrs.iter().any(|attr| attr.to_token_stream().to_string().contains(lint))
+        };
         let lints = lints
             .into_iter()
-            .filter(move |(applies, lint, _)| *applies && !self.item.is_main() && !is_said(lint));
+            .filter(move |(applies, lint, _)| *applies && !self.item.is_main() && !is_named(lint));
         lints.map(move |(_, lint, reason)| {
             let lint = Ident::new(lint, site);
             quote_spanned!(site=> #[allow(clippy::#lint, reason = #reason)])
@@ -207,136 +252,174 @@ impl Expansion<'_> {
 
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
     fn daemon(&self) -> TokenStream {
-        let site = self.site();
-        let krate = &self.args.krate;
+        let (site, krate) = (self.site, &self.krate);
         let mut name = Literal::string(&self.daemon_name());
         name.set_span(site);
-        let plain = self.args.plain.iter().map(|arg| {
-            let value = match arg.kind {
-                Kind::Path | Kind::Account | Kind::Name => self.lend(&arg.value),
-                _ => arg.value.clone(),
-            };
-            arg.with(&value)
-        });
-        let repeat = self.args.repeat.iter().map(|arg| arg.with(&arg.value));
-        // The other keys want one, which has been reported.
+        let plain = self.args.plain.iter().map(|arg| self.setting(arg));
+        let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
+        // In the fallback, the period that the other keys need can be missing.
         let is_missing = !self.args.repeat.is_empty() && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));
         quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #every #(#repeat)*)
     }
 
-    /// Borrows a path that is nothing but one of the parameters, since the body needs it too.
-    fn lend(&self, value: &TokenStream) -> TokenStream {
-        let tokens = transparent(value.clone());
-        let is_param = |param: &Param| {
-            param.role == Role::Value
-                && matches!((tokens.as_slice(), &param.name), ([TokenTree::Ident(value)], Some(name)) if value == name)
+    /// Prints `.key(value)`. The method's name is the user's own token.
+    fn setting(&self, Arg { key, value }: &Arg) -> TokenStream {
+        let value = match value {
+            Value::Text(value) => self.lend(value),
+            Value::Expr(value) => value.clone(),
+            Value::Duration(duration, written) => print_duration(*duration, *written),
+            Value::Constant(of, name) => self.constant(of, name),
         };
-        if self.item.params.iter().any(is_param) {
-            quote_spanned!(self.site()=> &#value)
+        let end = value.clone().into_iter().last().map_or_else(|| key.span(), |token| token.span());
+        let value = delimit(Delimiter::Parenthesis, value, end);
+        quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key #value)
+    }
+
+    /// Borrows a text that is nothing but a parameter, because the body needs it too.
+    fn lend(&self, value: &TokenStream) -> TokenStream {
+        let name = syn::parse2::<Ident>(value.clone()).ok();
+        let is_param = |param: Param<'_>| param.role == Role::Value && param.name == name.as_ref();
+        if name.is_some() && self.item.params().any(is_param) {
+            quote_spanned!(self.site=> &#value)
         } else {
             value.clone()
         }
     }
 
-    /// Prints what the builder is to run: the inner fn itself, or a closure that passes its arguments.
+    /// Prints `Signal::SIGTERM`.
+    fn constant(&self, of: &str, name: &Ident) -> TokenStream {
+        let (site, krate) = (Span::mixed_site(), &self.krate);
+        let of = Ident::new(of, site);
+        let name = Ident::new(&name.to_string(), site.located_at(name.span()));
+        quote_spanned!(site=> #krate::#of::#name)
+    }
+
+    /// Prints what the builder runs: the inner fn itself, or a closure that passes its arguments.
     fn body(&self) -> TokenStream {
-        let site = self.site();
-        let krate = &self.args.krate;
-        // If it can't be a daemon's body, that is its return type's fault.
-        let fault = self.item.returned().map_or(site, |ty| site.located_at(ty));
+        let (site, krate) = (self.site, &self.krate);
+        // If it cannot be a daemon's body, the return type is to blame.
+        let blamed = self.item.returned().map_or(site, |ty| site.located_at(first_span(ty)));
         let mut inner = self.inner_name();
-        if self.item.params.is_empty() {
-            // Where it probably can, an editor that is asked about the type need not know of this name.
+        if self.item.params().next().is_none() {
+            // An editor shows what is located at a type, so the fn is only where an error is likely.
             if !self.item.returns_as_usual() {
-                inner.set_span(inner.span().located_at(fault));
+                inner.set_span(inner.span().located_at(blamed));
             }
             return inner.to_token_stream();
         }
         let context = self.local("context");
-        let arguments = self.item.params.iter().map(|param| self.argument(param, &context));
-        let arguments = delimit(Delimiter::Parenthesis, quote_spanned!(site=> #(#arguments),*), fault);
+        let arguments = self.item.params().map(|param| self.argument(&param, &context));
+        let arguments = delimit(Delimiter::Parenthesis, quote_spanned!(site=> #(#arguments),*), blamed);
         let call = quote_spanned!(site=> #inner #arguments);
-        // Without it, the closure of an endless fn returns `()` in editions before 2024.
+        // Without the type, the closure of an endless fn returns `()` in editions before 2024.
         let call = if self.item.is_endless() { quote_spanned!(site=> -> ! { #call }) } else { call };
         let filled = self.item.context().map(|_| quote_spanned!(site=> #context: &#krate::Context));
-        let capture = quote_spanned!(fault=> move);
+        let capture = quote_spanned!(blamed=> move);
         quote_spanned!(site=> #capture |#filled| #call)
     }
 
     /// Prints what is passed for a parameter. A fn that is run again needs its values again.
-    fn argument(&self, param: &Param, context: &Ident) -> TokenStream {
-        let site = self.site();
-        let krate = &self.args.krate;
-        let (name, ty) = (self.passed(param), &param.ty);
-        // If it doesn't fit, that is its type's fault.
-        let first = ty.clone().into_iter().next();
-        let fault = first.map_or(site, |token| site.located_at(token.span()));
+    fn argument(&self, param: &Param<'_>, context: &Ident) -> TokenStream {
+        let (site, krate) = (self.site, &self.krate);
+        let (name, ty) = (self.passed(param), &param.written.ty);
+        // If it does not fit, the parameter's type is to blame.
+        let blamed = site.located_at(first_span(ty));
         match param.role {
-            Role::Context => {
+            Role::Context | Role::MutContext => {
                 let mut context = context.clone();
-                context.set_span(context.span().located_at(fault));
+                context.set_span(context.span().located_at(blamed));
                 context.into_token_stream()
             }
             Role::OwnContext => {
-                let angle = quote_spanned!(fault=> <);
-                let argument = delimit(Delimiter::Parenthesis, context.to_token_stream(), fault);
+                let angle = quote_spanned!(blamed=> <);
+                let argument = delimit(Delimiter::Parenthesis, context.to_token_stream(), blamed);
                 quote_spanned!(site=> #angle #krate::Context as ::core::clone::Clone>::clone #argument)
             }
             Role::Value if self.args.repeats() => {
                 quote_spanned!(site=> <#ty as ::core::clone::Clone>::clone(&#name))
             }
-            _ => name.to_token_stream(),
+            Role::Value | Role::Reference => name.to_token_stream(),
         }
     }
 
-    /// Returns the name by which a parameter is passed on: the user's own, because the values may
-    /// use it. One like `_id` that they don't use becomes ours, since using it is frowned upon.
-    fn passed(&self, param: &Param) -> Option<Ident> {
-        let mut name = param.name.clone()?;
+    /// Returns the parameters that the caller passes.
+    fn passed_params(&self) -> impl Iterator<Item = Param<'a>> {
+        self.item.params().filter(|param| !param.is_context())
+    }
+
+    /// Returns the name by which a parameter is passed on: the user's own, because values may use it.
+    ///
+    /// A name like `_id` that no value uses becomes ours, because clippy reports uses of such names.
+    fn passed(&self, param: &Param<'_>) -> Option<Ident> {
+        let mut name = param.name.cloned()?;
         let text = name.to_string();
-        let is_used = |arg: &Arg| arg.value.to_string().contains(&text);
-        if text.starts_with('_') && !self.args.plain.iter().chain(&self.args.repeat).any(is_used) {
+        let mut values = self.args.plain.iter().chain(&self.args.repeat).map(|arg| &arg.value);
+        let is_used = |value: &Value| matches!(value, Value::Text(it) | Value::Expr(it) if it.to_string().contains(&text));
+        if text.starts_with('_') && !values.any(is_used) {
             name.set_span(Span::mixed_site().located_at(name.span()));
         }
         Some(name)
     }
 
-    /// Returns the name that the daemon has by default: the fn's, or for a whole program the binary's.
+    /// Returns the daemon's default name: the fn's, or for a whole program the binary's.
     fn daemon_name(&self) -> String {
         if self.item.is_main() {
             return std::env::var("CARGO_BIN_NAME").unwrap_or_else(|_| "main".into());
         }
-        let name = self.item.name.to_string();
-        name.strip_prefix("r#").map(Into::into).unwrap_or(name)
+        self.item.signature.ident.unraw().to_string()
     }
 
     /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.
     fn inner_name(&self) -> Ident {
+        let name = &self.item.signature.ident;
         if self.item.is_main() && self.item.is_async() && self.item.context().is_some() {
-            return Ident::new("daemon_main", self.item.name.span().located_at(self.site()));
+            return Ident::new("daemon_main", name.span().located_at(self.site));
         }
-        self.item.name.clone()
+        name.clone()
     }
 
-    /// Names a variable of ours. It can't be mistaken for the user's even if that has the same name, except
-    /// by a reader and by clippy, who then get another one.
+    /// Names a variable of ours.
+    ///
+    /// Hygiene keeps it apart from the user's, but readers and clippy need a name that differs.
     fn local(&self, name: &str) -> Ident {
-        let params = self.item.params.iter().filter(|param| param.is_passed());
-        let mut users = params.filter_map(|param| param.name.as_ref()).chain([&self.item.name]);
+        let mut users =
+            self.passed_params().filter_map(|param| param.name).chain([&self.item.signature.ident]);
         let is_taken = users.any(|user| user.to_string().trim_start_matches('_') == name);
         let name = if is_taken { format!("the_{name}") } else { name.into() };
         Ident::new(&name, Span::mixed_site())
     }
-
-    fn site(&self) -> Span {
-        Span::mixed_site().located_at(self.item.fn_token.span())
-    }
 }
 
-/// Tells `|…| …` and `move |…| …`.
-fn is_closure(item: &TokenStream) -> bool {
-    let mut tokens =
-        item.clone().into_iter().skip_while(|it| matches!(it, TokenTree::Ident(it) if it == "move"));
-    tokens.next().is_some_and(|first| is_punct(&first, '|'))
+/// Prints a duration in the largest unit that holds it: `::core::time::Duration::from_secs(90)`.
+pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
+    let (constructor, unit) = match duration.subsec_nanos() {
+        0 => ("from_secs", 1_000_000_000),
+        nanos if nanos % 1_000_000 == 0 => ("from_millis", 1_000_000),
+        nanos if nanos % 1_000 == 0 => ("from_micros", 1_000),
+        _ => ("from_nanos", 1),
+    };
+    let (constructor, arguments) = if let Ok(count) = u64::try_from(duration.as_nanos() / unit) {
+        (constructor, Literal::u64_unsuffixed(count).into_token_stream())
+    } else {
+        let secs = Literal::u64_unsuffixed(duration.as_secs());
+        let nanos = Literal::u32_unsuffixed(duration.subsec_nanos());
+        ("new", quote!(#secs, #nanos))
+    };
+    let site = Span::mixed_site();
+    // An editor shows this name for the literal.
+    let constructor = Ident::new(constructor, site.located_at(written));
+    quote_spanned!(site=> ::core::time::Duration::#constructor(#arguments))
+}
+
+/// Encloses tokens in delimiters of ours, located where the user's own are.
+fn delimit(delimiter: Delimiter, tokens: TokenStream, written: Span) -> Group {
+    let mut group = Group::new(delimiter, tokens);
+    group.set_span(Span::mixed_site().located_at(written));
+    group
+}
+
+/// Returns the location of the first token.
+fn first_span(tokens: impl ToTokens) -> Span {
+    tokens.into_token_stream().into_iter().next().map_or_else(Span::mixed_site, |token| token.span())
 }

@@ -1,89 +1,69 @@
-//! The annotated fn, read token by token as far as its signature goes, and what it may be.
+//! The annotated fn, with the checks of what it may be.
 
-use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::{Error, Result};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::buffer::Cursor;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{ParseStream, Parser};
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, Meta, Pat, PatIdent, PatType, PathArguments, ReceiverKind,
+    Result, ReturnType, Safety, Signature, Token, Type, TypePath, Visibility, parenthesized, token,
+};
 
-use crate::args::{Attribute, is_arrow_shaft};
+use crate::args::Macro;
 use crate::diag::Mistakes;
-use crate::value::{is_punct, transparent};
 
-/// A fn. Its body is one token tree that nobody looks into.
+/// A fn whose body is not parsed.
 pub(crate) struct Item {
-    /// Docs, lints and whatever else says something about the fn that is called.
-    pub(crate) outer_attrs: Vec<Attr>,
-    /// Those that change what the body does; they move with it.
-    pub(crate) inner_attrs: Vec<Attr>,
-    /// A second `#[daemon]` or `#[repeat_daemon]`.
-    again: Vec<Attr>,
-    pub(crate) visibility: TokenStream,
-    /// `const`, `async`, `unsafe`, `extern`
-    qualifiers: Vec<Ident>,
-    pub(crate) fn_token: Ident,
-    pub(crate) name: Ident,
-    /// With their angle brackets.
-    pub(crate) generics: TokenStream,
-    pub(crate) parentheses: Group,
-    pub(crate) params: Vec<Param>,
-    /// With its arrow.
-    pub(crate) output: TokenStream,
-    pub(crate) where_clause: TokenStream,
-    /// `None` where an editor sends something else because it can't read the body yet.
-    pub(crate) body: Option<Group>,
+    /// Attributes of the fn that is called: docs, lints and the like.
+    pub(crate) outer_attrs: Vec<Attribute>,
+    /// Attributes that change what the body does, and move with it.
+    pub(crate) inner_attrs: Vec<Attribute>,
+    /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
+    again: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) body: Body,
 }
 
-/// `#[path(…)]`
-pub(crate) struct Attr {
-    tokens: TokenStream,
-    path: Vec<Ident>,
-    place: Place,
+/// The part of a fn that follows its signature.
+pub(crate) enum Body {
+    /// A body, with its braces.
+    Braces(Group),
+    /// All of a fn whose return type cannot be parsed. It is printed as it is.
+    Whole(TokenStream),
+    /// Nothing: the body or the type of a parameter is still missing.
+    HalfTyped,
 }
 
-/// Which of the two fns an attribute is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Outer,
-    Inner,
-}
-
-/// A parameter.
-pub(crate) struct Param {
-    /// All of it, as it is written.
-    pub(crate) tokens: TokenStream,
-    attrs: Vec<Attr>,
-    pattern: Vec<TokenTree>,
-    /// The name, if the pattern is one: `x` or `mut x`.
-    pub(crate) name: Option<Ident>,
-    pub(crate) ty: TokenStream,
+/// A parameter other than `self`.
+#[derive(Clone, Copy)]
+pub(crate) struct Param<'a> {
+    pub(crate) written: &'a PatType,
+    /// The name, if the pattern is `x` or `mut x`.
+    pub(crate) name: Option<&'a Ident>,
     pub(crate) role: Role,
 }
 
-/// What a parameter is for.
+/// How a parameter gets its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The caller passes it: by value, to be cloned for each run.
+    /// The caller passes it by value; each run gets a clone.
     Value,
-    /// The caller passes it: a reference, lent to each run.
+    /// The caller passes a reference, which is lent to each run.
     Reference,
-    /// The runtime passes it, as `&Context`.
+    /// The runtime passes `&Context`.
     Context,
-    /// The runtime passes it, as `Context`.
+    /// The runtime passes `Context`.
     OwnContext,
-    /// `&mut Context`, which nobody can pass.
+    /// `&mut Context`, which is a mistake.
     MutContext,
-    /// `self`
-    Receiver,
-    /// `...`
-    Variadic,
-    /// The caller passes it, but its type is still to be written.
-    Untyped,
 }
 
-/// Attributes that stay on the fn that is called.
+/// The attributes that stay on the fn that is called.
 const OUTER: &[&str] = &["allow", "cfg", "deny", "deprecated", "doc", "expect", "forbid", "must_use", "warn"];
 
-/// Attributes of the compiler and its tools, by their first segment: none of them can be an async
-/// runtime's.
+/// The first segments of the compiler's and its tools' attributes, which build no async runtime.
 const BUILTIN: &[&str] = &[
     "cfg_attr",
     "clippy",
@@ -104,162 +84,137 @@ const BUILTIN: &[&str] = &[
 ];
 
 impl Item {
-    /// Reads a fn.
+    /// Parses a fn.
     ///
     /// # Errors
-    /// Says what is there instead.
-    pub(crate) fn parse(attribute: Attribute, item: &TokenStream) -> Result<Self> {
-        let tokens = transparent(item.clone());
-        let (attrs, rest) = Attr::parse_all(&tokens);
-        let (visibility, rest) = parse_visibility(rest);
-        let (qualifiers, rest) = parse_qualifiers(rest);
-
-        let not_a_fn = || not_a_fn(attribute, rest);
-        let (fn_token, rest) = ident(rest).filter(|(ident, _)| ident == "fn").ok_or_else(not_a_fn)?;
-        let (name, rest) = ident(rest).ok_or_else(not_a_fn)?;
-        let (generics, rest) = split(rest, |next| is_group(next, Delimiter::Parenthesis));
-        let (parentheses, rest) = group(rest).ok_or_else(not_a_fn)?;
-        let is_where = |next: &TokenTree| matches!(next, TokenTree::Ident(ident) if ident == "where");
-        let (output, rest) = split(rest, |next| is_where(next) || ends_signature(next));
-        let (where_clause, rest) = split(rest, ends_signature);
-        let body = match group(rest) {
-            Some((body, _)) => Some(body),
-            None if rest.is_empty() => None,
-            None => {
-                let message = format!("{attribute} needs a fn with a body; put it on a free fn");
-                return Err(Error::new(name.span(), message));
-            }
+    /// If the item is not a fn, has no body, or cannot be parsed.
+    pub(crate) fn parse(ours: Macro, item: TokenStream) -> Result<Self> {
+        let parser = |input: ParseStream| {
+            let attrs = input.call(Attribute::parse_outer)?;
+            let visibility = input.parse()?;
+            let (signature, body) = parse_fn(ours, input)?;
+            let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_ours);
+            let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| is_outer(&attr.meta));
+            Ok(Item { outer_attrs, inner_attrs, again, visibility, signature, body })
         };
-
-        let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(Attr::is_ours);
-        let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| attr.place == Place::Outer);
-        Ok(Item {
-            outer_attrs,
-            inner_attrs,
-            again,
-            visibility,
-            qualifiers,
-            fn_token,
-            name,
-            generics,
-            params: Param::parse_all(&parentheses),
-            parentheses,
-            output,
-            where_clause,
-            body,
-        })
+        parser.parse2(item)
     }
 
-    /// Notes everything that this fn can't be.
-    pub(crate) fn check(&self, attribute: Attribute, mistakes: &mut Mistakes) {
-        self.check_attributes(attribute, mistakes);
-        self.check_qualifiers(attribute, mistakes);
-        if !self.generics.is_empty() {
+    /// Adds a mistake for everything that a daemon's fn cannot be.
+    pub(crate) fn check(&self, ours: Macro, mistakes: &mut Mistakes) {
+        self.check_attributes(ours, mistakes);
+        self.check_qualifiers(ours, mistakes);
+        let generics = &self.signature.generics;
+        if !generics.params.is_empty() {
             mistakes.over(
-                &self.generics,
-                "a daemon can't be generic, because its pidfile would be shared by all of its forms; name the types, or call a generic fn from the body",
+                generics,
+                "a daemon can't be generic, because all of its instances would share one pidfile; name the types, or call a generic fn from the body",
             );
         }
-        if let Some(keyword) = self.where_clause.clone().into_iter().next() {
+        if let Some(clause) = &generics.where_clause {
             mistakes.at(
-                keyword.span(),
+                clause.where_token.span,
                 "a daemon can't have a `where` clause; move the bounds to a fn that the body calls",
             );
         }
-        self.check_params(mistakes);
-    }
-
-    fn check_attributes(&self, attribute: Attribute, mistakes: &mut Mistakes) {
-        for attr in &self.again {
-            let message = if attr.name() == "daemon" && attribute == Attribute::Daemon {
-                "#[daemon] is there twice; remove one of the two"
-            } else if attr.name() == "repeat_daemon" && attribute == Attribute::RepeatDaemon {
-                "#[repeat_daemon] is there twice; remove one of the two"
-            } else {
-                "a fn is either a #[daemon] or a #[repeat_daemon]; remove one of the two"
+        if let Some(receiver) = self.signature.receiver() {
+            let written = match &receiver.kind {
+                ReceiverKind::Typed(..) => receiver.self_token.to_token_stream(),
+                _ => receiver.to_token_stream(),
             };
-            mistakes.over(&attr.tokens, message);
-        }
-        for attr in self.inner_attrs.iter().filter(|attr| matches!(attr.name().as_str(), "test" | "bench")) {
             mistakes.over(
-                &attr.tokens,
-                "a daemon can't be a test; write a fn of its own for that, which runs the program",
+                written,
+                "a daemon can't be a method; write a free fn, or an associated one without `self`, and pass what it needs as parameters",
             );
         }
+        self.check_params(mistakes);
+        if let Some(variadic) = &self.signature.variadic {
+            mistakes.over(variadic, "a daemon can't be variadic; take a slice or a `Vec`");
+        }
     }
 
-    fn check_qualifiers(&self, attribute: Attribute, mistakes: &mut Mistakes) {
-        for qualifier in &self.qualifiers {
-            let message = match qualifier.to_string().as_str() {
-                "async" if self.inner_attrs.iter().all(Attr::is_builtin) => format!(
-                    "an async fn needs a runtime, built in the daemon; write `#[{name}(..)] #[tokio::main] async fn {fn_name}`",
-                    name = attribute.name(),
-                    fn_name = self.name,
-                ),
-                "const" => "a daemon does things at run time; remove `const`".into(),
-                "unsafe" => "a daemon can't be unsafe to start; remove `unsafe`, and write an `unsafe` block in the body, with its reason".into(),
-                "extern" => "a daemon has Rust's calling convention; remove `extern`, and start it from an `extern` fn if C is to call it".into(),
-                "gen" => "a daemon can't be a generator; remove `gen`".into(),
-                _ => continue,
+    fn check_attributes(&self, ours: Macro, mistakes: &mut Mistakes) {
+        for attr in &self.again {
+            let message = if last_segment(attr) == ours.name() {
+                format!("{ours} is given twice; remove one of the two")
+            } else {
+                "a fn is either a #[daemon] or a #[repeat_daemon]; remove one of the two".into()
             };
-            mistakes.at(qualifier.span(), message);
+            mistakes.over(attr, message);
+        }
+        let tests = self.inner_attrs.iter().filter(|attr| matches!(&*last_segment(attr), "test" | "bench"));
+        for attr in tests {
+            mistakes.over(attr, "a daemon can't be a test; write a separate test, which runs the program");
+        }
+    }
+
+    fn check_qualifiers(&self, ours: Macro, mistakes: &mut Mistakes) {
+        let Signature { constness, asyncness, safety, abi, ident, .. } = &self.signature;
+        if let Some(token) = constness {
+            mistakes.over(token, "a daemon does things at run time; remove `const`");
+        }
+        if asyncness.is_some() && self.inner_attrs.iter().all(is_builtin) {
+            let ours = ours.name();
+            mistakes.over(
+                asyncness,
+                format!(
+                    "an async fn needs a runtime, built in the daemon; write `#[{ours}(..)] #[tokio::main] async fn {ident}`"
+                ),
+            );
+        }
+        if let Safety::Unsafe(token) = safety {
+            mistakes.over(
+                token,
+                "a daemon can't be unsafe to start; remove `unsafe`, and write an `unsafe` block in the body, with its reason",
+            );
+        }
+        if let Some(abi) = abi {
+            mistakes.over(
+                abi.extern_token,
+                "a daemon has Rust's calling convention; remove `extern`, and start it from an `extern` fn if C is to call it",
+            );
         }
     }
 
     fn check_params(&self, mistakes: &mut Mistakes) {
-        let mut context = false;
-        for param in &self.params {
-            for attr in param.attrs.iter().filter(|attr| attr.name() == "cfg") {
+        let mut has_context = false;
+        for param in self.params() {
+            let PatType { attrs, pat, ty, .. } = param.written;
+            for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg")) {
                 mistakes.over(
-                    &attr.tokens,
+                    attr,
                     "a daemon's parameter can't be conditional; write two fns and put `#[cfg]` on them",
                 );
             }
             match param.role {
-                Role::Receiver => {
-                    mistakes.over(
-                        param.pattern(),
-                        "a daemon can't be a method; write a free fn, or an associated one without `self`, and make what it needs its parameters",
-                    );
-                    continue;
-                }
-                Role::Variadic => {
-                    mistakes.over(
-                        &param.tokens,
-                        "a daemon can't be variadic; take a slice or a `Vec`",
-                    );
-                    continue;
-                }
-                Role::MutContext => mistakes.over(
-                    &param.ty,
-                    "a `Context` is shared by all of the daemon; take `&Context` or `Context`",
-                ),
-                Role::Context | Role::OwnContext if context => mistakes.over(
-                    &param.ty,
+                Role::MutContext => mistakes
+                    .over(ty, "a `Context` is shared by the whole daemon; take `&Context` or `Context`"),
+                Role::Context | Role::OwnContext if has_context => mistakes.over(
+                    ty,
                     "there is one `Context`, and this fn has it already; remove this parameter",
                 ),
                 Role::Value | Role::Reference if self.is_main() => mistakes.over(
-                    &param.tokens,
+                    param.written,
                     "`main` takes nothing but a `Context`; read `std::env::args()` in the body, or put the attribute on another fn",
                 ),
-                _ => {}
+                Role::Context | Role::OwnContext | Role::Value | Role::Reference => {}
             }
-            context |= param.is_context();
+            has_context |= param.is_context();
             if param.is_context() {
                 continue;
             }
-            if let Some(keyword) = find_impl(param.ty.clone()) {
+            if let Some(keyword) = find_impl(ty.to_token_stream()) {
                 mistakes.at(
                     keyword,
-                    "a daemon's parameter needs a type with a name; write it, or `&dyn Trait`, in place of `impl Trait`",
+                    "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
                 );
             }
-            match &param.name {
+            match param.name {
                 None => mistakes.over(
-                    param.pattern(),
-                    "a daemon's parameter needs a name, because it is handed on; write `name: Type`, and take it apart in the body",
+                    pat,
+                    "a daemon's parameter needs a name, because it is passed on; write `name: Type`, and destructure it in the body",
                 ),
-                Some(name) if *name == self.name => mistakes.at(
+                Some(name) if *name == self.signature.ident => mistakes.at(
                     name.span(),
                     format!("this parameter has the name of the fn; rename it, as in `{name}_`"),
                 ),
@@ -268,281 +223,286 @@ impl Item {
         }
     }
 
-    /// Tells whether this fn is a whole program.
-    pub(crate) fn is_main(&self) -> bool {
-        self.name == "main"
+    /// Returns the parameters other than `self`.
+    pub(crate) fn params(&self) -> impl Iterator<Item = Param<'_>> {
+        self.signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(written) => {
+                Some(Param { written, name: name(&written.pat), role: role(&written.ty) })
+            }
+            FnArg::Receiver(_) => None,
+        })
     }
 
-    /// Tells whether the fn is `pub`, without restrictions.
+    /// Returns the parameter that the runtime passes.
+    pub(crate) fn context(&self) -> Option<Param<'_>> {
+        self.params().find(Param::is_context)
+    }
+
+    /// Reports whether the fn is `main`, and so a whole program.
+    pub(crate) fn is_main(&self) -> bool {
+        self.signature.ident == "main"
+    }
+
+    /// Reports whether the fn is `pub` without restrictions.
     pub(crate) fn is_exported(&self) -> bool {
-        transparent(self.visibility.clone()).len() == 1
+        matches!(self.visibility, Visibility::Public(_))
     }
 
     pub(crate) fn is_async(&self) -> bool {
-        self.qualifiers.iter().any(|qualifier| qualifier == "async")
+        self.signature.asyncness.is_some()
     }
 
-    pub(crate) fn is_method(&self) -> bool {
-        self.params.iter().any(|param| param.role == Role::Receiver)
-    }
-
-    pub(crate) fn is_variadic(&self) -> bool {
-        self.params.iter().any(|param| param.role == Role::Variadic)
-    }
-
-    /// Tells whether a type or the body is missing, which has been reported by whoever has read the fn.
     pub(crate) fn is_half_typed(&self) -> bool {
-        self.body.is_none() || self.has_untyped()
+        matches!(self.body, Body::HalfTyped)
     }
 
-    pub(crate) fn has_untyped(&self) -> bool {
-        self.params.iter().any(|param| param.role == Role::Untyped)
+    /// Returns the return type.
+    pub(crate) fn returned(&self) -> Option<&Type> {
+        match &self.signature.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => Some(ungrouped(ty)),
+        }
     }
 
-    pub(crate) fn context(&self) -> Option<&Param> {
-        self.params.iter().find(|param| param.is_context())
-    }
-
-    /// Returns the place of the return type.
-    pub(crate) fn returned(&self) -> Option<Span> {
-        transparent(self.output.clone()).get(2).map(TokenTree::span)
-    }
-
-    /// Tells whether the return type says by its name that a body may return it.
+    /// Reports whether the return type looks like one of those that a body may have.
     pub(crate) fn returns_as_usual(&self) -> bool {
-        let output = transparent(self.output.clone());
-        output.get(2..).is_none_or(is_usual_return)
+        self.returned().is_none_or(is_usual_return)
     }
 
-    /// Tells whether the fn says that it never returns.
+    /// Reports whether the return type is `!`.
     pub(crate) fn is_endless(&self) -> bool {
-        let output = transparent(self.output.clone());
-        matches!(output.as_slice(), [_, _, never] if is_punct(never, '!'))
-    }
-
-    /// Prints the fn as it is written, except for what stays on the outer one. Qualifiers that are
-    /// mistakes, but don't matter to the body, are left out, as they would find more to complain about.
-    pub(crate) fn inner(&self, name: &Ident) -> TokenStream {
-        let Item { inner_attrs, fn_token, generics, parentheses, output, where_clause, body, .. } = self;
-        let qualifiers = self.qualifiers.iter();
-        let qualifiers = qualifiers.filter(|it| *it == "async" || *it == "unsafe");
-        quote! {
-            #(#inner_attrs)* #(#qualifiers)* #fn_token #name #generics #parentheses #output #where_clause #body
-        }
+        matches!(self.returned(), Some(Type::Never(_)))
     }
 }
 
-impl Attr {
-    fn parse_all(mut rest: &[TokenTree]) -> (Vec<Self>, &[TokenTree]) {
-        let mut attrs = Vec::new();
-        while let Some((hash, after)) = rest.split_first().filter(|(hash, _)| is_punct(hash, '#')) {
-            let Some((brackets, after)) = group(after) else {
-                break;
-            };
-            let content = transparent(brackets.stream());
-            let path = path_of(&content);
-            let place = place(&path, &content);
-            attrs.push(Attr { tokens: quote!(#hash #brackets), path, place });
-            rest = after;
-        }
-        (attrs, rest)
-    }
-
-    /// Returns the last segment of the path.
-    fn name(&self) -> String {
-        self.path.last().map(Ident::to_string).unwrap_or_default()
-    }
-
-    fn is_ours(&self) -> bool {
-        matches!(self.name().as_str(), "daemon" | "repeat_daemon")
-    }
-
-    /// Tells whether a word is anywhere in it.
-    pub(crate) fn names(&self, word: &str) -> bool {
-        self.tokens.to_string().contains(word)
-    }
-
-    fn is_builtin(&self) -> bool {
-        self.path.first().is_none_or(|first| BUILTIN.iter().any(|builtin| first == builtin))
-    }
-}
-
-impl ToTokens for Attr {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        self.tokens.to_tokens(tokens);
-    }
-}
-
-/// Decides which fn an attribute is for; a `cfg_attr` is judged by the attribute that it sets.
-fn place(path: &[Ident], content: &[TokenTree]) -> Place {
-    let [name] = path else {
-        return Place::Inner;
-    };
-    if OUTER.iter().any(|outer| name == outer) {
-        return Place::Outer;
-    }
-    match content.get(1) {
-        Some(TokenTree::Group(arguments)) if name == "cfg_attr" => {
-            let arguments: Vec<TokenTree> =
-                arguments.stream().into_iter().skip_while(|token| !is_punct(token, ',')).skip(1).collect();
-            place(&path_of(&arguments), &arguments)
-        }
-        _ => Place::Inner,
-    }
-}
-
-/// Returns the segments of the path at the beginning.
-fn path_of(tokens: &[TokenTree]) -> Vec<Ident> {
-    tokens
-        .iter()
-        .take_while(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'))
-        .filter_map(|token| match token {
-            TokenTree::Ident(ident) => Some(ident.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
-impl Param {
-    /// Splits the parameters at their commas.
-    fn parse_all(parentheses: &Group) -> Vec<Self> {
-        let tokens: Vec<TokenTree> = parentheses.stream().into_iter().collect();
-        let mut params = Vec::new();
-        let mut rest = tokens.as_slice();
-        while !rest.is_empty() {
-            let is_comma = |token: &TokenTree| is_punct(token, ',');
-            let end = match find_outside_angles(rest, is_comma) {
-                Some(end) => end,
-                // The angle bracket that has been opened is still to be closed.
-                None if is_unfinished(rest) => rest.iter().position(is_comma).unwrap_or(rest.len()),
-                None => rest.len(),
-            };
-            params.push(Param::parse(&rest[..end]));
-            rest = rest.get(end + 1..).unwrap_or_default();
-        }
-        params
-    }
-
-    fn parse(tokens: &[TokenTree]) -> Self {
-        let (attrs, rest) = Attr::parse_all(tokens);
-        let (pattern, ty) = match find_colon(rest) {
-            Some(colon) => (&rest[..colon], &rest[colon + 1..]),
-            None => (rest, [].as_slice()),
-        };
-        let pattern = transparent(pattern.iter().cloned());
-        Param {
-            name: name_of(&pattern),
-            role: role(&pattern, &transparent(ty.iter().cloned())),
-            tokens: tokens.iter().cloned().collect(),
-            ty: ty.iter().cloned().collect(),
-            attrs,
-            pattern,
-        }
-    }
-
+impl Param<'_> {
+    /// Reports whether the runtime passes the parameter. Otherwise the caller does.
     pub(crate) fn is_context(&self) -> bool {
         matches!(self.role, Role::Context | Role::OwnContext | Role::MutContext)
     }
+}
 
-    /// Tells whether the caller passes it, apart from `self`.
-    pub(crate) fn is_passed(&self) -> bool {
-        matches!(self.role, Role::Value | Role::Reference | Role::Untyped)
+/// Parses what follows a fn's visibility.
+fn parse_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> {
+    if !begins_fn(input.cursor()) {
+        return Err(not_a_fn(ours, input.cursor()));
     }
+    let (whole, half) = (input.fork(), input.fork());
+    match parse_whole_fn(ours, &whole) {
+        Ok(parsed) => {
+            input.advance_to(&whole);
+            Ok(parsed)
+        }
+        Err(mistake) => {
+            let parsed = parse_half_fn(&half).map_err(|_| mistake)?;
+            input.advance_to(&half);
+            Ok(parsed)
+        }
+    }
+}
 
-    fn pattern(&self) -> TokenStream {
-        self.pattern.iter().cloned().collect()
+fn parse_whole_fn(ours: Macro, input: ParseStream) -> Result<(Signature, Body)> {
+    let signature: Signature = input.parse()?;
+    if input.peek(Token![;]) {
+        let message = format!("{ours} needs a fn with a body; put it on a free fn");
+        return Err(Error::new(signature.ident.span(), message));
     }
+    Ok((signature, Body::Braces(parse_body(input)?)))
+}
+
+/// Takes the body with the spans of both braces, which the compiler's errors point to.
+fn parse_body(input: ParseStream) -> Result<Group> {
+    match input.parse()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        // A fragment of `macro_rules!`.
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => parse_body.parse2(group.stream()),
+        other => Err(Error::new(other.span(), "expected a body in braces")),
+    }
+}
+
+/// Parses a fn that is being typed in an editor, so that calls to it compile.
+///
+/// The compiler or the editor has already reported what is missing.
+fn parse_half_fn(input: ParseStream) -> Result<(Signature, Body)> {
+    let written = input.fork().parse()?;
+    let mut head = TokenStream::new();
+    while !input.peek(token::Paren) {
+        head.extend([input.parse::<TokenTree>()?]);
+    }
+    let content;
+    let paren_token = parenthesized!(content in input);
+    let (params, are_whole) = parse_half_params(&content)?;
+    let signature = Signature { paren_token, ..syn::parse2(quote!(#head (#params)))? };
+    while !input.is_empty() && !input.peek(token::Brace) {
+        if input.peek(Token![;]) {
+            return Err(input.error("expected a body"));
+        }
+        input.parse::<TokenTree>()?;
+    }
+    let has_body = input.parse::<Option<TokenTree>>()?.is_some();
+    Ok((signature, if has_body && are_whole { Body::Whole(written) } else { Body::HalfTyped }))
+}
+
+/// Parses parameters, and adds a type to unfinished ones: `name`, `name: &`, `name: Vec<`.
+///
+/// Also reports whether all parameters are finished.
+fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
+    let (mut params, mut are_whole) = (TokenStream::new(), true);
+    while !input.is_empty() {
+        let ahead = input.fork();
+        match ahead.parse::<FnArg>() {
+            Ok(param) => {
+                param.to_tokens(&mut params);
+                input.advance_to(&ahead);
+            }
+            Err(_) if ahead.is_empty() || ahead.peek(Token![,]) => {
+                are_whole = false;
+                let name = input.parse::<Ident>().unwrap_or_else(|_| Ident::new("_", Span::mixed_site()));
+                params.extend(quote_spanned!(Span::mixed_site()=> #name: impl ::core::marker::Sized));
+                while !input.is_empty() && !input.peek(Token![,]) {
+                    input.parse::<TokenTree>()?;
+                }
+            }
+            Err(mistake) => return Err(mistake),
+        }
+        input.parse::<Option<Token![,]>>()?.to_tokens(&mut params);
+    }
+    Ok((params, are_whole))
+}
+
+/// Reports whether `fn` comes next, perhaps after qualifiers.
+fn begins_fn(mut cursor: Cursor) -> bool {
+    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
+    while let Some((word, rest)) = cursor.ident() {
+        if word == "fn" {
+            return true;
+        }
+        if !QUALIFIERS.iter().any(|qualifier| word == qualifier) {
+            return false;
+        }
+        // The literal of `extern "C"`.
+        cursor = rest.literal().map_or(rest, |(_, rest)| rest);
+    }
+    false
+}
+
+/// Returns the message about an item that is not a fn, at its keyword.
+fn not_a_fn(ours: Macro, mut cursor: Cursor) -> Error {
+    while let Some((_, rest)) = cursor.ident().filter(|(word, _)| word == "unsafe") {
+        cursor = rest;
+    }
+    let what = match cursor.ident() {
+        Some((word, _)) => match word.to_string().as_str() {
+            "struct" => "a struct",
+            "enum" => "an enum",
+            "union" => "a union",
+            "trait" => "a trait",
+            "impl" => "an impl",
+            "mod" => "a module",
+            "use" => "an import",
+            "static" => "a static",
+            "const" => "a constant",
+            "type" => "a type",
+            "macro_rules" => "a macro",
+            "let" => "a variable",
+            "extern" => "an extern item",
+            "move" => "a closure",
+            _ => "something else",
+        },
+        None if cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|') => "a closure",
+        None => "something else",
+    };
+    Error::new(
+        cursor.span(),
+        format!("{ours} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"),
+    )
+}
+
+fn last_segment(attr: &Attribute) -> String {
+    attr.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+}
+
+fn is_ours(attr: &Attribute) -> bool {
+    matches!(&*last_segment(attr), "daemon" | "repeat_daemon")
+}
+
+fn is_builtin(attr: &Attribute) -> bool {
+    let first = attr.path().segments.first();
+    first.is_none_or(|first| BUILTIN.iter().any(|builtin| first.ident == builtin))
+}
+
+/// Reports whether an attribute stays on the fn that is called.
+fn is_outer(meta: &Meta) -> bool {
+    match meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => {
+            list.parse_args_with(parse_conditional).is_ok_and(|meta| is_outer(&meta))
+        }
+        meta => OUTER.iter().any(|outer| meta.path().is_ident(outer)),
+    }
+}
+
+/// Parses the first attribute that a `cfg_attr` sets.
+fn parse_conditional(input: ParseStream) -> Result<Meta> {
+    while !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    input.parse::<Token![,]>()?;
+    let meta = input.parse()?;
+    input.parse::<TokenStream>()?;
+    Ok(meta)
 }
 
 /// Returns the name that a pattern binds, if it is `x` or `mut x`.
-fn name_of(pattern: &[TokenTree]) -> Option<Ident> {
+fn name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
-        [TokenTree::Ident(name)] => Some(name.clone()),
-        [TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mut" => Some(name.clone()),
+        Pat::Ident(PatIdent { by_ref: None, ident, subpat: None, .. }) => Some(ident),
         _ => None,
     }
-    .filter(|name| name != "_")
 }
 
-/// Tells what a parameter is for.
-fn role(pattern: &[TokenTree], ty: &[TokenTree]) -> Role {
-    if pattern.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "self")) {
-        return Role::Receiver;
-    }
-    let last = if ty.is_empty() { pattern } else { ty };
-    if last.first().is_some_and(|first| is_punct(first, '.')) {
-        return Role::Variadic;
-    }
-    match ty {
-        ty if is_unfinished(ty) => Role::Untyped,
-        [ampersand, referent @ ..] if is_punct(ampersand, '&') => match without_lifetime(referent) {
-            [TokenTree::Ident(keyword), rest @ ..] if keyword == "mut" && is_context(rest) => {
-                Role::MutContext
-            }
-            rest if is_context(rest) => Role::Context,
-            _ => Role::Reference,
+fn role(ty: &Type) -> Role {
+    match ungrouped(ty) {
+        Type::Reference(reference) => match (is_context(&reference.elem), reference.mutability) {
+            (true, Some(_)) => Role::MutContext,
+            (true, None) => Role::Context,
+            (false, _) => Role::Reference,
         },
         ty if is_context(ty) => Role::OwnContext,
         _ => Role::Value,
     }
 }
 
-fn without_lifetime(ty: &[TokenTree]) -> &[TokenTree] {
+/// Reports whether a type is a path to `Context`.
+fn is_context(ty: &Type) -> bool {
+    let Type::Path(TypePath { qself: None, path, .. }) = ungrouped(ty) else {
+        return false;
+    };
+    path.segments.iter().all(|segment| segment.arguments.is_none())
+        && path.segments.last().is_some_and(|last| last.ident == "Context")
+}
+
+/// Reports whether a type is `()`, `!`, `ExitCode`, or a `Result` of these.
+fn is_usual_return(ty: &Type) -> bool {
+    match ungrouped(ty) {
+        Type::Never(_) => true,
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Path(TypePath { path, .. }) => path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::None => last.ident == "ExitCode" || last.ident == "Result",
+            PathArguments::AngleBracketed(generics) if last.ident == "Result" => {
+                matches!(generics.args.first(), Some(GenericArgument::Type(ty)) if is_usual_return(ty))
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// Returns the type inside the groups that `macro_rules!` puts around its fragments.
+fn ungrouped(ty: &Type) -> &Type {
     match ty {
-        [quote, TokenTree::Ident(_), rest @ ..] if is_punct(quote, '\'') => rest,
+        Type::Group(group) => ungrouped(&group.elem),
         ty => ty,
     }
-}
-
-/// Tells `()`, `!`, `ExitCode`, and a `Result` of these.
-fn is_usual_return(ty: &[TokenTree]) -> bool {
-    let end = ty.iter().position(|token| is_punct(token, '<')).unwrap_or(ty.len());
-    let (path, generics) = ty.split_at(end);
-    match (path.last(), generics) {
-        (Some(TokenTree::Group(unit)), []) => unit.stream().is_empty(),
-        (Some(TokenTree::Punct(never)), []) => never.as_char() == '!',
-        (Some(TokenTree::Ident(name)), []) => name == "ExitCode" || name == "Result",
-        (Some(TokenTree::Ident(name)), [_, of @ ..]) if name == "Result" => {
-            let ends = |token: &TokenTree| is_punct(token, ',') || is_punct(token, '>');
-            is_usual_return(&of[..of.iter().position(ends).unwrap_or(of.len())])
-        }
-        _ => false,
-    }
-}
-
-/// Tells a path whose last segment is `Context`.
-fn is_context(ty: &[TokenTree]) -> bool {
-    let is_path = ty.iter().all(|token| matches!(token, TokenTree::Ident(_)) || is_punct(token, ':'));
-    is_path && matches!(ty.last(), Some(TokenTree::Ident(last)) if last == "Context")
-}
-
-/// Finds the colon between pattern and type, which is not one of `::`.
-fn find_colon(tokens: &[TokenTree]) -> Option<usize> {
-    let is_colon = |token: Option<&TokenTree>| token.is_some_and(|token| is_punct(token, ':'));
-    let is_joint =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.spacing() == Spacing::Joint);
-    let mut at = 0;
-    while let Some(token) = tokens.get(at) {
-        let is_double = is_joint(token) && is_colon(tokens.get(at + 1));
-        match (is_colon(Some(token)), is_double) {
-            (true, true) => at += 2,
-            (true, false) => return Some(at),
-            (false, _) => at += 1,
-        }
-    }
-    None
-}
-
-/// Tells a type of which there is nothing yet, or only a beginning: `&`, `dyn`, `a::`, `Vec<`.
-fn is_unfinished(ty: &[TokenTree]) -> bool {
-    let begins = |last: &TokenTree| match last {
-        TokenTree::Ident(last) => ["dyn", "mut", "const", "impl"].iter().any(|keyword| last == keyword),
-        TokenTree::Punct(last) => "&*:+,<".contains(last.as_char()),
-        _ => false,
-    };
-    let count = |angle| ty.iter().filter(|token| is_punct(token, angle)).count();
-    let arrows = ty.windows(2).filter(|pair| is_arrow_shaft(&pair[0]) && is_punct(&pair[1], '>')).count();
-    ty.last().is_none_or(begins) || count('<') + arrows > count('>')
 }
 
 /// Finds `impl` anywhere in a type.
@@ -552,110 +512,4 @@ fn find_impl(ty: TokenStream) -> Option<Span> {
         TokenTree::Group(group) => find_impl(group.stream()),
         _ => None,
     })
-}
-
-/// Finds a token that is not between angle brackets.
-fn find_outside_angles(tokens: &[TokenTree], wanted: impl Fn(&TokenTree) -> bool) -> Option<usize> {
-    let mut depth = 0_usize;
-    (0..tokens.len()).find(|&at| {
-        if is_punct(&tokens[at], '<') {
-            depth += 1;
-        } else if is_punct(&tokens[at], '>') && (at == 0 || !is_arrow_shaft(&tokens[at - 1])) {
-            depth = depth.saturating_sub(1);
-        }
-        depth == 0 && wanted(&tokens[at])
-    })
-}
-
-/// Reads `pub`, `pub(…)` or nothing.
-fn parse_visibility(rest: &[TokenTree]) -> (TokenStream, &[TokenTree]) {
-    match ident(rest) {
-        Some((public, after)) if public == "pub" => match group(after) {
-            Some((group, after)) if group.delimiter() == Delimiter::Parenthesis => {
-                (quote!(#public #group), after)
-            }
-            _ => (public.to_token_stream(), after),
-        },
-        _ => (TokenStream::new(), rest),
-    }
-}
-
-/// Reads `const async unsafe extern "C"`, if `fn` comes after it.
-fn parse_qualifiers(begin: &[TokenTree]) -> (Vec<Ident>, &[TokenTree]) {
-    const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "safe", "extern", "default", "gen"];
-    let mut qualifiers = Vec::new();
-    let mut rest = begin;
-    while let Some((token, after)) = rest.split_first() {
-        match token {
-            TokenTree::Ident(ident) if ident == "fn" => return (qualifiers, rest),
-            TokenTree::Ident(ident) if QUALIFIERS.iter().any(|known| ident == known) => {
-                qualifiers.push(ident.clone());
-            }
-            TokenTree::Literal(_) => {}
-            _ => break,
-        }
-        rest = after;
-    }
-    (Vec::new(), begin)
-}
-
-/// Takes tokens until one, outside of angle brackets, begins what comes next.
-fn split(rest: &[TokenTree], ends: impl Fn(&TokenTree) -> bool) -> (TokenStream, &[TokenTree]) {
-    let end = find_outside_angles(rest, ends).unwrap_or(rest.len());
-    let (taken, rest) = rest.split_at(end);
-    (taken.iter().cloned().collect(), rest)
-}
-
-fn ends_signature(next: &TokenTree) -> bool {
-    is_group(next, Delimiter::Brace) || is_punct(next, ';')
-}
-
-fn is_group(token: &TokenTree, delimiter: Delimiter) -> bool {
-    matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
-}
-
-fn ident(rest: &[TokenTree]) -> Option<(Ident, &[TokenTree])> {
-    match rest.split_first() {
-        Some((TokenTree::Ident(ident), after)) => Some((ident.clone(), after)),
-        _ => None,
-    }
-}
-
-fn group(rest: &[TokenTree]) -> Option<(Group, &[TokenTree])> {
-    match rest.split_first() {
-        Some((TokenTree::Group(group), after)) => Some((group.clone(), after)),
-        _ => None,
-    }
-}
-
-/// Says what the attribute was put on, at its keyword.
-fn not_a_fn(attribute: Attribute, rest: &[TokenTree]) -> Error {
-    const ITEMS: &[(&str, &str)] = &[
-        ("struct", "a struct"),
-        ("enum", "an enum"),
-        ("union", "a union"),
-        ("trait", "a trait"),
-        ("impl", "an impl"),
-        ("mod", "a module"),
-        ("use", "an import"),
-        ("static", "a static"),
-        ("const", "a constant"),
-        ("type", "a type"),
-        ("macro_rules", "a macro"),
-        ("let", "a variable"),
-        ("extern", "an extern item"),
-        ("|", "a closure"),
-        ("move", "a closure"),
-    ];
-    let is_unsafe = |token: &&TokenTree| matches!(token, TokenTree::Ident(ident) if ident == "unsafe");
-    let found = rest.iter().find(|token| !is_unsafe(token));
-    let first = found.map(TokenTree::to_string);
-    let what = ITEMS
-        .iter()
-        .find(|(item, _)| first.as_deref() == Some(*item))
-        .map_or("something else", |(_, what)| *what);
-    Error::new(
-        found.map_or_else(Span::call_site, TokenTree::span),
-        format!("{attribute} goes on a fn, and this is {what}; put it on the fn that is to run as a daemon"),
-    )
 }

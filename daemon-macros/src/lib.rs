@@ -1,5 +1,6 @@
-//! The attribute macros of [`daemonic`](https://docs.rs/daemonic), which is the crate to use: it
-//! has them, the builder that they expand to, and the guide.
+//! The attribute macros of [`daemonic`](https://docs.rs/daemonic).
+//!
+//! Depend on `daemonic`, which re-exports them and has the builder that they expand to, and the guide.
 
 use proc_macro::TokenStream;
 
@@ -11,18 +12,19 @@ mod item;
 mod tests;
 mod value;
 
-use args::Attribute;
+use args::Macro;
 
-/// Turns a fn into a daemon.
+/// Turns a function into a daemon.
 ///
-/// On a free fn, the fn keeps its name, its parameters, its docs and its visibility, and gains a
-/// first parameter: the action, one of `start`, `stop`, `restart`, `status`, `reload` and `run`. What
-/// it returns is the action's outcome; its own return type decides the daemon's exit status.
+/// The function keeps its name, visibility, documentation and parameters. It gains a first
+/// parameter, the action, which is one of `start`, `stop`, `restart`, `status`, `reload` and `run`.
+/// It returns the outcome of the action. The function's own return value becomes the exit status of
+/// the daemon.
 ///
 /// ```no_run
 /// use daemonic::daemon;
 ///
-/// #[daemon(pidfile = "/tmp/example.pid", stdout = "/tmp/example.log")]
+/// #[daemon(pidfile = "/run/example.pid", stdout = "/var/log/example.log")]
 /// fn example() {
 ///     loop {
 ///         println!("testing daemon ...");
@@ -30,8 +32,8 @@ use args::Attribute;
 ///     }
 /// }
 ///
-/// fn main() -> daemonic::Result {
-///     example(std::env::args().nth(1))
+/// fn main() -> std::process::ExitCode {
+///     daemonic::report(example(std::env::args().nth(1)))
 /// }
 /// ```
 ///
@@ -46,8 +48,8 @@ use args::Attribute;
 ///         }
 ///     }
 ///     daemonic::Daemon::new("example")
-///         .pidfile("/tmp/example.pid")
-///         .stdout("/tmp/example.log")
+///         .pidfile("/run/example.pid")
+///         .stdout("/var/log/example.log")
 ///         .dispatch(action, example)
 /// }
 /// # fn main() {}
@@ -55,36 +57,38 @@ use args::Attribute;
 ///
 /// # Keys
 ///
-/// Each but `crate` is also a method of the builder `Daemon`, of the same name. Values are
-/// expressions; those in quotes are checked when the program is compiled. A duration's units are `ns`, `us`, `ms`, `s`,
-/// `m`, `h`, `d`, `w`, `month` and `y`, as in `"1h 30m"`. The guide,
-/// [`daemonic::guide::keys`](https://docs.rs/daemonic/latest/daemonic/guide/keys/), has an example of each.
+/// Each key but `crate` is also a method of the builder `Daemon`, of the same name. Values are
+/// expressions. Values in quotes are checked when the program is compiled. A duration is one or more
+/// numbers with units, such as `"1h 30m"`; the units are `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`,
+/// `month` and `y`. The guide has an example of each key, in
+/// [`daemonic::guide::keys`](https://docs.rs/daemonic/latest/daemonic/guide/keys/).
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | `name` | the name in messages and in the default pidfile's path | the fn's; for `main` the binary's |
-/// | `pidfile` | a path | `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`, else none: it must be there |
+/// | `name` | the name in messages and in the path of the default pidfile | the function's name; for `main`, the binary's |
+/// | `pidfile` | a path | for root `/run/NAME.pid`, for others `$XDG_RUNTIME_DIR/NAME.pid`; required if that variable is not set |
 /// | `stdin` | a path | `/dev/null` |
-/// | `stdout` | a path, appended to, created if missing | `/dev/null` |
-/// | `stderr` | a path, appended to, created if missing | the same as `stdout` |
+/// | `stdout` | a path; the file is created if missing, and appended to | `/dev/null` |
+/// | `stderr` | a path; the file is created if missing, and appended to | the same as `stdout` |
 /// | `working_directory` | a path | `/` |
-/// | `umask` | the permissions to take away from new files, in octal | `0o022` |
-/// | `user` | a name or number: whom the daemon becomes, with the groups that go with it | who starts it |
-/// | `group` | a name or number | the user's |
-/// | `chroot` | a path, which becomes the daemon's root | none |
-/// | `stop_signal` | `"SIGTERM"`, `"TERM"`, or a `Signal` | `"SIGTERM"` |
-/// | `stop_timeout` | `"10s"`, or a `Duration`, after which `SIGKILL` is sent | `"10s"` |
-/// | `close_fds` | whether descriptors inherited from the caller are closed | `true` |
-/// | `wait_ready` | `"30s"`, or a `Duration`: how long `start` waits for `Context::ready()` | it doesn't |
-/// | `crate` | the path of this crate, for those who re-export it | `::daemonic` |
+/// | `umask` | the permissions that new files do not get, in octal | `0o022` |
+/// | `user` | the name or number of the user that the daemon runs as, with that user's supplementary groups | the caller |
+/// | `group` | a name or number | the user's primary group |
+/// | `chroot` | the path of the daemon's root directory | none |
+/// | `stop_signal` | `"SIGTERM"`, `"TERM"` or a `Signal` | `"SIGTERM"` |
+/// | `stop_timeout` | how long `stop` waits before it sends `SIGKILL`: `"10s"` or a `Duration` | `"10s"` |
+/// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
+/// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
+/// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters
 ///
-/// The fn can be an associated one, but no method, and neither generic, `const`, `unsafe` nor `extern`. Its parameters
-/// have names and types that can be written: no patterns, no `impl Trait`.
+/// The function can be a free function or an associated function without `self`. It cannot be
+/// generic, `const`, `unsafe` or `extern`. Each parameter needs a name and a named type, so patterns
+/// and `impl Trait` are not allowed.
 ///
-/// They are handed to the body, in the daemon. Values of keys may use them, so one fn
-/// can serve many instances:
+/// The arguments are passed to the body in the daemon. The values of keys may use them, so that one
+/// function serves many instances:
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -109,8 +113,8 @@ use args::Attribute;
 /// # fn main() {}
 /// ```
 ///
-/// A parameter of type `Context` or `&Context` is filled by the runtime and vanishes from the outer
-/// signature. It asks for graceful shutdown: the body looks at it, and returns when it is told to.
+/// The runtime passes a parameter of type `Context` or `&Context`; callers do not. Such a parameter
+/// requests a graceful shutdown: `stop` does not end the body but asks it to return.
 ///
 /// ```no_run
 /// # use daemonic::{Context, daemon};
@@ -141,8 +145,9 @@ use args::Attribute;
 ///
 /// # On `main`
 ///
-/// On `fn main` it makes a whole program, which reads the action from its first argument, knows
-/// `help`, and exits with the action's code. Further arguments are the body's.
+/// On `fn main`, the attribute makes a whole program. It reads the action from the first argument,
+/// prints a usage text for `help` or a missing action, and exits with the code of the action. Further
+/// arguments are left to the body.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -165,8 +170,9 @@ use args::Attribute;
 ///
 /// # Async
 ///
-/// Attributes move with the body, except for docs, `cfg`, `deprecated`, `must_use` and lints. So the
-/// runtime of an async fn is built in the daemon, after the fork, where its threads survive:
+/// Attributes below this one apply to the body, except for docs, `cfg`, `deprecated`, `must_use` and
+/// lints. So the runtime of an async function is built in the daemon. A runtime that is built before
+/// the fork loses its threads.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -179,24 +185,24 @@ use args::Attribute;
 /// ```
 #[proc_macro_attribute]
 pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Attribute::Daemon, args.into(), &item.into()).into()
+    expand::expand(Macro::Daemon, args.into(), &item.into()).into()
 }
 
-/// Turns a fn into a daemon that calls it again and again.
+/// Turns a function into a daemon that calls it repeatedly.
 ///
-/// The first run is at once, and the others follow at a steady period, which doesn't drift. A stop
-/// during the pause ends the daemon at once; a stop during a run lets the run finish.
+/// The first run is immediate. The others follow at a steady period, which does not drift. A stop
+/// during a pause ends the daemon at once. A stop during a run lets the run finish.
 ///
 /// ```no_run
 /// use daemonic::repeat_daemon;
 ///
-/// #[repeat_daemon(every = "5s", times = 3, pidfile = "/tmp/tick.pid", stdout = "/tmp/tick.log")]
+/// #[repeat_daemon(every = "5s", times = 3, pidfile = "/run/tick.pid", stdout = "/var/log/tick.log")]
 /// fn tick() {
 ///     println!("tick");
 /// }
 ///
-/// fn main() -> daemonic::Result {
-///     tick(std::env::args().nth(1))
+/// fn main() -> std::process::ExitCode {
+///     daemonic::report(tick(std::env::args().nth(1)))
 /// }
 /// ```
 ///
@@ -208,8 +214,8 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///         println!("tick");
 ///     }
 ///     daemonic::Daemon::new("tick")
-///         .pidfile("/tmp/tick.pid")
-///         .stdout("/tmp/tick.log")
+///         .pidfile("/run/tick.pid")
+///         .stdout("/var/log/tick.log")
 ///         .every(std::time::Duration::from_secs(5))
 ///         .times(3)
 ///         .dispatch(action, tick)
@@ -219,23 +225,26 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Keys
 ///
-/// All of [`macro@daemon`]'s, and these:
+/// All keys of [`macro@daemon`], and these:
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | `every` | `"500ms"`, `"1h 30m"`, or a `Duration`: the period | none, it must be there |
-/// | `times` | how many runs; 0 means forever | 0 |
-/// | `missed` | what a run longer than the period does, see below, or a `Missed` | `"skip"` |
-/// | `on_error` | what an `Err` or a panic of one run does: `"stop"` ends the daemon with a failure, `"continue"` logs it and goes on; or an `OnError` | `"stop"` |
+/// | `every` | the period: `"500ms"`, `"1h 30m"` or a `Duration` | none; it is required |
+/// | `times` | the number of runs; 0 means forever | 0 |
+/// | `missed` | what a run that takes longer than the period causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
+/// | `on_error` | what an `Err` or a panic of a run causes: `"stop"`, `"continue"` or an `OnError` | `"stop"` |
 ///
-/// `missed = "skip"` leaves out the runs whose time has passed, `"burst"` makes up for them, and with
-/// `"delay"` each pause is a whole period and starts when the run ends.
+/// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow without
+/// a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
+///
+/// With `on_error = "stop"`, the daemon ends with a failure. With `"continue"`, it logs the error and
+/// goes on.
 ///
 /// # Parameters
 ///
-/// As [`macro@daemon`]'s. What is taken by value must be `Clone`, since each run gets a clone of its
-/// own; what is taken by reference is lent to each run.
+/// The parameters are those of [`macro@daemon`]. The type of an argument that is passed by value must
+/// be `Clone`, because each run gets its own clone. References are lent to each run.
 #[proc_macro_attribute]
 pub fn repeat_daemon(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Attribute::RepeatDaemon, args.into(), &item.into()).into()
+    expand::expand(Macro::RepeatDaemon, args.into(), &item.into()).into()
 }

@@ -1,5 +1,6 @@
-//! Tests of the expansion, outside of the compiler: snapshots in `tests/macros/expand/`, and the parts that
-//! are worth a closer look.
+//! Tests of the expansion outside of the compiler. The snapshots are in `tests/macros/expand/`.
+
+mod signatures;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +8,9 @@ use std::time::Duration;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
-use crate::args::{Attribute, method_keys};
+use crate::args::{Macro, method_keys};
 use crate::diag::{Mistakes, closest};
-use crate::expand::expand_noting;
-use crate::value::print_duration;
+use crate::expand::{expand_noting, print_duration};
 
 /// Rewrites the snapshots instead of comparing them.
 const UPDATE: &str = "UPDATE_EXPECT";
@@ -27,7 +27,7 @@ fn expansions_are_as_in_the_snapshots() {
             wrong.push(format!("{}:\n{expanded}", output.display()));
         }
     }
-    assert!(wrong.is_empty(), "{UPDATE}=1 rewrites these, which have changed:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "these have changed; {UPDATE}=1 rewrites them:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn snapshots_are_all_of_something() {
     assert!(inputs.len() >= 10, "only {inputs:?}");
     for output in rust_files().filter(|path| is_expanded(path)) {
         let input = PathBuf::from(output.to_str().unwrap().replace(".expanded.rs", ".rs"));
-        assert!(inputs.contains(&input), "{} is of nothing", output.display());
+        assert!(inputs.contains(&input), "{} has no input", output.display());
     }
 }
 
@@ -87,7 +87,7 @@ fn a_word_is_corrected_only_if_it_is_close() {
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let messages = mistakes(
-        Attribute::RepeatDaemon,
+        Macro::RepeatDaemon,
         r#"pidfle = "x", times = -1, umask = 0o7777, stdin, stdout = "", missed = "never""#,
         "async fn both(&self, (a, b): (u8, u8)) where u8: Copy {}",
     );
@@ -112,7 +112,7 @@ fn a_mistake_names_its_repair() {
         ("", "async fn f() {}", "`#[daemon(..)] #[tokio::main] async fn f`"),
         ("", "struct F;", "this is a struct"),
     ] {
-        let messages = mistakes(Attribute::Daemon, args, item);
+        let messages = mistakes(Macro::Daemon, args, item);
         assert_eq!(messages.len(), 1, "{messages:#?}");
         assert!(messages[0].contains(repair), "{messages:#?}");
     }
@@ -132,7 +132,7 @@ fn values_go_on_to_the_comma_that_ends_them() {
     ] {
         let args = format!("pidfile = {value}, stdout = log");
         let call = format!(".pidfile({value}).stdout(log).dispatch(action, f)");
-        assert_contains(&expansion(Attribute::Daemon, &args, "fn f() {}"), &call);
+        assert_contains(&expansion(Macro::Daemon, &args, "fn f() {}"), &call);
     }
 }
 
@@ -156,13 +156,13 @@ fn a_mistake_leaves_a_fn_that_can_be_called() {
         ),
         ("", "fn main(x: u8) {}", "fn main() -> ::std::process::ExitCode"),
     ] {
-        let expanded = expansion(Attribute::Daemon, args, item);
+        let expanded = expansion(Macro::Daemon, args, item);
         assert_contains(&expanded, "::core::compile_error!");
         assert_contains(&expanded, signature);
     }
 }
 
-/// What an editor sends while something is being typed.
+/// An editor expands attributes while they are being typed.
 #[test]
 fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     for args in [
@@ -178,7 +178,7 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
         "stdout = log(), crate = self::",
         "=",
     ] {
-        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        let expanded = expansion(Macro::Daemon, args, "fn f() {}");
         let file: syn::File = syn::parse2(expanded.clone()).unwrap();
         assert!(matches!(file.items.last(), Some(syn::Item::Fn(_))));
         assert_contains(&expanded, "fn f(action: impl ::daemonic::IntoAction) -> ::daemonic::Result");
@@ -188,7 +188,7 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     }
 }
 
-/// An editor completes what it finds again in the expansion.
+/// An editor completes only what it finds in the expansion.
 #[test]
 fn a_half_typed_expression_is_passed_on_as_it_is() {
     for item in [
@@ -198,16 +198,16 @@ fn a_half_typed_expression_is_passed_on_as_it_is() {
         "fn f() - {}",
         "fn f() -> {}",
     ] {
-        assert_contains(&expansion(Attribute::Daemon, "umask = 0", item), item);
+        assert_contains(&expansion(Macro::Daemon, "umask = 0", item), item);
     }
     for args in ["pidfile = a.", "pidfile = a.b().", "pidfile = a::", "pidfile = a::<u8>::"] {
         let value = args.split_once("= ").unwrap().1;
-        let expanded = expansion(Attribute::Daemon, args, "fn f() {}");
+        let expanded = expansion(Macro::Daemon, args, "fn f() {}");
         assert_contains(&expanded, &format!(".pidfile({value})"));
     }
 }
 
-/// Whoever has read the fn has reported what is missing.
+/// The compiler or the editor has already reported what is missing.
 #[test]
 fn a_half_typed_fn_can_be_called_without_further_mistakes() {
     for (item, signature) in [
@@ -220,8 +220,8 @@ fn a_half_typed_fn_can_be_called_without_further_mistakes() {
             "fn f(action: impl ::daemonic::IntoAction, x: u8) -> ::daemonic::Result",
         ),
     ] {
-        assert_eq!(mistakes(Attribute::Daemon, "", item), <[&str; 0]>::default());
-        let expanded = expansion(Attribute::Daemon, "", item);
+        assert_eq!(mistakes(Macro::Daemon, "", item), <[&str; 0]>::default());
+        let expanded = expansion(Macro::Daemon, "", item);
         assert_contains(&expanded, signature);
         syn::parse2::<syn::File>(expanded).unwrap();
     }
@@ -238,13 +238,13 @@ fn every_key_is_in_the_tables_of_the_documentation() {
     }
 }
 
-/// So an editor's hover and go-to-definition, and the compiler's errors, lead from one to the other.
+/// Hover and go-to-definition in an editor, and the compiler's errors, need the key's own token.
 #[test]
 fn a_key_is_the_methods_name_by_its_very_token() {
     for key in method_keys() {
         let args = format!(r#"every = "5s", {key} = there"#);
         let args = if key == "every" { "every = there".into() } else { args };
-        let expanded = expansion(Attribute::RepeatDaemon, &args, "fn f(context: &Context) {}");
+        let expanded = expansion(Macro::RepeatDaemon, &args, "fn f(context: &Context) {}");
         let found = idents(expanded).into_iter().find(|(ident, _)| ident == key).unwrap();
         let (column, written) = (args.find(&format!("{key} =")).unwrap(), found.0.span());
         assert_eq!((written.start().column, written.end().column), (column, column + key.len()), "{key}");
@@ -252,8 +252,7 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     }
 }
 
-/// Names of ours are located at the keyword `fn`, about which nobody asks an editor; or at a literal that
-/// they are what is made of.
+/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they replace.
 #[test]
 fn what_an_editor_tells_about_a_name_is_about_that_name() {
     for input in snapshot_inputs() {
@@ -271,7 +270,7 @@ fn what_an_editor_tells_about_a_name_is_about_that_name() {
     }
 }
 
-/// The action makes one argument more, and whatever else clippy has to say it has said of the fn inside.
+/// The action is one more argument. Everything else is reported for the inner fn.
 #[test]
 fn clippy_complains_once() {
     let (many, bools) = ("too_many_arguments", "fn_params_excessive_bools");
@@ -282,7 +281,7 @@ fn clippy_complains_once() {
         ("a: bool, b: bool, c: bool", vec![]),
         ("a: bool, b: bool, c: bool, d: bool", vec![bools]),
     ] {
-        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({params}) {{}}")).to_string();
+        let expanded = expansion(Macro::Daemon, "", &format!("fn f({params}) {{}}")).to_string();
         let found: Vec<_> = [many, bools].into_iter().filter(|lint| expanded.contains(lint)).collect();
         assert_eq!(found, silenced, "{params}");
     }
@@ -291,14 +290,14 @@ fn clippy_complains_once() {
 #[test]
 fn a_text_that_the_body_needs_too_is_lent() {
     let args = "name = name, pidfile = path, user = user";
-    let expanded = expansion(Attribute::Daemon, args, "fn f(name: String, path: PathBuf, user: String) {}");
+    let expanded = expansion(Macro::Daemon, args, "fn f(name: String, path: PathBuf, user: String) {}");
     assert_contains(&expanded, ".name(&name).pidfile(&path).user(&user)");
 }
 
 #[test]
 fn what_is_not_a_fn_is_left_alone() {
     for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {
-        let expanded = expansion(Attribute::Daemon, "", item).to_string();
+        let expanded = expansion(Macro::Daemon, "", item).to_string();
         assert!(expanded.ends_with(&tokens(item).to_string()), "{expanded}");
         assert!(expanded.starts_with(":: core :: compile_error"), "{expanded}");
     }
@@ -309,7 +308,7 @@ fn fragments_of_a_macro_are_seen_through() {
     let [every, ty, body] = [r#""5s""#, "&Context", "{ 3 }"].map(|text| invisible(tokens(text)));
     let item = invisible(quote!(pub fn f(c: #ty) #body));
     let mut mistakes = Mistakes::default();
-    let expanded = expand_noting(Attribute::RepeatDaemon, quote!(every = #every), &item, &mut mistakes);
+    let expanded = expand_noting(Macro::RepeatDaemon, quote!(every = #every), &item, &mut mistakes);
     assert!(mistakes.is_empty());
     assert_contains(&expanded, ".every(::core::time::Duration::from_secs(5))");
     assert_contains(&expanded, "|context: &::daemonic::Context| f(context)");
@@ -319,14 +318,14 @@ fn fragments_of_a_macro_are_seen_through() {
 fn the_type_begins_after_the_colon_that_is_alone() {
     for (param, name) in [("x: ::a::B", "x"), ("x:&::a::B", "x"), ("mut x: a::B<::a::C>", "x")] {
         let ty = param.split_once(':').unwrap().1;
-        let expanded = expansion(Attribute::Daemon, "", &format!("fn f({param}) {{}}"));
+        let expanded = expansion(Macro::Daemon, "", &format!("fn f({param}) {{}}"));
         assert_contains(&expanded, &format!("IntoAction, {name}: {ty}) -> ::daemonic::Result"));
     }
 }
 
 #[test]
 fn a_raw_name_is_printed_without_its_prefix() {
-    let expanded = expansion(Attribute::Daemon, "", "fn r#type() {}");
+    let expanded = expansion(Macro::Daemon, "", "fn r#type() {}");
     assert_contains(&expanded, r#"::daemonic::Daemon::new("type").dispatch(action, r#type)"#);
 }
 
@@ -335,7 +334,7 @@ fn the_expansion_grows_linearly() {
     let size = |count: usize| -> usize {
         let params: Vec<_> = (0..count).map(|i| format!("p{i}: Vec<(u8, u8)>")).collect();
         let item = format!("fn f({}) {{}}", params.join(", "));
-        expansion(Attribute::Daemon, "", &item).into_iter().map(count_tokens).sum()
+        expansion(Macro::Daemon, "", &item).into_iter().map(count_tokens).sum()
     };
     assert_eq!(size(300) - size(200), size(200) - size(100));
 }
@@ -347,7 +346,7 @@ fn count_tokens(token: TokenTree) -> usize {
     }
 }
 
-/// Returns each identifier, and the punctuation before it.
+/// Returns each identifier with the punctuation before it.
 fn idents(tokens: TokenStream) -> Vec<(Ident, Option<char>)> {
     let mut idents = Vec::new();
     let mut before = None;
@@ -376,20 +375,20 @@ fn assert_contains(expanded: &TokenStream, expected: &str) {
     assert!(bare(&expanded.to_string()).contains(&bare(expected)), "no {expected} in\n{expanded}");
 }
 
-fn expansion(attribute: Attribute, args: &str, item: &str) -> TokenStream {
-    expand_noting(attribute, tokens(args), &tokens(item), &mut Mistakes::default())
+fn expansion(ours: Macro, args: &str, item: &str) -> TokenStream {
+    expand_noting(ours, tokens(args), &tokens(item), &mut Mistakes::default())
 }
 
-/// Returns the messages, after checking that each of them is in the expansion.
-fn mistakes(attribute: Attribute, args: &str, item: &str) -> Vec<String> {
+/// Returns the messages, and asserts that the expansion reports as many.
+fn mistakes(ours: Macro, args: &str, item: &str) -> Vec<String> {
     let mut mistakes = Mistakes::default();
-    let expanded = expand_noting(attribute, tokens(args), &tokens(item), &mut mistakes).to_string();
+    let expanded = expand_noting(ours, tokens(args), &tokens(item), &mut mistakes).to_string();
     let messages = mistakes.messages();
     assert_eq!(expanded.matches("compile_error").count(), messages.len());
     messages
 }
 
-/// Expands the attributes of ours in a file of the house, as the compiler would.
+/// Expands our attributes in a file as the compiler would.
 fn expand_file(path: &Path) -> String {
     let mut file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
     file.items = syn::parse2::<syn::File>(expand_items(&file.items)).unwrap().items;
@@ -405,9 +404,7 @@ fn expand_item(item: syn::Item) -> TokenStream {
         return item.into_token_stream();
     };
     let attribute_of = |attr: &syn::Attribute| {
-        [Attribute::Daemon, Attribute::RepeatDaemon]
-            .into_iter()
-            .find(|ours| attr.path().is_ident(ours.name()))
+        [Macro::Daemon, Macro::RepeatDaemon].into_iter().find(|ours| attr.path().is_ident(ours.name()))
     };
     let found = function.attrs.iter().position(|attr| attribute_of(attr).is_some());
     let Some(found) = found else {
@@ -431,8 +428,8 @@ fn is_expanded(path: &Path) -> bool {
 }
 
 fn rust_files() -> impl Iterator<Item = PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/macros/expand");
-    std::fs::read_dir(folder)
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/macros/expand");
+    std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

@@ -1,15 +1,17 @@
-//! Values: what a literal may be, checked at compile time; every other expression is left to the compiler.
+//! The values of keys: a literal is checked here, every other expression by the compiler.
 
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Error, Lit, LitInt, LitStr, Result};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::Parser;
+use syn::{Error, Lit, LitInt, LitStr, Path, Result, Token};
 
 use crate::diag::suggestion;
 
-/// What a key's value is. A literal is checked; an expression of the wrong type, or a literal of
-/// the wrong kind, is the compiler's to report, on the user's own token.
+/// The kind of value that a key takes.
+///
+/// An expression of another type, and a literal of another kind, are the compiler's to report.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Name,
@@ -26,58 +28,68 @@ pub(crate) enum Kind {
     Crate,
 }
 
-/// The signals that can be asked to stop a daemon.
+/// A checked value.
+pub(crate) enum Value {
+    /// An expression for a name or a path, which the builder borrows.
+    Text(TokenStream),
+    /// Any other expression.
+    Expr(TokenStream),
+    /// The duration that a literal stands for, and the literal's location.
+    Duration(Duration, Span),
+    /// The constant that a literal stands for, as `Signal` and `SIGTERM`.
+    Constant(&'static str, Ident),
+}
+
+/// The signals that can stop a daemon.
 const SIGNALS: &[&str] =
     &["SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGPWR"];
 
-/// Those that can't, and why.
+/// Signals that cannot, and why.
 const REFUSED: &[(&str, &str)] = &[
     ("SIGHUP", "it asks a daemon to reload"),
-    ("SIGKILL", "it can't be caught, and is what comes after `stop_timeout` anyway"),
+    ("SIGKILL", "it can't be caught, and is sent after `stop_timeout` anyway"),
     ("SIGSTOP", "it can't be caught, and only pauses a process"),
 ];
 
-/// What may be written for `missed`, and the variant of `Missed` that it is.
+/// The words for `missed`, and the variants of `Missed`.
 const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay", "Delay")];
 
-/// What may be written for `on_error`, and the variant of `OnError` that it is.
+/// The words for `on_error`, and the variants of `OnError`.
 const ON_ERROR: &[(&str, &str)] = &[("stop", "Stop"), ("continue", "Continue")];
 
-/// The bits that a umask has.
+/// All bits of a umask.
 const UMASK: u32 = 0o777;
 
 impl Kind {
-    /// Checks a value and returns it as the builder takes it.
-    pub(crate) fn check(self, value: &[TokenTree], krate: &TokenStream) -> Result<TokenStream> {
-        let checked = match (self, literal(value)) {
-            (Kind::Name, Some(Lit::Str(name))) => check_name(&name).map(|()| None),
-            (Kind::Path, Some(Lit::Str(path))) => check_path(&path).map(|()| None),
-            (Kind::Account, Some(Lit::Str(name))) => {
-                check_text(&name, "the name of an account").map(|()| None)
-            }
-            (Kind::Umask, Some(Lit::Int(mask))) => check_umask(&mask).map(|()| None),
-            (Kind::Count, Some(Lit::Int(count))) => check_count(&count).map(|()| None),
-            (Kind::Duration, Some(Lit::Str(text))) => duration(&text).map(Some),
-            (Kind::Period, Some(Lit::Str(text))) => period(&text).map(Some),
-            (Kind::Duration | Kind::Period, Some(literal)) => check_quoted(&literal).map(|()| None),
-            (Kind::Signal, Some(Lit::Str(name))) => signal(&name, krate).map(Some),
-            (Kind::Missed, Some(Lit::Str(word))) => choice("Missed", MISSED, &word, krate).map(Some),
-            (Kind::OnError, Some(Lit::Str(word))) => choice("OnError", ON_ERROR, &word, krate).map(Some),
-            (Kind::Umask | Kind::Count | Kind::Account | Kind::Duration | Kind::Period, _)
-                if is_negative(value) =>
-            {
-                Err(Error::new_spanned(value.iter().cloned().collect::<TokenStream>(), self.not_negative()))
-            }
-            (Kind::OnError, None) if is_keyword(value, "continue") => Err(Error::new(
-                value[0].span(),
-                "`continue` is a keyword of Rust; write \"continue\", in quotes",
-            )),
-            _ => Ok(None),
-        }?;
-        Ok(checked.unwrap_or_else(|| value.iter().cloned().collect()))
+    /// Checks a value.
+    pub(crate) fn check(self, value: TokenStream) -> Result<Value> {
+        let literal = literal(&value);
+        if let Some(reason) = self.not_negative().filter(|_| literal.as_ref().is_some_and(is_negative)) {
+            return Err(Error::new_spanned(value, reason));
+        }
+        let (string, integer) = match &literal {
+            Some(Lit::Str(string)) => (Some(string), None),
+            Some(Lit::Int(integer)) => (None, Some(integer)),
+            _ => (None, None),
+        };
+        let unchanged = Value::Expr(value.clone());
+        match self {
+            Kind::Name => string.map_or(Ok(()), check_name).map(|()| Value::Text(value)),
+            Kind::Path => string.map_or(Ok(()), check_path).map(|()| Value::Text(value)),
+            Kind::Account => string.map_or(Ok(()), check_account).map(|()| Value::Text(value)),
+            Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
+            Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
+            Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
+            Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
+            Kind::Signal => string.map_or(Ok(unchanged), signal),
+            Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
+            Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
+            Kind::OnError => string.map_or(Ok(unchanged), |word| choice("OnError", ON_ERROR, word)),
+            Kind::Bool | Kind::Crate => Ok(unchanged),
+        }
     }
 
-    /// Shows a value that could be meant.
+    /// Returns an example of a value.
     pub(crate) fn example(self) -> &'static str {
         match self {
             Kind::Name => "\"example\"",
@@ -95,8 +107,9 @@ impl Kind {
         }
     }
 
-    fn not_negative(self) -> &'static str {
-        match self {
+    /// Returns the message about a negative number, where it would otherwise be misleading.
+    fn not_negative(self) -> Option<&'static str> {
+        Some(match self {
             Kind::Count => {
                 "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
@@ -104,8 +117,17 @@ impl Kind {
             Kind::Duration | Kind::Period => {
                 "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
-            _ => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
-        }
+            Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
+            Kind::Name
+            | Kind::Path
+            | Kind::Bool
+            | Kind::Signal
+            | Kind::Missed
+            | Kind::OnError
+            | Kind::Crate => {
+                return None;
+            }
+        })
     }
 }
 
@@ -114,11 +136,9 @@ fn check_name(name: &LitStr) -> Result<()> {
     let reason = if text.is_empty() {
         "a daemon's name can't be empty; write one, or remove the key: the fn's name is the default"
     } else if text.contains('/') {
-        "a daemon's name can't contain `/`, because it is part of the default pidfile's name; say where the pidfile is with the key `pidfile`"
-    } else if text.contains('\0') {
-        "a daemon's name can't contain a NUL; remove it"
+        "a daemon's name can't contain `/`, because it is part of the default pidfile's name; set the pidfile's path with the key `pidfile`"
     } else {
-        return Ok(());
+        return check_text(name, "a daemon's name");
     };
     Err(Error::new(name.span(), reason))
 }
@@ -130,11 +150,15 @@ fn check_path(path: &LitStr) -> Result<()> {
         return Err(Error::new(
             path.span(),
             format!(
-                "only a shell knows what `{unknown}` is; write the whole path, or an expression that asks the environment, as `std::env::var` does"
+                "only a shell expands `{unknown}`; write the whole path, or an expression that reads the environment, such as `std::env::var`"
             ),
         ));
     }
     check_text(path, "a path")
+}
+
+fn check_account(name: &LitStr) -> Result<()> {
+    check_text(name, "the name of an account")
 }
 
 fn check_text(literal: &LitStr, what: &str) -> Result<()> {
@@ -151,66 +175,79 @@ fn check_text(literal: &LitStr, what: &str) -> Result<()> {
 
 fn check_umask(mask: &LitInt) -> Result<()> {
     let written = mask.token().to_string();
+    let is_decimal = !["0x", "0o", "0b"].iter().any(|base| written.starts_with(base));
     let reason = match mask.base10_parse::<u32>() {
-        Ok(value) if value > 7 && is_decimal(&written) => {
+        // `022` is octal in C, and decimal in Rust.
+        Ok(value) if value > 7 && is_decimal => {
             let digits = mask.base10_digits();
             let octal = if digits.contains(['8', '9']) { format!("{value:o}") } else { digits.into() };
             format!("`{written}` is a decimal number in Rust, and a umask is octal; write `0o{octal}`")
         }
         Ok(value) if value <= UMASK => return Ok(()),
-        _ if written.starts_with('-') => Kind::Umask.not_negative().into(),
-        _ => format!("`{written}` is more than a umask has bits; the largest is 0o777"),
+        _ => format!("`{written}` has more bits than a umask; the largest is 0o777"),
     };
     Err(Error::new(mask.span(), reason))
-}
-
-/// Tells whether a number is written without a base. `022` is, which C takes for an octal one.
-fn is_decimal(written: &str) -> bool {
-    !["0x", "0o", "0b"].iter().any(|base| written.starts_with(base))
 }
 
 fn check_count(count: &LitInt) -> Result<()> {
     if count.base10_parse::<u64>().is_ok() {
         return Ok(());
     }
-    let reason = if count.base10_digits().starts_with('-') {
-        Kind::Count.not_negative().into()
-    } else {
+    let digits = count.base10_digits();
+    Err(Error::new(
+        count.span(),
         format!(
-            "`{count}` is more than `times` can count, which is a u64; for a daemon that never ends by itself, remove it or write 0",
-            count = count.base10_digits(),
-        )
-    };
-    Err(Error::new(count.span(), reason))
+            "`{digits}` is too large for `times`, which is a u64; for a daemon that never ends by itself, remove it or write 0"
+        ),
+    ))
 }
 
-/// Refuses `5s`, which for Rust is a number of the unknown type `s`.
-fn check_quoted(literal: &Lit) -> Result<()> {
-    let (Lit::Int(_) | Lit::Float(_)) = literal else {
-        return Ok(());
+/// Refuses `5s`, which Rust reads as a number of the unknown type `s`.
+fn check_quoted(literal: Option<&Lit>, value: Value) -> Result<Value> {
+    let Some(number @ (Lit::Int(_) | Lit::Float(_))) = literal else {
+        return Ok(value);
     };
-    let written = literal.to_token_stream().to_string().replace('_', "");
+    let written = number.to_token_stream().to_string().replace('_', "");
     match humantime::parse_duration(&written) {
-        Ok(_) if written.ends_with(char::is_alphabetic) => {
-            Err(Error::new(literal.span(), format!("a duration needs quotes; write \"{written}\"")))
-        }
-        _ => Ok(()),
+        Ok(_) if written.ends_with(char::is_alphabetic) => Err(unquoted(number.span(), &written)),
+        _ => Ok(value),
     }
 }
 
-/// Turns `"1m 30s"` into `::core::time::Duration::from_secs(90)`.
-fn duration(text: &LitStr) -> Result<TokenStream> {
-    parse_duration(text).map(|duration| print_duration(duration, text.span()))
+/// Refuses `5 s`, where the unit is the next token.
+pub(crate) fn check_unit(value: &TokenStream, next: Option<&TokenTree>) -> Result<()> {
+    let (Some(number @ (Lit::Int(_) | Lit::Float(_))), Some(TokenTree::Ident(unit))) = (literal(value), next)
+    else {
+        return Ok(());
+    };
+    let written = format!("{}{unit}", number.to_token_stream()).replace('_', "");
+    humantime::parse_duration(&written).map_or(Ok(()), |_| Err(unquoted(unit.span(), &written)))
 }
 
-/// The same, for a duration that can't be zero.
-fn period(text: &LitStr) -> Result<TokenStream> {
+/// Returns the message about a duration without quotes.
+fn unquoted(span: Span, written: &str) -> Error {
+    Error::new(span, format!("a duration needs quotes; write \"{written}\""))
+}
+
+/// Refuses `on_error = continue`.
+fn check_keyword(value: &TokenStream) -> Result<()> {
+    let message = "`continue` is a keyword of Rust; write \"continue\", in quotes";
+    let keyword = syn::parse2::<Token![continue]>(value.clone());
+    keyword.map_or(Ok(()), |keyword| Err(Error::new(keyword.span, message)))
+}
+
+fn duration(text: &LitStr) -> Result<Value> {
+    Ok(Value::Duration(parse_duration(text)?, text.span()))
+}
+
+/// Converts a duration that cannot be zero.
+fn period(text: &LitStr) -> Result<Value> {
     match parse_duration(text)? {
         Duration::ZERO => Err(Error::new(
             text.span(),
-            "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn is never to rest",
+            "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn should never pause",
         )),
-        duration => Ok(print_duration(duration, text.span())),
+        duration => Ok(Value::Duration(duration, text.span())),
     }
 }
 
@@ -247,7 +284,7 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
     })
 }
 
-/// Finds what is before a capital `M`, which is a month for `humantime`, and a minute for who writes it.
+/// Returns the number before a capital `M`, which humantime reads as months.
 fn months(text: &str) -> Option<&str> {
     let (before, after) = text.split_once('M')?;
     let number = before.trim_end().rsplit(' ').next()?;
@@ -256,33 +293,8 @@ fn months(text: &str) -> Option<&str> {
     is_unit.then_some(number)
 }
 
-/// Prints a duration with the largest unit that holds it.
-pub(crate) fn print_duration(duration: Duration, written: Span) -> TokenStream {
-    let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    let whole = |count: u128| u64::try_from(count).ok().map(Literal::u64_unsuffixed);
-    let (constructor, count) = if nanos == 0 {
-        ("from_secs", whole(secs.into()))
-    } else if nanos % 1_000_000 == 0 {
-        ("from_millis", whole(duration.as_millis()))
-    } else if nanos % 1_000 == 0 {
-        ("from_micros", whole(duration.as_micros()))
-    } else {
-        ("from_nanos", whole(duration.as_nanos()))
-    };
-    let (constructor, arguments) = if let Some(count) = count {
-        (constructor, quote!(#count))
-    } else {
-        let [secs, nanos] = [Literal::u64_unsuffixed(secs), Literal::u32_unsuffixed(nanos)];
-        ("new", quote!(#secs, #nanos))
-    };
-    let site = Span::mixed_site();
-    // What an editor shows for the literal.
-    let constructor = Ident::new(constructor, site.located_at(written));
-    quote_spanned!(site=> ::core::time::Duration::#constructor(#arguments))
-}
-
-/// Turns `"SIGTERM"` or `"TERM"` into `::daemonic::Signal::SIGTERM`.
-fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
+/// Finds the signal that `"SIGTERM"` or `"TERM"` names.
+fn signal(name: &LitStr) -> Result<Value> {
     let written = name.value();
     let full = match written.strip_prefix("SIG") {
         Some(_) => written.clone(),
@@ -296,134 +308,61 @@ fn signal(name: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
             ),
         ));
     }
-    if !SIGNALS.contains(&full.as_str()) {
-        let upper = written.to_uppercase();
-        let full = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
-        return Err(Error::new(
-            name.span(),
-            format!(
-                "{written:?} is no signal that stops a daemon; {}",
-                suggestion(&full, SIGNALS, "signals"),
-            ),
-        ));
+    if SIGNALS.contains(&full.as_str()) {
+        return Ok(Value::Constant("Signal", Ident::new(&full, name.span())));
     }
-    let site = Span::mixed_site();
-    let full = Ident::new(&full, site.located_at(name.span()));
-    Ok(quote_spanned!(site=> #krate::Signal::#full))
+    let upper = written.to_uppercase();
+    let full = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
+    let repair = suggestion(&full, SIGNALS, "signals");
+    Err(Error::new(name.span(), format!("{written:?} is not a signal that can stop a daemon; {repair}")))
 }
 
-/// Turns a word of a fixed few into the variant it stands for.
-fn choice(of: &str, choices: &[(&str, &str)], word: &LitStr, krate: &TokenStream) -> Result<TokenStream> {
+/// Finds the variant of `of` that a word names.
+fn choice(of: &'static str, choices: &[(&str, &str)], word: &LitStr) -> Result<Value> {
     let written = word.value();
-    let Some((_, variant)) = choices.iter().find(|(choice, _)| *choice == written) else {
-        let words: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
-        return Err(Error::new(
-            word.span(),
-            format!("{written:?} is no choice here; {}", suggestion(&written, &words, "choices")),
-        ));
-    };
-    let site = Span::mixed_site();
-    let of = Ident::new(of, site);
-    let variant = Ident::new(variant, site.located_at(word.span()));
-    Ok(quote_spanned!(site=> #krate::#of::#variant))
-}
-
-/// Checks `crate = some::path`.
-pub(crate) fn path(value: &[TokenTree]) -> Result<TokenStream> {
-    let tokens: Vec<TokenTree> = transparent(value.iter().cloned());
-    let is_path = is_path(&tokens);
-    let tokens: TokenStream = tokens.into_iter().collect();
-    if is_path {
-        return Ok(tokens);
+    if let Some((_, variant)) = choices.iter().find(|(choice, _)| *choice == written) {
+        return Ok(Value::Constant(of, Ident::new(variant, word.span())));
     }
-    Err(Error::new_spanned(
-        tokens,
-        "the key `crate` takes a path, without quotes; write for example `crate = my_crate::daemonic`",
-    ))
+    let words: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+    let repair = suggestion(&written, &words, "choices");
+    Err(Error::new(word.span(), format!("{written:?} is not a choice here; {repair}")))
 }
 
-/// Tells `a::b` and `::a::b`.
-fn is_path(tokens: &[TokenTree]) -> bool {
-    match tokens {
-        [colon, second, rest @ ..] if is_punct(colon, ':') && is_punct(second, ':') => is_path(rest),
-        [TokenTree::Ident(_), rest @ ..] => rest.is_empty() || is_punct(&rest[0], ':') && is_path(rest),
-        _ => false,
-    }
+/// Checks the value of `crate`, which is a path.
+pub(crate) fn path(value: TokenStream) -> Result<Path> {
+    Path::parse_mod_style.parse2(value.clone()).map_err(|_| {
+        Error::new_spanned(
+            value,
+            "the key `crate` takes a path, without quotes; write for example `crate = my_crate::daemonic`",
+        )
+    })
 }
 
-/// Notes a value whose last token only begins something: `a +`, `&`. Not `a.` and `a::`, which an editor has
-/// to see, as it knows what can come after them.
-pub(crate) fn finished(key: &Ident, value: &[TokenTree]) -> Result<()> {
-    let is_end =
+/// Refuses a value that ends in an operator, as `a +` and `&` do.
+///
+/// `a.` and `a::` are passed on, because an editor completes them in the expansion.
+pub(crate) fn check_end(key: &Ident, value: &TokenStream) -> Result<()> {
+    let is_operator =
         |token: &TokenTree| matches!(token, TokenTree::Punct(it) if "+-*/%&|^!=<".contains(it.as_char()));
-    let Some(last) = value.last().filter(|last| is_end(last)) else {
+    let tokens: Vec<TokenTree> = value.clone().into_iter().collect();
+    let Some(last) = tokens.last().filter(|last| is_operator(last)) else {
         return Ok(());
     };
-    let finished = value.iter().rposition(|token| !is_end(token)).map_or(0, |at| at + 1);
-    let end: String = value[finished..].iter().map(TokenTree::to_string).collect();
+    let end = tokens.iter().rposition(|token| !is_operator(token)).map_or(0, |at| at + 1);
+    let end: String = tokens[end..].iter().map(TokenTree::to_string).collect();
     Err(Error::new(
         last.span(),
         format!("the value of `{key}` is unfinished: something has to come after `{end}`"),
     ))
 }
 
-/// Returns the literal, if a value is one and nothing else.
-fn literal(value: &[TokenTree]) -> Option<Lit> {
-    match transparent(value.iter().cloned()).as_slice() {
-        // A suffix on a string is for the compiler to refuse.
-        [TokenTree::Literal(literal)] => Some(Lit::new(literal.clone()))
-            .filter(|literal| !matches!(literal, Lit::Str(it) if !it.suffix().is_empty())),
-        _ => None,
-    }
+/// Returns a value that is a literal and nothing else.
+pub(crate) fn literal(value: &TokenStream) -> Option<Lit> {
+    // A suffix on a string is the compiler's to report.
+    syn::parse2(value.clone()).ok().filter(|it| !matches!(it, Lit::Str(it) if !it.suffix().is_empty()))
 }
 
-/// Returns the string, if a value is one and nothing else.
-pub(crate) fn string(value: &TokenStream) -> Option<LitStr> {
-    match literal(&transparent(value.clone())) {
-        Some(Lit::Str(string)) => Some(string),
-        _ => None,
-    }
-}
-
-/// Tells `key = 5 s`: a number, and behind it a unit.
-pub(crate) fn is_duration_in_two(pair: &[TokenTree], unit: &TokenTree) -> bool {
-    match (pair, unit) {
-        ([TokenTree::Ident(_), _, TokenTree::Literal(number)], TokenTree::Ident(unit)) => {
-            humantime::parse_duration(&format!("{number}{unit}")).is_ok()
-        }
-        _ => false,
-    }
-}
-
-fn is_keyword(value: &[TokenTree], keyword: &str) -> bool {
-    matches!(value, [TokenTree::Ident(ident)] if ident == keyword)
-}
-
-/// Tells whether a value is `-` and a number.
-fn is_negative(value: &[TokenTree]) -> bool {
-    matches!(
-        transparent(value.iter().cloned()).as_slice(),
-        [minus, TokenTree::Literal(_)] if is_punct(minus, '-')
-    )
-}
-
-/// Opens the invisible groups in which `macro_rules!` passes its fragments on.
-pub(crate) fn transparent(tokens: impl IntoIterator<Item = TokenTree>) -> Vec<TokenTree> {
-    fn open(tokens: impl IntoIterator<Item = TokenTree>, into: &mut Vec<TokenTree>) {
-        for token in tokens {
-            match token {
-                TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-                    open(group.stream(), into);
-                }
-                token => into.push(token),
-            }
-        }
-    }
-    let mut opened = Vec::new();
-    open(tokens, &mut opened);
-    opened
-}
-
-pub(crate) fn is_punct(token: &TokenTree, expected: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == expected)
+/// Reports whether a literal is a negative number.
+fn is_negative(literal: &Lit) -> bool {
+    literal.to_token_stream().to_string().starts_with('-')
 }

@@ -1,4 +1,4 @@
-//! The builder, and under it the whole story: what each action does, step by step.
+//! The builder `Daemon`, from whose actions everything else follows.
 
 use std::env;
 use std::io::{self, Write};
@@ -6,26 +6,27 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::action::{Action, IntoAction};
-use crate::body::{Body, BodyResult, Ending, Once};
-use crate::error::{Error, Result};
-use crate::identity::{self, Account, LookUp, TakeOn};
-use crate::launch::{AwaitBody, Launch, Side, fork_daemon};
-use crate::outcome::{Answer, report};
-use crate::pidfile::{Held, Presence};
-use crate::pipe::Pipe;
-use crate::readiness::Readiness;
-use crate::repeat::{Missed, OnError, Repeating};
-use crate::settings::{Keys, Plan, Settings};
-use crate::signals::{Birth, Blocked, Living, Manner, Signal};
-use crate::stdio::Streams;
-use crate::stop::Stopped;
-use crate::sys::{Pid, SignalSet, getpid};
-use crate::{detach, proc, stop, sys};
+use crate::command::account::Account;
+use crate::command::action::Action;
+use crate::command::error::Error;
+use crate::command::into_action::IntoAction;
+use crate::command::outcome::{Answer, Outcome, Result, report};
+use crate::command::signal::Signal;
+use crate::life::body::{Body, BodyResult, Once};
+use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::lock::look::State;
+use crate::lock::pidfile::Pidfile;
+use crate::lock::stop::{self, Stopped};
+use crate::settings::{Plan, Settings};
+use crate::start::preconditions;
+use crate::start::startup::Startup;
+use crate::sys::proc;
+use crate::sys::process::number;
 
-/// Builds a daemon out of a function, and starts, stops, restarts, queries, reloads or runs it.
+/// A builder that makes a daemon of a function.
 ///
-/// The attribute macros expand to a chain of these methods.
+/// Its actions start, stop, restart and reload the daemon, report its status, or run it in the foreground. The attribute
+/// macros expand to a chain of these methods.
 ///
 /// # Examples
 ///
@@ -35,31 +36,30 @@ use crate::{detach, proc, stop, sys};
 ///
 /// fn main() -> daemonic::Result {
 ///     Daemon::new("example")
-///         .pidfile("/tmp/example.pid")
-///         .stdout("/tmp/example.log")
+///         .stdout("example.log")
 ///         .every(Duration::from_secs(5))
 ///         .dispatch(std::env::args().nth(1), || println!("testing daemon ..."))
 /// }
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until an action is asked for"]
+#[must_use = "a builder does nothing until one of its actions is called"]
 pub struct Daemon<M = Once> {
     settings: Settings,
     mode: M,
 }
 
 impl Daemon {
-    /// Begins a daemon whose body is called once, with the defaults of every key.
+    /// Makes a builder with the defaults of every key, for a body that is called once.
     ///
-    /// The name is used in messages and in the default pidfile's path; it must not hold a `/`.
+    /// The name is used in messages and in the path of the default pidfile. It must not contain a `/`.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::{Answer, Daemon};
     ///
-    /// let moved = String::from("called once, so it may move out of what it captures");
-    /// let outcome = Daemon::new("example").pidfile("/tmp/new-example.pid").run(move || drop(moved))?;
+    /// let captured = String::from("the body is called once, so it can move out of what it captures");
+    /// let outcome = Daemon::new("new-example").run(move || drop(captured))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
     /// # Ok::<_, daemonic::Error>(())
     /// ```
@@ -67,13 +67,14 @@ impl Daemon {
         Self { settings: Settings::new(name.into()), mode: Once }
     }
 
-    /// Makes the body run once a period: at once, and then at the start plus one period, plus two, and
-    /// so on, without drift, until it is stopped.
+    /// Makes the body run once a period until it is stopped.
     ///
-    /// A stop during the pause ends the daemon at once, one during a run lets the run finish. Pauses go by the
-    /// monotonic clock; elsewhere than on Linux each is rounded up to a millisecond. A zero period is refused when
-    /// the daemon is started; one that no clock will reach, such as [`Duration::MAX`], gives one run and then a
-    /// wait for the stop.
+    /// The first run is at once, the next ones are one period after that, two periods, and so on, without drift. A stop
+    /// during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow the monotonic
+    /// clock. On other systems than Linux each is rounded up to a millisecond.
+    ///
+    /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], there
+    /// is one run and then a wait for the stop.
     ///
     /// # Examples
     ///
@@ -81,7 +82,7 @@ impl Daemon {
     /// use daemonic::Daemon;
     /// use std::time::{Duration, Instant};
     ///
-    /// let daemon = Daemon::new("ticker").pidfile("/tmp/every-example.pid");
+    /// let daemon = Daemon::new("every-example");
     /// let begin = Instant::now();
     /// daemon.every(Duration::from_millis(10)).times(3).run(|| println!("tick"))?;
     /// assert!(begin.elapsed() >= Duration::from_millis(20)); // three runs, two pauses
@@ -93,7 +94,9 @@ impl Daemon {
 }
 
 impl Daemon<Repeating> {
-    /// Ends the daemon with exit status 0 after this many runs; 0, the default, means never.
+    /// Ends the daemon with exit status 0 after this many runs.
+    ///
+    /// The default, 0, means never.
     ///
     /// # Examples
     ///
@@ -101,7 +104,7 @@ impl Daemon<Repeating> {
     /// use daemonic::Daemon;
     /// use std::time::Duration;
     ///
-    /// let daemon = Daemon::new("ticker").pidfile("/tmp/times-example.pid");
+    /// let daemon = Daemon::new("times-example");
     /// let mut runs = 0;
     /// daemon.every(Duration::from_millis(1)).times(3).run(|| runs += 1)?;
     /// assert_eq!(runs, 3);
@@ -112,8 +115,9 @@ impl Daemon<Repeating> {
         self
     }
 
-    /// Says what a run that takes longer than the period does to the next ones; by default they are
-    /// [skipped](Missed::Skip).
+    /// Sets the effect of a run that takes longer than the period on the runs after it.
+    ///
+    /// By default the missed runs are [skipped](Missed::Skip).
     ///
     /// # Examples
     ///
@@ -122,10 +126,10 @@ impl Daemon<Repeating> {
     /// use std::time::{Duration, Instant};
     ///
     /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
-    /// let daemon = Daemon::new("rest").pidfile("/tmp/missed-example.pid").every(period).times(2);
+    /// let daemon = Daemon::new("missed-example").every(period).times(2);
     /// let begin = Instant::now();
     /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
-    /// assert!(begin.elapsed() >= run + period + run); // a whole period from end to start
+    /// assert!(begin.elapsed() >= run + period + run); // a whole period between the end and the next start
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn missed(mut self, missed: Missed) -> Self {
@@ -133,7 +137,9 @@ impl Daemon<Repeating> {
         self
     }
 
-    /// Says what an error or a panic of one run does; by default it [ends](OnError::Stop) the daemon.
+    /// Sets the effect of an error or a panic of one run.
+    ///
+    /// By default it [ends](OnError::Stop) the daemon.
     ///
     /// # Examples
     ///
@@ -141,7 +147,7 @@ impl Daemon<Repeating> {
     /// use daemonic::{Daemon, OnError};
     /// use std::time::Duration;
     ///
-    /// let daemon = Daemon::new("fetch").pidfile("/tmp/on-error-example.pid").every(Duration::from_millis(1));
+    /// let daemon = Daemon::new("on-error-example").every(Duration::from_millis(1));
     /// let mut runs = 0;
     /// daemon.times(3).on_error(OnError::Continue).run(|| {
     ///     runs += 1;
@@ -156,42 +162,43 @@ impl Daemon<Repeating> {
     }
 }
 
-/// The keys. Every relative path is resolved against the caller's directory, before the daemon leaves it.
+/// The keys. Relative paths are resolved against the caller's directory, before the daemon leaves it.
 impl<M> Daemon<M> {
-    /// Replaces the name that [`Daemon::new`] was given.
+    /// Replaces the name that was given to [`Daemon::new`].
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::Daemon;
     ///
-    /// let daemon = Daemon::new("example").pidfile("/tmp/name-example.pid");
-    /// assert_eq!(daemon.name("mailer").status()?.to_string(), "mailer: not running");
+    /// let daemon = Daemon::new("example").name("name-example");
+    /// assert_eq!(daemon.status()?.to_string(), "name-example: not running");
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.settings.keys.name = name.into();
+        self.settings.name = name.into();
         self
     }
 
-    /// Sets the file that carries the lock
+    /// Sets the path of the pidfile, which carries the lock
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) and, for people, the PID.
     ///
-    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`. Where that folder isn't there,
-    /// or the variable isn't set, every action fails and asks for this key.
+    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`. If that directory is missing, or the
+    /// variable is not set, every action fails with an error that asks for this key.
+    ///
+    /// Choose a directory in which other users cannot replace the file, so not `/tmp`.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::Daemon;
-    /// use std::{fs, path::Path};
+    /// use std::fs;
     ///
+    /// let pidfile = std::env::current_dir().expect("a current directory").join("pidfile-example.pid");
     /// let mut content = None;
-    /// Daemon::new("example")
-    ///     .pidfile("/tmp/pidfile-example.pid")
-    ///     .run(|| content = fs::read_to_string("/tmp/pidfile-example.pid").ok())?;
+    /// Daemon::new("example").pidfile(&pidfile).run(|| content = fs::read_to_string(&pidfile).ok())?;
     /// assert_eq!(content, Some(format!("{}\n", std::process::id())));
-    /// assert!(!Path::new("/tmp/pidfile-example.pid").exists());
+    /// assert!(!pidfile.exists());
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn pidfile(mut self, path: impl AsRef<Path>) -> Self {
@@ -199,7 +206,7 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the file that the daemon reads as its standard input; by default `/dev/null`.
+    /// Sets the file that the daemon reads as its standard input. The default is `/dev/null`.
     ///
     /// # Examples
     ///
@@ -217,7 +224,9 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the file that standard output is appended to; by default `/dev/null`.
+    /// Sets the file that standard output is appended to. The default is `/dev/null`.
+    ///
+    /// The file is created if it is missing.
     ///
     /// # Examples
     ///
@@ -232,7 +241,9 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the file that standard error is appended to; by default the same as standard output.
+    /// Sets the file that standard error is appended to. The default is the file of standard output.
+    ///
+    /// The file is created if it is missing.
     ///
     /// # Examples
     ///
@@ -250,7 +261,7 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the daemon's current directory; by default `/`, so that it keeps no file system busy.
+    /// Sets the daemon's current directory. The default is `/`, which keeps no file system busy.
     ///
     /// # Examples
     ///
@@ -267,8 +278,9 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html); by default
-    /// `0o022`. In the foreground there is no default: what the caller has set stays.
+    /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html). The default is `0o022`.
+    ///
+    /// In the foreground there is no default: the caller's umask stays.
     ///
     /// # Examples
     ///
@@ -277,40 +289,34 @@ impl<M> Daemon<M> {
     ///
     /// Daemon::new("keeper")
     ///     .umask(0o077)
-    ///     .start(|| std::fs::write("/var/tmp/secret", "the keeper's alone"))?; // with mode 0600
+    ///     .start(|| std::fs::write("/var/tmp/secret", "for the keeper only"))?; // with mode 0600
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn umask(mut self, mask: u32) -> Self {
-        self.settings.keys.umask = Some(mask);
+        self.settings.umask = Some(mask);
         self
     }
 
-    /// Sets the signal that [`stop`](Daemon::stop) sends; by default SIGTERM.
-    ///
-    /// [`SIGHUP`](Signal::SIGHUP), [`SIGKILL`](Signal::SIGKILL) and [`SIGSTOP`](Signal::SIGSTOP) are
-    /// refused by every action.
+    /// Sets the signal that [`stop`](Daemon::stop) sends. The default is SIGTERM.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::{Answer, Daemon, Signal};
     ///
-    /// let daemon = Daemon::new("server").pidfile("/tmp/stop-signal-example.pid");
-    /// let outcome = daemon.clone().stop_signal(Signal::SIGQUIT).stop()?; // SIGQUIT, if there is one
-    /// assert_eq!(*outcome.answer(), Answer::NotRunning);
-    /// assert!(daemon.stop_signal(Signal::SIGKILL).stop().is_err());
+    /// let daemon = Daemon::new("stop-signal-example").stop_signal(Signal::SIGQUIT);
+    /// assert_eq!(*daemon.stop()?.answer(), Answer::NotRunning); // a running daemon would get SIGQUIT
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn stop_signal(mut self, signal: Signal) -> Self {
-        self.settings.keys.stop_signal = signal;
+        self.settings.stop_signal = signal;
         self
     }
 
-    /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it; by default ten
-    /// seconds.
+    /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it. The default is ten seconds.
     ///
-    /// With zero it is killed right after the signal; with a time that no clock will reach, such as
-    /// [`Duration::MAX`], it never is.
+    /// With zero it is killed right after the signal. With a time that the clock cannot reach, such as
+    /// [`Duration::MAX`], it is never killed.
     ///
     /// # Examples
     ///
@@ -318,40 +324,39 @@ impl<M> Daemon<M> {
     /// use daemonic::{Answer, Daemon};
     /// use std::time::Duration;
     ///
-    /// let daemon = Daemon::new("database").pidfile("/tmp/stop-timeout-example.pid");
-    /// let outcome = daemon.stop_timeout(Duration::from_secs(60)).stop()?; // if it runs, it has a minute
-    /// assert_eq!(*outcome.answer(), Answer::NotRunning);
+    /// let daemon = Daemon::new("stop-timeout-example").stop_timeout(Duration::from_secs(60));
+    /// assert_eq!(*daemon.stop()?.answer(), Answer::NotRunning); // a running daemon would have a minute
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.keys.stop_timeout = timeout;
+        self.settings.stop_timeout = timeout;
         self
     }
 
-    /// Says whether descriptors inherited from the caller are closed in the daemon; by default they are.
+    /// Sets whether the daemon closes the descriptors that it inherits from the caller. The default is `true`.
     ///
-    /// Inherited are those above 2 that lack `FD_CLOEXEC`; what Rust has opened has the flag and stays. A program
-    /// that has made one without the flag itself, as `nix::unistd::dup` does, and keeps its owner, says `false`:
-    /// otherwise the owner finds it closed.
+    /// These are the descriptors above 2 without `FD_CLOEXEC`. What Rust opens has the flag and stays open. Give `false`
+    /// if the program itself makes and keeps a descriptor without the flag, as `nix::unistd::dup` does; otherwise its
+    /// owner finds it closed.
     ///
     /// # Examples
     ///
     /// ```no_run
     /// use daemonic::Daemon;
     ///
-    /// // By `heir 9>/root/gift` the daemon still has descriptor 9.
+    /// // After `heir start 9>/root/gift` the daemon still has descriptor 9.
     /// Daemon::new("heir").close_fds(false).start(|| std::thread::park())?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn close_fds(mut self, close: bool) -> Self {
-        self.settings.keys.close_fds = close;
+        self.settings.close_fds = close;
         self
     }
 
-    /// Sets the user that the daemon becomes, by name or number; by default it stays who starts it.
+    /// Sets the user that the daemon becomes, by name or number. By default it stays the caller's.
     ///
-    /// Its group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are
-    /// the user's. Pidfile and logs are opened before. Only root may use it.
+    /// The group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are the
+    /// user's. The pidfile and the logs are opened before the change. Only root can use this key.
     ///
     /// # Examples
     ///
@@ -361,15 +366,14 @@ impl<M> Daemon<M> {
     /// Daemon::new("server").user("nobody").stdout("/var/log/server.log").start(|| std::thread::park())?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn user(mut self, user: impl Account) -> Self {
-        self.settings.keys.user = Some(user.into_name());
-        self.settings.keys.look_up = Some(identity::look_up);
+    pub fn user(mut self, user: impl Into<Account>) -> Self {
+        self.settings.user = Some(user.into());
         self
     }
 
     /// Sets the group that the daemon runs as, by name or number.
     ///
-    /// Without [`user`](Daemon::user) it has no supplementary groups. Only root may use it.
+    /// Without [`user`](Daemon::user) the daemon has no supplementary groups. Only root can use this key.
     ///
     /// # Examples
     ///
@@ -379,18 +383,17 @@ impl<M> Daemon<M> {
     /// Daemon::new("server").user("nobody").group("adm").start(|| std::thread::park())?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn group(mut self, group: impl Account) -> Self {
-        self.settings.keys.group = Some(group.into_name());
-        self.settings.keys.look_up = Some(identity::look_up);
+    pub fn group(mut self, group: impl Into<Account>) -> Self {
+        self.settings.group = Some(group.into());
         self
     }
 
-    /// Sets the folder that becomes the daemon's root, by
+    /// Sets the directory that becomes the daemon's root, by
     /// [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html).
     ///
-    /// Pidfile and logs are opened before, by their paths outside; so [`reload`](Daemon::reload) can't reopen
-    /// the logs. [`working_directory`](Daemon::working_directory) is inside. Only root may use it, and only
-    /// together with [`user`](Daemon::user) does it confine anything: root can leave a chroot.
+    /// The pidfile and the logs are opened before, by their paths outside, so [`reload`](Daemon::reload) cannot reopen
+    /// the logs. [`working_directory`](Daemon::working_directory) is inside. Only root can use this key, and it confines
+    /// the daemon only together with [`user`](Daemon::user): root can leave a chroot.
     ///
     /// # Examples
     ///
@@ -400,7 +403,7 @@ impl<M> Daemon<M> {
     /// Daemon::new("jail")
     ///     .chroot("/srv/jail")
     ///     .user("nobody")
-    ///     .start(|| std::fs::read_dir("/").map(drop))?; // of /srv/jail
+    ///     .start(|| std::fs::read_dir("/").map(drop))?; // reads /srv/jail
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn chroot(mut self, root: impl AsRef<Path>) -> Self {
@@ -408,12 +411,12 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Lets [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), for
-    /// this long at the most; by default the daemon counts as ready when its body is about to be called.
+    /// Makes [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), at most
+    /// for this long.
     ///
-    /// If the body returns, fails, panics or exits before that, or says nothing in time, `start` fails with
-    /// that reason and the daemon is gone. A time that no clock will reach, such as [`Duration::MAX`], has no end.
-    /// The body must have a `Context`.
+    /// By default the daemon counts as ready when its body is about to be called. If the body returns, fails, panics or
+    /// exits before it is ready, or takes too long, `start` fails with that reason and ends the daemon. A time that the
+    /// clock cannot reach, such as [`Duration::MAX`], has no end. The body must have a `Context`.
     ///
     /// # Examples
     ///
@@ -432,17 +435,17 @@ impl<M> Daemon<M> {
     /// Daemon::new("server").wait_ready(Duration::from_secs(30)).start(serve)?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn wait_ready(mut self, patience: Duration) -> Self {
-        self.settings.keys.wait_ready = Some(patience);
+    pub fn wait_ready(mut self, timeout: Duration) -> Self {
+        self.settings.wait_ready = Some(timeout);
         self
     }
 }
 
-/// The actions. None of them prints anything; what they return has the message and the exit code.
+/// The actions. None of them prints anything; the result has the message and the exit code.
 impl<M> Daemon<M> {
-    /// Does what `action` says: the one call behind a command line.
+    /// Does what `action` says, for a program with a command line.
     ///
-    /// In the background daemon it doesn't return: the body's end is the process's end.
+    /// In the background daemon it does not return: the process ends when the body does.
     ///
     /// # Errors
     ///
@@ -453,13 +456,13 @@ impl<M> Daemon<M> {
     /// ```
     /// use daemonic::{Answer, Daemon};
     ///
-    /// let daemon = Daemon::new("example").pidfile("/tmp/dispatch-example.pid");
+    /// let daemon = Daemon::new("dispatch-example");
     /// let outcome = daemon.dispatch("run", || println!("in the foreground"))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn dispatch<K, B: Body<M, K, Output: BodyResult>>(self, action: impl IntoAction, body: B) -> Result {
-        match action.into_action().map_err(|error| error.named(&self.settings.keys.name))? {
+    pub fn dispatch<K, B: Body<M, K, Output: BodyResult>>(&self, action: impl IntoAction, body: B) -> Result {
+        match action.into_action().map_err(|error| error.named(&self.settings.name))? {
             Action::Start => self.start(body),
             Action::Stop => self.stop(),
             Action::Restart => self.restart(body),
@@ -469,11 +472,10 @@ impl<M> Daemon<M> {
         }
     }
 
-    /// Makes a whole program: reads the action from the command line, does it, prints the message, and
-    /// gives the exit code.
+    /// Does what the command line says, prints the message and returns the exit code: the whole of a `main`.
     ///
-    /// `help` prints the usage, and so does a missing or unknown action, with exit code 2. Further
-    /// arguments are the body's.
+    /// The first argument is the action; further arguments are the body's. `help` prints the usage text. So does a
+    /// missing or unknown action, with exit code 2.
     ///
     /// # Examples
     ///
@@ -481,20 +483,20 @@ impl<M> Daemon<M> {
     /// use daemonic::Daemon;
     ///
     /// fn main() -> std::process::ExitCode {
-    ///     Daemon::new("example").pidfile("/tmp/example.pid").main(|| println!("one run"))
+    ///     Daemon::new("example").main(|| println!("one run"))
     /// }
     /// ```
-    pub fn main<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> ExitCode {
+    pub fn main<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> ExitCode {
         let argument = env::args_os().nth(1);
-        let usage = Action::usage(&self.settings.keys.name);
+        let usage = Action::usage(&self.settings.name);
         if argument.as_ref().is_some_and(|word| word == "help" || word == "--help" || word == "-h") {
             let _ = io::stdout().write_all(usage.as_bytes());
             return ExitCode::SUCCESS;
         }
         let result = self.dispatch(argument, body);
-        let lost = result.as_ref().is_err_and(Error::is_usage);
+        let is_usage_error = result.as_ref().is_err_and(Error::is_usage);
         let code = report(result);
-        if lost {
+        if is_usage_error {
             let _ = io::stderr().write_all(usage.as_bytes());
         }
         code
@@ -502,14 +504,15 @@ impl<M> Daemon<M> {
 
     /// Starts the daemon in the background and returns once it is ready.
     ///
-    /// Ready means: it is set up, it holds its pidfile, and its body is about to be called; with
-    /// [`wait_ready`](Daemon::wait_ready), that the body has said so.
+    /// Ready means that the daemon is set up, holds its pidfile, and is about to call its body; with
+    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it.
     ///
     /// # Errors
     ///
-    /// Fails, with nothing left behind, if it is running already
-    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1
-    /// of a container, which ends with it, or if a step of the way fails; the error says which.
+    /// Fails, and leaves nothing behind, if the daemon is running already
+    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1 of
+    /// a container, or if a step fails; the error says which. Where the system does not count threads (on other systems
+    /// than Linux, or without `/proc`), the caller must make sure that there is only one.
     ///
     /// # Examples
     ///
@@ -518,57 +521,56 @@ impl<M> Daemon<M> {
     /// println!("{outcome}"); // example: started (pid 42)
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn start<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
-        let Self { settings, mode } = self;
-        settings.answer(Action::Start, |plan| {
-            detach::refuse_to_fork()?;
-            Ok(Answer::Started { pid: Beginning::prepare::<K, B>(plan, &mode)?.launch(body)? })
+    pub fn start<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.answer(Action::Start, |plan, pidfile| {
+            preconditions::check()?;
+            let pid = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?.launch(body)?;
+            Ok(Answer::Started { pid: number(pid) })
         })
     }
 
     /// Stops the daemon and returns once it is gone.
     ///
-    /// It is sent [`stop_signal`](Daemon::stop_signal), and SIGKILL if it is still there after
-    /// [`stop_timeout`](Daemon::stop_timeout). Only the process that holds the pidfile's lock is ever
-    /// signalled, whatever the file says: by
+    /// It gets [`stop_signal`](Daemon::stop_signal), and SIGKILL if it is still there after
+    /// [`stop_timeout`](Daemon::stop_timeout). Only the process that holds the pidfile's lock is ever signalled,
+    /// whatever the file says: by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html), or by
-    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html) where there is none. A daemon that doesn't run
-    /// is no error.
+    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html) where the system has no pidfd. Stopping a daemon that
+    /// is not running succeeds.
     ///
     /// # Errors
     ///
-    /// Fails if the daemon may not be signalled, can't be named, or is this very process.
+    /// Fails if this process may not signal the daemon, if the daemon's PID is unknown, or if this process is the daemon.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::{Answer, Daemon};
     ///
-    /// match Daemon::new("example").pidfile("/tmp/stop-example.pid").stop()?.answer() {
+    /// match Daemon::new("stop-example").stop()?.answer() {
     ///     Answer::Stopped { pid } => println!("{pid} has ended"),
-    ///     Answer::Killed { pid, after, .. } => println!("{pid} was still there after {after:?}"),
+    ///     Answer::Killed { pid, after, .. } => println!("{pid} did not exit within {after:?}"),
     ///     answer => assert_eq!(*answer, Answer::NotRunning),
     /// }
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn stop(self) -> Result {
-        self.settings.answer(Action::Stop, |plan| {
-            Ok(match stop::stop(plan)? {
+    pub fn stop(&self) -> Result {
+        self.answer(Action::Stop, |plan, pidfile| {
+            let Settings { stop_timeout: after, stop_signal: signal, .. } = *plan.settings;
+            Ok(match stop::stop(pidfile, plan.settings)? {
                 Stopped::NotRunning => Answer::NotRunning,
-                Stopped::Gone(pid) => Answer::Stopped { pid },
-                Stopped::Killed(pid) => {
-                    Answer::Killed { pid, after: plan.keys.stop_timeout, signal: plan.keys.stop_signal }
-                }
+                Stopped::Ended(pid) => Answer::Stopped { pid: number(pid) },
+                Stopped::Killed(pid) => Answer::Killed { pid: number(pid), after, signal },
             })
         })
     }
 
-    /// Stops the daemon if it runs, then starts it.
+    /// Stops the daemon if it is running, then starts it.
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start
-    /// impossible in this process is found before anything is stopped.
+    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start impossible in this
+    /// process is found before anything is stopped.
     ///
     /// # Examples
     ///
@@ -577,101 +579,96 @@ impl<M> Daemon<M> {
     /// println!("{outcome}"); // example: restarted (pid 43)
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn restart<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
-        let Self { settings, mode } = self;
-        settings.answer(Action::Restart, |plan| {
-            detach::refuse_to_fork()?;
-            let beginning = Beginning::prepare::<K, B>(plan, &mode)?;
-            let stopped = stop::stop(plan).map_err(|error| error.during(&plan.keys.name, Action::Stop))?;
-            let pid = beginning.launch(body)?;
-            Ok(match stopped {
-                Stopped::NotRunning => Answer::Started { pid },
-                Stopped::Gone(_) | Stopped::Killed(_) => Answer::Restarted { pid },
-            })
+    pub fn restart<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.answer(Action::Restart, |plan, pidfile| {
+            preconditions::check()?;
+            let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
+            let stopped = stop::stop(pidfile, plan.settings)
+                .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
+            let pid = number(startup.launch(body)?);
+            let was_running = stopped != Stopped::NotRunning;
+            Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
         })
     }
 
-    /// Tells whether the daemon runs, by who holds the pidfile's lock
+    /// Reports whether the daemon is running, which the pidfile's lock decides
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
     ///
     /// It changes nothing.
     ///
     /// # Errors
     ///
-    /// Fails if that can't be told: the pidfile can't be read or is none, or its holder has no PID here.
+    /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be read or is none, or its
+    /// holder has no PID in this process's namespace.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::{Answer, Daemon};
     ///
-    /// let daemon = Daemon::new("example").pidfile("/tmp/status-example.pid");
+    /// let daemon = Daemon::new("status-example");
     /// let mut inside = None;
-    /// daemon.clone().run(|| inside = daemon.clone().status().ok())?;
+    /// daemon.run(|| inside = daemon.status().ok())?;
     /// assert_eq!(inside.and_then(|outcome| outcome.pid()), Some(std::process::id()));
     /// assert_eq!(*daemon.status()?.answer(), Answer::NotRunning);
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn status(self) -> Result {
-        self.settings.answer(Action::Status, |plan| {
-            let (presence, is_seen) = plan.pidfile.look_closely()?;
-            let running = |pid: Pid| Answer::Running { pid: pid.number(), up: proc::age(pid, is_seen) };
-            Ok(match presence {
-                Presence::Nobody => Answer::NotRunning,
-                Presence::Stale => Answer::Stale { pidfile: plan.pidfile.to_path() },
-                Presence::Own => running(getpid()),
-                Presence::Holder(pid) => running(pid),
-                Presence::Unnamed => return Err(Error::unnamed(plan.pidfile.path())),
+    pub fn status(&self) -> Result {
+        self.answer(Action::Status, |_, pidfile| {
+            Ok(match pidfile.state()? {
+                State::NotRunning => Answer::NotRunning,
+                State::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
+                State::Running { pid, is_verified } => {
+                    Answer::Running { pid: number(pid), up: proc::age(pid, is_verified) }
+                }
             })
         })
     }
 
-    /// Sends the daemon SIGHUP, by which it reopens its log files; returns when it is sent.
+    /// Sends the daemon SIGHUP, which makes it reopen its log files, and returns once the signal is sent.
     ///
-    /// As for [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
+    /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
-    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html). A body with a `Context` hears of it by
+    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html). A body with a `Context` receives the request from
     /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested).
     ///
     /// # Errors
     ///
-    /// Fails if the daemon doesn't run ([`is_not_running`](Error::is_not_running)) or may not be
-    /// signalled.
+    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)) or this process may not signal it.
     ///
     /// # Examples
     ///
     /// ```
     /// use daemonic::{Context, Daemon};
     ///
-    /// let daemon = Daemon::new("example").pidfile("/tmp/reload-example.pid");
-    /// let mut heard = false;
-    /// daemon.clone().run(|context: &Context| {
-    ///     daemon.clone().reload()?;
-    ///     heard = context.reload_requested();
+    /// let daemon = Daemon::new("reload-example");
+    /// let mut is_requested = false;
+    /// daemon.run(|context: &Context| {
+    ///     daemon.reload()?;
+    ///     is_requested = context.reload_requested();
     ///     Ok::<_, daemonic::Error>(())
     /// })?;
-    /// assert!(heard);
+    /// assert!(is_requested);
     /// assert!(daemon.reload().unwrap_err().is_not_running());
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn reload(self) -> Result {
-        self.settings
-            .answer(Action::Reload, |plan| Ok(Answer::Reloaded { pid: stop::reload(&plan.pidfile)? }))
+    pub fn reload(&self) -> Result {
+        self.answer(Action::Reload, |_, pidfile| Ok(Answer::Reloaded { pid: number(stop::reload(pidfile)?) }))
     }
 
-    /// Runs the daemon in the foreground, as a service manager, a container or a debugger wants it, and
-    /// returns when the body has ended.
+    /// Runs the daemon in the foreground, for a service manager, a container or a debugger, and returns when the body
+    /// has ended.
     ///
-    /// Nothing is forked; streams and directory stay as they are, but for a [`chroot`](Daemon::chroot), which is
-    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background. What
-    /// user, root and umask it has taken on, the process keeps when this returns.
+    /// Nothing is forked. The streams and the directory stay as they are, except that a [`chroot`](Daemon::chroot) is
+    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background. When this
+    /// returns, the process keeps the user, the root directory and the umask that it has taken on.
     ///
     /// # Errors
     ///
-    /// Fails if it is running already ([`is_already_running`](Error::is_already_running)), if the pidfile or the
-    /// handlers can't be had, if the [`user`](Daemon::user) or [`group`](Daemon::group) can't be taken on or the
-    /// [`chroot`](Daemon::chroot) can't be entered, or if there is [`wait_ready`](Daemon::wait_ready) and the body
-    /// has no `Context`. That the body has failed is no error of this method: the outcome has its exit code.
+    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the pidfile cannot
+    /// be locked or the handlers cannot be installed, if the [`user`](Daemon::user) or [`group`](Daemon::group) cannot be
+    /// taken on or the [`chroot`](Daemon::chroot) cannot be entered, or if [`wait_ready`](Daemon::wait_ready) is set and
+    /// the body has no `Context`. A body that fails is not an error of this method: the outcome has its exit code.
     ///
     /// # Examples
     ///
@@ -679,146 +676,27 @@ impl<M> Daemon<M> {
     /// use daemonic::{Answer, Daemon};
     /// use std::process::ExitCode;
     ///
-    /// let daemon = Daemon::new("example").pidfile("/tmp/run-example.pid");
-    /// let outcome = daemon.run(|| ExitCode::from(3))?;
+    /// let outcome = Daemon::new("run-example").run(|| ExitCode::from(3))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 3 });
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn run<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result {
-        let Self { settings, mode } = self;
-        settings.answer(Action::Run, |plan| {
-            Ok(Answer::Finished { code: Beginning::prepare::<K, B>(plan, &mode)?.be_foreground(body)? })
+    pub fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.answer(Action::Run, |plan, pidfile| {
+            let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
+            Ok(Answer::Finished { code: startup.run(body)? })
         })
     }
-}
 
-/// A daemon that is about to begin: checked, and everything looked up that the daemon itself can't.
-struct Beginning<'a, M> {
-    plan: &'a Plan<'a>,
-    mode: &'a M,
-    identity: Option<TakeOn>,
-}
-
-impl<'a, M> Beginning<'a, M> {
-    /// Refuses what this body can't be asked for, and looks up whom it shall run as.
-    fn prepare<K, B: Body<M, K>>(plan: &'a Plan<'a>, mode: &'a M) -> Result<Self> {
-        B::check(mode)?;
-        if plan.keys.wait_ready.is_some() && !B::WITH_CONTEXT {
-            return Err(Error::failed(format_args!(
-                "`wait_ready` needs a body with a `Context`, which says when it is ready"
-            )));
+    /// Checks the keys, acts, and adds the daemon's name to the answer or the error.
+    fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
+        let name = &self.settings.name;
+        let answer = self.settings.plan().and_then(|plan| {
+            let pidfile = Pidfile::new(plan.pidfile.clone());
+            Ok((act(&plan, &pidfile)?, pidfile.warning()))
+        });
+        match answer {
+            Ok((answer, warning)) => Ok(Outcome::new(name, action, answer, warning)),
+            Err(error) => Err(error.during(name, action)),
         }
-        let look_up = |look_up: LookUp| look_up(plan.keys.user.as_deref(), plan.keys.group.as_deref());
-        let identity = plan.keys.look_up.map(look_up).transpose()?;
-        Ok(Self { plan, mode, identity })
-    }
-
-    /// Forks the daemon. Returns in the launcher only.
-    fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<u32> {
-        match self.plan.pidfile.look_closely()?.0 {
-            Presence::Nobody | Presence::Stale => {}
-            Presence::Own => return Err(Error::already_running(getpid())),
-            Presence::Holder(pid) => return Err(Error::already_running(pid)),
-            Presence::Unnamed => return Err(Error::unnamed(self.plan.pidfile.path())),
-        }
-        match fork_daemon()? {
-            Side::Launcher(launch) => {
-                let await_body: Option<AwaitBody> =
-                    if B::WITH_CONTEXT { Some(Launch::await_body) } else { None };
-                launch.outcome(self.plan, await_body).map(Pid::number)
-            }
-            Side::Daemon(readiness) => self.be_daemon(readiness, body),
-        }
-    }
-
-    /// The daemon's whole life, from the second fork to its exit.
-    fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, readiness: Readiness, body: B) -> ! {
-        let mut living = match self.set_up::<K, B>() {
-            Ok(living) => living,
-            Err(error) => {
-                readiness.failed(error);
-                sys::exit_now(1)
-            }
-        };
-        let state = living.state();
-        let told = match self.plan.keys.wait_ready {
-            Some(_) if B::WITH_CONTEXT => living.let_body_say(readiness),
-            _ => readiness.ready(state.owner.pid()),
-        };
-        if told.is_err() {
-            // There is no launcher any more.
-            drop(living);
-            sys::exit_now(1);
-        }
-        let context = living.context();
-        let _ = SignalSet::of(&[]).block();
-        // Nothing may unwind from here into what the caller would do next.
-        let ending = Ending::caught(|| body.live(self.mode, &self.plan.keys.name, &context));
-        ending.log(&self.plan.keys.name);
-        state.failed(ending.reason());
-        // Flushes what the body has printed; the exit handler removes the pidfile.
-        std::process::exit(ending.code.into())
-    }
-
-    /// Does the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) that come after
-    /// the forks. What needs the caller's root and privileges comes before they are given up.
-    fn set_up<K, B: Body<M, K>>(&self) -> Result<Living> {
-        let plan = self.plan;
-        detach::undo_ignored_signals();
-        detach::set_umask(plan.keys.umask.unwrap_or(0o022));
-        if plan.keys.close_fds {
-            detach::close_inherited();
-        }
-        let held = plan.pidfile.acquire()?;
-        plan.streams.redirect(held.id())?;
-        self.confine()?;
-        detach::enter(&plan.working_directory)?;
-        self.drop_privileges()?;
-        self.begin_life::<K, B>(held, Some(plan.streams.clone()))
-    }
-
-    /// The same life without the forks: the caller's streams and directory stay.
-    fn be_foreground<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
-        let plan = self.plan;
-        if let Some(mask) = plan.keys.umask {
-            detach::set_umask(mask);
-        }
-        let blocked =
-            Blocked::all().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
-        let held = plan.pidfile.acquire()?;
-        self.confine()?;
-        self.drop_privileges()?;
-        let living = self.begin_life::<K, B>(held, None)?;
-        let context = living.context();
-        blocked.give_back();
-        living.unblock();
-        if plan.keys.wait_ready.is_none() {
-            living.state().ready();
-        }
-        let ending = Ending::caught(|| body.live(self.mode, &plan.keys.name, &context));
-        ending.log(&plan.keys.name);
-        living.state().supervisor.stopping();
-        Ok(ending.code)
-    }
-
-    fn confine(&self) -> Result<()> {
-        self.plan.chroot.as_deref().map_or(Ok(()), detach::confine)
-    }
-
-    fn drop_privileges(&self) -> Result<()> {
-        self.identity.as_ref().map_or(Ok(()), |take_on| take_on())
-    }
-
-    /// Installs the handlers; streams are given in the background only.
-    fn begin_life<K, B: Body<M, K>>(&self, held: Held, streams: Option<Streams>) -> Result<Living> {
-        let manner = match (B::GRACEFUL, &streams) {
-            (false, _) => Manner::Abrupt,
-            (true, Some(_)) => Manner::Graceful,
-            (true, None) => Manner::GracefulForeground,
-        };
-        // Only a body with a `Context` may ask for `Context::as_fd`.
-        let pipe = if B::WITH_CONTEXT { Pipe::new().map(Some) } else { Ok(None) };
-        let Keys { name, stop_signal, .. } = self.plan.keys;
-        Living::begin(Birth { name, stop_signal: *stop_signal, manner, pipe, streams, held })
     }
 }

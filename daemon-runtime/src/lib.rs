@@ -1,40 +1,24 @@
-//! The runtime of [`daemonic`](https://docs.rs/daemonic), which is the crate to use: it forks, locks,
-//! signals and repeats.
+//! The runtime of [`daemonic`](https://docs.rs/daemonic), which is the crate to use.
+//!
+//! It forks, locks, handles signals, and repeats.
 #![cfg(unix)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod action;
-#[cfg(feature = "tokio")]
-mod async_context;
-mod body;
-mod context;
+mod command;
 mod daemon;
-mod detach;
-mod error;
-mod holder;
-mod identity;
-mod launch;
-mod outcome;
-mod pidfile;
-mod pipe;
-mod proc;
-mod readiness;
-mod repeat;
+mod life;
+mod lock;
 mod settings;
-mod signals;
-mod span;
-mod stdio;
-mod stop;
-mod supervisor;
+mod start;
 mod sys;
-mod word;
 
-pub use action::{Action, IntoAction};
-pub use body::{Body, BodyResult, Once};
-pub use context::{Context, Event};
+pub use command::account::Account;
+pub use command::action::Action;
+pub use command::error::Error;
+pub use command::into_action::IntoAction;
+pub use command::outcome::{Answer, Outcome, Result, report};
+pub use command::signal::Signal;
 pub use daemon::Daemon;
-pub use error::{Error, Result};
-pub use identity::Account;
-pub use outcome::{Answer, Outcome, report};
-pub use repeat::{Missed, OnError, Repeating};
-pub use signals::Signal;
+pub use life::body::{Body, BodyResult, Once};
+pub use life::context::{Context, Event};
+pub use life::repeat::{Missed, OnError, Repeating};

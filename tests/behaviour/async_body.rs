@@ -155,7 +155,9 @@ fn an_async_body_that_ignores_its_context_is_killed() {
     let service = Service::variant("deaf");
     let daemon = service.start();
     service.log_with("deaf");
-    service.act("stop").says(0, &format!("subject: killed (pid {daemon}), still running 50ms after SIGTERM"));
+    service
+        .act("stop")
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 50ms of SIGTERM"));
     service.left_nothing();
 }
 

@@ -218,7 +218,7 @@ fn root_is_warned_of_a_folder_that_all_may_write_to() {
     for (mode, is_warned) in [(0o755, false), (0o777, true), (0o1777, false), (0o702, true)] {
         fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
         let text = format!(
-            "subject: warning: anybody may replace the pidfile: the folder {} is writable by all\n",
+            "subject: warning: every user can replace the pidfile: the directory {} is writable by all\n",
             folder.display()
         );
         assert_eq!(warning(&subject), if is_warned { text } else { String::new() }, "{mode:o}");

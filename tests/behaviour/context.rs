@@ -142,7 +142,7 @@ fn a_body_that_ignores_its_context_is_killed_and_stop_says_so() {
     service.log_with("deaf");
     service
         .act("stop")
-        .says(0, &format!("subject: killed (pid {daemon}), still running 100ms after SIGTERM"));
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 100ms of SIGTERM"));
     assert_eq!(daemon.killer(), Signal::SIGKILL);
     service.left_nothing();
 }
@@ -611,7 +611,9 @@ fn a_body_that_never_returns_is_accepted() {
     let service = Service::new("ready; print up").form("endless").waiting(10_000).key("stop_timeout", "50");
     let daemon = service.start();
     service.log_with("up");
-    service.act("stop").says(0, &format!("subject: killed (pid {daemon}), still running 50ms after SIGTERM"));
+    service
+        .act("stop")
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 50ms of SIGTERM"));
     let service = Service::new("exit 9").form("endless");
     assert_eq!(service.start().exit_code(), 9);
     service.left_nothing();

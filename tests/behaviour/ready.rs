@@ -226,14 +226,14 @@ fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
     let trace = service.path("trace");
     let mut command = service.command("strace");
     // The daemon is slow between its first message to the launcher and the next call.
-    command.args(["-f", "-e", "trace=write,fcntl", "-e", "inject=fcntl:delay_enter=200000", "-o"]);
+    command.args(["-f", "-e", "trace=sendto,fcntl", "-e", "inject=fcntl:delay_enter=200000", "-o"]);
     let mut strace = command.arg(&trace).arg(program("service")).arg("start").spawn().unwrap();
     let daemon = service.daemon();
     wait_until("the daemon's first word", || {
         let text = fs::read_to_string(&trace).unwrap_or_default();
-        // `write(6, …, 13) = 13`, or, if the launcher was faster, `<... write resumed>) = 13`.
+        // `sendto(6, …, 13, …) = 13`, or, if the launcher was faster, `<... sendto resumed>) = 13`.
         let mut lines = text.lines().filter(|line| line.starts_with(&format!("{daemon} ")));
-        lines.any(|line| line.contains("write") && line.ends_with(" = 13"))
+        lines.any(|line| line.contains("sendto") && line.ends_with(" = 13"))
     });
     let launcher = service.processes().into_iter().find(|process| {
         *process != daemon && process.link("exe") == program("service") && process.command_line().len() > 1
@@ -330,7 +330,7 @@ fn a_task_may_say_ready() {
 fn a_body_without_a_context_is_refused() {
     for form in ["plain", "plain repeat"] {
         let service = Service::new("park").form(form).key("every", "1000").waiting(PATIENT);
-        let reason = "subject: failed to start: `wait_ready` needs a body with a `Context`, which says when it is ready";
+        let reason = "subject: failed to start: `wait_ready` needs a body with a `Context`, which reports that it is ready";
         for action in ["start", "restart", "run"] {
             service.act(action).fails(1, reason);
             service.left_nothing();

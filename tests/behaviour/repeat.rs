@@ -94,7 +94,7 @@ fn a_run_that_never_ends_is_killed_after_the_timeout() {
     subject.log_with("in");
     subject
         .act("stop")
-        .says(0, &format!("subject: killed (pid {daemon}), still running 300ms after SIGTERM"));
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM"));
     subject.left_nothing();
 }
 

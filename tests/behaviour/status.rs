@@ -414,7 +414,7 @@ fn what_a_daemon_writes_into_its_pidfile_makes_it_no_less_its() {
     fs::write(subject.pidfile(), [b'x'; 1000]).unwrap();
     second.signal(Signal::SIGKILL);
     second.wait_until_gone();
-    subject.act("status").fails_naming(4, &["is no pidfile: it has 1000 bytes"]);
+    subject.act("status").fails_naming(4, &["is not a pidfile: it has 1000 bytes"]);
     fs::write(subject.pidfile(), "").unwrap();
 }
 

@@ -15,7 +15,7 @@ fn stopped(daemon: Process) -> String {
 
 fn unknown(subject: &Subject) -> String {
     format!(
-        "subject: unknown: {} is locked by a process that the kernel can't name",
+        "subject: unknown: {} is locked by a process that the kernel cannot name",
         subject.pidfile().display()
     )
 }
@@ -72,7 +72,7 @@ fn a_daemon_that_ignores_its_stop_signal_is_killed() {
     subject.log_with("deaf");
     subject
         .act("stop")
-        .says(0, &format!("subject: killed (pid {daemon}), still running 300ms after SIGTERM"));
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM"));
     assert_eq!(daemon.killer(), Signal::SIGKILL);
     subject.left_nothing();
 }
@@ -81,7 +81,9 @@ fn a_daemon_that_ignores_its_stop_signal_is_killed() {
 fn a_body_that_hears_of_the_stop_and_stays_is_killed() {
     let subject = Subject::new().key("stop_timeout", "2000").graceful("wait; park");
     let daemon = subject.start();
-    subject.act("stop").says(0, &format!("subject: killed (pid {daemon}), still running 2s after SIGTERM"));
+    subject
+        .act("stop")
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 2s of SIGTERM"));
     assert_eq!(subject.log_text(), "stopping true\n");
     subject.left_nothing();
 }
@@ -104,7 +106,7 @@ fn a_zero_timeout_kills_at_once() {
     let daemon = subject.start();
     subject.log_with("deaf");
     let answer = subject.act("stop");
-    assert!(answer.stdout.starts_with(&format!("subject: killed (pid {daemon}), ")), "{answer:?}");
+    assert!(answer.stdout.starts_with(&format!("subject: killed (pid {daemon}): ")), "{answer:?}");
     assert_eq!(daemon.killer(), Signal::SIGKILL);
     subject.left_nothing();
 }
@@ -368,7 +370,7 @@ fn a_forked_child_that_outlives_a_stop_is_left_alone_and_in_nobodys_way() {
     subject.log_with("deaf");
     subject
         .act("stop")
-        .says(0, &format!("subject: killed (pid {daemon}), still running 300ms after SIGTERM"));
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM"));
     assert!(child.is_alive());
     subject.act("status").says(3, "subject: not running");
     let next = subject.start();
@@ -458,7 +460,7 @@ fn a_daemon_that_is_suspended_is_killed() {
     daemon.signal(Signal::SIGSTOP);
     subject
         .act("stop")
-        .says(0, &format!("subject: killed (pid {daemon}), still running 300ms after SIGTERM"));
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM"));
     subject.left_nothing();
 }
 
@@ -497,7 +499,7 @@ fn without_pidfd_a_stop_does_the_same() {
     let subject = Subject::new().key("stop_timeout", "300").body("block SIGTERM; print deaf; park");
     let daemon = subject.start();
     subject.log_with("deaf");
-    let killed = format!("subject: killed (pid {daemon}), still running 300ms after SIGTERM");
+    let killed = format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM");
     Answer::of(subject.traced(&without, "stop")).says(0, &killed);
     subject.leaves_nothing();
 }

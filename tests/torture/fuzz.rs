@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-const TOO_LONG: &str = "is no pidfile: it has ";
+const TOO_LONG: &str = "is not a pidfile: it has ";
 
 #[test]
 fn what_is_in_a_pidfile_makes_no_daemon_and_hurts_nobody() {

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Context, Daemon, Event};
+use daemonic::{Context, Daemon};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 fn main() -> ExitCode {
@@ -51,8 +51,8 @@ fn listen(name: &str, context: &Context) {
     let end = file(&format!("end-{name}"));
     while !end.exists() {
         match context.next_event(Duration::from_millis(1)) {
-            Event::Elapsed => {}
-            event => println!("{name} {event:?}"),
+            None => {}
+            Some(event) => println!("{name} {event:?}"),
         }
         if context.is_stopping() {
             break;
@@ -90,7 +90,7 @@ fn again() -> ExitCode {
         println!("first stopping {}, readable {}", first.is_stopping(), is_readable(first));
         println!("second stopping {}, readable {}", context.is_stopping(), is_readable(context));
         first.ready();
-        println!("second {:?}", context.next_event(Duration::MAX));
+        println!("second {:?}", context.next_event(Duration::MAX).expect("a stop or a reload"));
         println!("second readable {}", is_readable(context));
     });
     first.and(second).map_or(ExitCode::FAILURE, |_| ExitCode::SUCCESS)

@@ -106,13 +106,16 @@ impl Body<'_> {
             "print" => println!("{rest}"),
             "ready" => self.context().ready(),
             "wait" => println!("stopping {}", self.context().wait(duration())),
-            "event" => println!("{:?}", self.context().next_event(duration())),
+            "event" => match self.context().next_event(duration()) {
+                Some(event) => println!("{event:?}"),
+                None => println!("Elapsed"),
+            },
             "stopping" => println!("stopping {}", self.context().is_stopping()),
             "reloading" => println!("reloading {}", self.context().reload_requested()),
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
             "glance" => println!("readable {}", self.is_readable(PollTimeout::ZERO)),
             // Like a server: continues after each reload, ends by a stop.
-            "serve" => while self.context().next_event(Duration::MAX) == daemonic::Event::Reload {},
+            "serve" => while self.context().next_event(Duration::MAX) == Some(daemonic::Event::Reload) {},
             "park" => endless_park(),
             "pause" => thread::sleep(duration()),
             "until" => until(rest),

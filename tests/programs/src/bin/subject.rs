@@ -285,7 +285,10 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "seize" => seize(Path::new(rest)),
         "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
         "reincarnate" => reincarnate(bequeath(Path::new(rest))),
-        "event" => println!("{:?}", context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX)),
+        "event" => {
+            let event = context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX);
+            println!("{:?}", event.expect("a stop or a reload"));
+        }
         _ => panic!("no such step: {step}"),
     }
     Ok(None)

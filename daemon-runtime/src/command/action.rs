@@ -1,0 +1,85 @@
+//! The actions of a daemon's command line.
+
+use std::fmt::{self, Write};
+
+/// An action of a daemon's command line.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::Action;
+///
+/// assert_eq!("start".parse::<Action>()?, Action::Start);
+/// assert_eq!(Action::Reload.to_string(), "reload");
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Starts the daemon in the background and returns once it is ready.
+    Start,
+    /// Stops the daemon and returns once it is gone.
+    Stop,
+    /// Stops the daemon if it is running, then starts it.
+    Restart,
+    /// Reports whether the daemon is running.
+    Status,
+    /// Makes the daemon reopen its log files.
+    Reload,
+    /// Runs the daemon in the foreground.
+    Run,
+}
+
+impl Action {
+    /// Every action, in the order of the usage text.
+    pub const ALL: &'static [Self] =
+        &[Self::Start, Self::Stop, Self::Restart, Self::Status, Self::Reload, Self::Run];
+
+    /// Returns the word that names the action on a command line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Action;
+    ///
+    /// assert_eq!(Action::ALL[0].as_str(), "start");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Status => "status",
+            Self::Reload => "reload",
+            Self::Run => "run",
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Start => "start in the background; return once it is ready",
+            Self::Stop => "stop it; return once it is gone",
+            Self::Restart => "stop it if it is running, then start it",
+            Self::Status => "report whether it is running",
+            Self::Reload => "make it reopen its log files",
+            Self::Run => "run it in the foreground",
+        }
+    }
+
+    /// Returns the usage text of a program whose first argument is an action.
+    pub(crate) fn usage(program: &str) -> String {
+        let mut text = format!("usage: {program} ACTION\n\n");
+        let actions = Self::ALL.iter().map(|action| (action.as_str(), action.meaning()));
+        for (name, meaning) in actions.chain([("help", "print this text")]) {
+            let _ = writeln!(text, "  {name:<8} {meaning}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,314 @@
+//! The reason why an action failed.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::command::action::Action;
+use crate::command::path::SystemPath;
+use crate::sys::process;
+
+/// The result of a fallible step.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// The reason why an action failed, with what to do about it if that is not obvious.
+///
+/// Its [`Display`](fmt::Display) is the whole message and begins with the daemon's name. Its [`Debug`] reads the same,
+/// because `fn main() -> daemonic::Result` prints that.
+///
+/// # Examples
+///
+/// ```
+/// let error = daemonic::Daemon::new("example").pidfile("/run").status().unwrap_err();
+/// assert!(error.is_unknown());
+/// assert_eq!(error.to_string(), "example: unknown: pidfile /run is a directory, not a regular file");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    name: String,
+    action: Option<Action>,
+    kind: Kind,
+    text: String,
+    source: Option<io::Error>,
+}
+
+/// The kind of a failure, which decides the words around the text and the exit code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The action is missing or unknown.
+    Usage,
+    /// A daemon with this PID is running already.
+    AlreadyRunning(Pid),
+    /// There is no daemon to reload.
+    NotRunning,
+    /// `EACCES` or `EPERM`.
+    PermissionDenied,
+    /// The kernel cannot name the lock's holder.
+    HolderUnknown,
+    /// Everything else.
+    Failed,
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: Kind, text: fmt::Arguments<'_>) -> Self {
+        let text = text.to_string();
+        Self(Box::new(Inner { name: String::new(), action: None, kind, text, source: None }))
+    }
+
+    /// Makes an error about the command line.
+    pub(crate) fn usage(text: fmt::Arguments<'_>) -> Self {
+        Self::new(Kind::Usage, text)
+    }
+
+    /// Makes an error with a reason of our own.
+    pub(crate) fn failed(text: fmt::Arguments<'_>) -> Self {
+        Self::new(Kind::Failed, text)
+    }
+
+    /// Makes an error of what the system answered to an attempt, such as `cannot open pidfile /run/x.pid`.
+    #[cold]
+    pub(crate) fn os(text: fmt::Arguments<'_>, error: impl Into<io::Error>) -> Self {
+        let errno = error.into().raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        let kind = match errno {
+            Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
+            _ => Kind::Failed,
+        };
+        let mut error = Self::new(kind, text);
+        error.0.source = Some(errno.into());
+        error
+    }
+
+    /// Makes an error about a file that cannot be opened, which says so if its directory is missing.
+    pub(crate) fn cannot_open(what: &str, path: &SystemPath, errno: Errno) -> Self {
+        let parent = path.as_path().parent();
+        let missing = parent.filter(|directory| errno == Errno::ENOENT && !directory.exists());
+        let repair = missing.map(|directory| format!("; make the directory {} first", directory.display()));
+        Self::os(format_args!("cannot open {what} {path}{}", repair.unwrap_or_default()), errno)
+    }
+
+    /// Refuses a start, because this process is the daemon.
+    pub(crate) fn already_running(pid: Pid) -> Self {
+        Self::new(Kind::AlreadyRunning(pid), format_args!(""))
+    }
+
+    /// Refuses a reload, because there is no daemon.
+    pub(crate) fn not_running() -> Self {
+        Self::new(Kind::NotRunning, format_args!(""))
+    }
+
+    /// Reports a lock whose holder `F_GETLK` cannot name.
+    pub(crate) fn holder_unknown(pidfile: &SystemPath) -> Self {
+        Self::new(
+            Kind::HolderUnknown,
+            format_args!("{pidfile} is locked by a process that the kernel cannot name"),
+        )
+    }
+
+    /// Adds the daemon's name and the action, unless an earlier step has named another action.
+    pub(crate) fn during(mut self, name: &str, action: Action) -> Self {
+        name.clone_into(&mut self.0.name);
+        self.0.action.get_or_insert(action);
+        self
+    }
+
+    /// Adds the daemon's name.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.0.name);
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Returns the system's error number, if the system refused something.
+    pub(crate) fn errno(&self) -> Option<i32> {
+        self.0.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+
+    /// Returns whether the action was missing or unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("example").dispatch("strat", || ()).unwrap_err();
+    /// assert!(error.is_usage());
+    /// ```
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        self.0.kind == Kind::Usage
+    }
+
+    /// Returns whether a start was refused because the daemon is running already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("already-running-example");
+    /// let mut second = None;
+    /// daemon.run(|| second = daemon.run(|| ()).err())?;
+    /// assert!(second.is_some_and(|error| error.is_already_running()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_already_running(&self) -> bool {
+        matches!(self.0.kind, Kind::AlreadyRunning(_))
+    }
+
+    /// Returns whether there was no daemon to reload.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("not-running-example").reload().unwrap_err();
+    /// assert!(error.is_not_running());
+    /// ```
+    #[must_use]
+    pub fn is_not_running(&self) -> bool {
+        self.0.kind == Kind::NotRunning
+    }
+
+    /// Returns whether the system refused for lack of permission (`EACCES`, `EPERM`).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let result = Daemon::new("example").user("nobody").start(|| std::thread::park());
+    /// if result.is_err_and(|error| error.is_permission_denied()) {
+    ///     eprintln!("only root can do this");
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_permission_denied(&self) -> bool {
+        self.0.kind == Kind::PermissionDenied
+    }
+
+    /// Returns whether it is unknown if the daemon is running; the message says `unknown: `.
+    ///
+    /// Either the kernel cannot name the process that locks the pidfile, for example because it is in another
+    /// container, or `status` cannot examine the pidfile. An unknown action is [`is_usage`](Error::is_usage) instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let error = Daemon::new("example").pidfile("/run").status().unwrap_err();
+    /// assert!(error.to_string().contains("unknown: pidfile /run is a directory"));
+    /// assert!(error.is_unknown());
+    /// ```
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        match self.0.kind {
+            Kind::HolderUnknown => true,
+            Kind::Failed => self.0.action == Some(Action::Status),
+            Kind::Usage | Kind::AlreadyRunning(_) | Kind::NotRunning | Kind::PermissionDenied => false,
+        }
+    }
+
+    /// Returns the PID of the daemon that is running already, if that is the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("error-pid-example");
+    /// let mut second = None;
+    /// daemon.run(|| second = daemon.run(|| ()).err())?;
+    /// assert_eq!(second.and_then(|error| error.pid()), Some(std::process::id()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self.0.kind {
+            Kind::AlreadyRunning(pid) => Some(process::number(pid)),
+            _ => None,
+        }
+    }
+
+    /// Returns the exit code: 2 for a missing or unknown action, 4 for a refused permission and for a `status`
+    /// without an answer, else 1.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     match Daemon::new("example").reload() {
+    ///         Ok(_) => ExitCode::SUCCESS,
+    ///         Err(error) => error.exit_code(), // nothing is printed
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match (self.0.kind, self.0.action) {
+            (Kind::Usage, _) => 2,
+            (Kind::PermissionDenied, _) | (_, Some(Action::Status)) => 4,
+            _ => 1,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { name, action, kind, text, source } = &*self.0;
+        if !name.is_empty() {
+            write!(f, "{name}: ")?;
+        }
+        match (kind, action) {
+            (Kind::Usage, _) | (Kind::Failed, None) => {}
+            (Kind::AlreadyRunning(pid), _) => write!(f, "already running (pid {pid})")?,
+            (Kind::NotRunning, _) => f.write_str("not running")?,
+            (Kind::PermissionDenied, _) => f.write_str("permission denied: ")?,
+            (Kind::HolderUnknown, _) | (Kind::Failed, Some(Action::Status)) => f.write_str("unknown: ")?,
+            (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
+            (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
+            (Kind::Failed, Some(Action::Start | Action::Restart | Action::Run)) => {
+                f.write_str("failed to start: ")?;
+            }
+        }
+        f.write_str(text)?;
+        match source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// Lists words: `start, stop, run`.
+pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}

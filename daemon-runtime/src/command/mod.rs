@@ -1,0 +1,12 @@
+//! The vocabulary of a command line: actions, their outcomes, errors, the values of keys.
+//!
+//! Nothing here asks the system for anything; only [`outcome::report`] prints.
+
+pub(crate) mod account;
+pub(crate) mod action;
+pub(crate) mod duration;
+pub(crate) mod error;
+pub(crate) mod into_action;
+pub(crate) mod outcome;
+pub(crate) mod path;
+pub(crate) mod signal;

@@ -1,0 +1,298 @@
+//! The outcome of an action: its message, its exit code.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, Termination};
+use std::time::Duration;
+
+use crate::command::action::Action;
+use crate::command::duration::Span;
+use crate::command::error::Error;
+use crate::command::signal::Signal;
+
+/// The result of a dispatcher and of the actions of [`Daemon`](crate::Daemon).
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Result};
+///
+/// fn stop_both() -> Result<()> {
+///     Daemon::new("result-server").stop()?;
+///     Daemon::new("result-worker").stop()?;
+///     Ok(())
+/// }
+///
+/// assert!(stop_both().is_ok());
+/// ```
+pub type Result<T = Outcome, E = Error> = std::result::Result<T, E>;
+
+/// The outcome of an action that did not fail.
+///
+/// Its [`Display`](fmt::Display) is the message. As the return value of `main` it prints the message to stdout and
+/// sets the action's exit code.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Answer, Daemon};
+///
+/// let outcome = Daemon::new("outcome-example").status()?;
+/// assert_eq!(*outcome.answer(), Answer::NotRunning);
+/// assert_eq!(outcome.to_string(), "outcome-example: not running");
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    name: String,
+    action: Action,
+    answer: Answer,
+    warning: Option<String>,
+}
+
+/// The answer of an action, to match on.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Answer, Daemon};
+///
+/// match Daemon::new("answer-example").status()?.answer() {
+///     Answer::Running { pid, .. } => println!("running as {pid}"),
+///     Answer::Stale { pidfile } => println!("{} is stale", pidfile.display()),
+///     answer => assert_eq!(*answer, Answer::NotRunning),
+/// }
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The daemon has been started and is ready.
+    Started {
+        /// The PID of the daemon.
+        pid: u32,
+    },
+    /// The daemon has ended after the stop signal.
+    Stopped {
+        /// The PID that the daemon had.
+        pid: u32,
+    },
+    /// The daemon has been ended by SIGKILL, because it did not exit in time after the stop signal.
+    Killed {
+        /// The PID that the daemon had.
+        pid: u32,
+        /// The time that the daemon was given: the key `stop_timeout`.
+        after: Duration,
+        /// The stop signal that the daemon ignored.
+        signal: Signal,
+    },
+    /// The daemon has been stopped, and a new one is ready.
+    Restarted {
+        /// The PID of the new daemon.
+        pid: u32,
+    },
+    /// The daemon is running.
+    Running {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The age of the process in whole seconds, where the system reports it.
+        up: Option<Duration>,
+    },
+    /// The daemon is not running.
+    NotRunning,
+    /// The daemon is not running, and its pidfile has been left behind.
+    Stale {
+        /// The path of the pidfile.
+        pidfile: PathBuf,
+    },
+    /// The daemon has been sent SIGHUP.
+    Reloaded {
+        /// The PID of the daemon.
+        pid: u32,
+    },
+    /// The daemon has run in the foreground, and its body has ended.
+    Finished {
+        /// The exit code of the body.
+        code: u8,
+    },
+}
+
+impl Outcome {
+    pub(crate) fn new(name: &str, action: Action, answer: Answer, warning: Option<String>) -> Self {
+        Self { name: name.to_owned(), action, answer, warning }
+    }
+
+    /// Returns the action.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Action, Daemon};
+    ///
+    /// let outcome = Daemon::new("action-example").dispatch("status", || ())?;
+    /// assert_eq!(outcome.action(), Action::Status);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// Returns the answer, to match on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let outcome = Daemon::new("outcome-answer-example").run(|| Err::<(), _>("no"))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// Returns the PID in the message, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("outcome-pid-example");
+    /// let mut pid = None;
+    /// daemon.run(|| pid = daemon.status().ok().and_then(|outcome| outcome.pid()))?;
+    /// assert_eq!(pid, Some(std::process::id()));
+    /// assert_eq!(daemon.status()?.pid(), None);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self.answer {
+            Answer::Started { pid }
+            | Answer::Stopped { pid }
+            | Answer::Killed { pid, .. }
+            | Answer::Restarted { pid }
+            | Answer::Running { pid, .. }
+            | Answer::Reloaded { pid } => Some(pid),
+            Answer::NotRunning | Answer::Stale { .. } | Answer::Finished { .. } => None,
+        }
+    }
+
+    /// Returns a warning for root about the pidfile's directory, if it is not safe.
+    ///
+    /// [`report`] prints it to stderr.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("warning-example").status()?;
+    /// assert_eq!(outcome.warning(), None); // only root can write to /run
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Returns the exit code: 0, 1 or 3 for `status`, as the LSB defines them, that of the body for `run`, else 0.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     match Daemon::new("example").status() {
+    ///         Ok(outcome) => outcome.exit_code(), // nothing is printed
+    ///         Err(error) => error.exit_code(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match (&self.answer, self.action) {
+            (Answer::Finished { code }, _) => *code,
+            (Answer::Stale { .. }, _) => 1,
+            (Answer::NotRunning, Action::Status) => 3,
+            _ => 0,
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, pid) = match &self.answer {
+            Answer::Started { pid } => ("started", pid),
+            Answer::Stopped { pid } => ("stopped", pid),
+            Answer::Killed { pid, .. } => ("killed", pid),
+            Answer::Restarted { pid } => ("restarted", pid),
+            Answer::Running { pid, .. } => ("running", pid),
+            Answer::Reloaded { pid } => ("reloaded", pid),
+            Answer::NotRunning => return write!(f, "{}: not running", self.name),
+            Answer::Stale { pidfile } => {
+                return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
+            }
+            Answer::Finished { .. } => return Ok(()),
+        };
+        write!(f, "{}: {what} (pid {pid}", self.name)?;
+        match &self.answer {
+            Answer::Killed { after, signal, .. } => {
+                write!(f, "): did not exit within {} of {signal}", Span(*after))
+            }
+            Answer::Running { up: Some(up), .. } => write!(f, ", up {})", Span(*up)),
+            _ => f.write_str(")"),
+        }
+    }
+}
+
+impl Termination for Outcome {
+    fn report(self) -> ExitCode {
+        self.print();
+        self.exit_code()
+    }
+}
+
+impl Outcome {
+    /// Prints the message; `run` has none. A closed stdout does not change the exit code.
+    fn print(&self) {
+        if let Some(warning) = &self.warning {
+            let _ = io::stderr().write_all(format!("{}: warning: {warning}\n", self.name).as_bytes());
+        }
+        if !matches!(self.answer, Answer::Finished { .. }) {
+            let _ = writeln!(io::stdout(), "{self}");
+        }
+    }
+}
+
+/// Prints the result of a dispatcher and returns its exit code, for a `main` written by hand.
+///
+/// An outcome goes to stdout, an error to stderr.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::Daemon;
+///
+/// fn main() -> std::process::ExitCode {
+///     let daemon = Daemon::new("example");
+///     daemonic::report(daemon.dispatch(std::env::args().nth(1), || println!("one run")))
+/// }
+/// ```
+#[must_use = "return the exit code from `main`"]
+pub fn report(result: Result) -> ExitCode {
+    match result {
+        Ok(outcome) => outcome.report(),
+        Err(error) => {
+            // One write, since stderr has no buffer and other processes may write to it too.
+            let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
+            error.exit_code()
+        }
+    }
+}

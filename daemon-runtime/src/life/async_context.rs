@@ -1,0 +1,108 @@
+//! The waits of a [`Context`] for async bodies.
+//!
+//! One thread, which the first wait begins, sleeps on the flag and wakes every waiter. So a wait works in any runtime,
+//! whichever drivers it has enabled, and a thousand waiters cost no descriptor.
+
+use std::pin::pin;
+use std::thread;
+
+use crate::life::context::{Context, Event};
+use crate::life::state::State;
+use crate::sys::clock::now;
+
+impl Context {
+    /// Waits until a stop is requested.
+    ///
+    /// Any number of tasks can wait, in any runtime.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system refuses a thread, which the first wait of a daemon needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let mut is_stopped = false;
+    /// Daemon::new("stopped-example").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM to this process
+    ///     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    ///     runtime.block_on(context.stopped());
+    ///     is_stopped = true;
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert!(is_stopped);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub async fn stopped(&self) {
+        self.until(|| self.is_stopping().then_some(())).await;
+    }
+
+    /// Waits until a stop or a reload is requested.
+    ///
+    /// A stop comes before a reload. A reload is returned once, however many tasks wait.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system refuses a thread, which the first wait of a daemon needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, Event};
+    ///
+    /// let daemon = Daemon::new("event-example");
+    /// let mut event = None;
+    /// daemon.run(|context: &Context| {
+    ///     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
+    ///     daemon.reload().map_err(|error| error.to_string())?;
+    ///     event = Some(runtime.block_on(context.event()));
+    ///     Ok::<_, String>(())
+    /// })?;
+    /// assert_eq!(event, Some(Event::Reload));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub async fn event(&self) -> Event {
+        self.until(|| self.event_requested()).await
+    }
+
+    async fn until<T>(&self, wanted: impl Fn() -> Option<T>) -> T {
+        let state = self.state();
+        let State { flag, service_manager, .. } = state;
+        flag.alarm.thread.get_or_init(|| {
+            let (thread, seen) = (thread::Builder::new().name("daemonic".into()), flag.version());
+            thread.spawn(move || state.wake_waiters(seen)).expect("the system can make one more thread");
+        });
+        service_manager.body_waits();
+        loop {
+            let mut woken = pin!(flag.alarm.waiters.notified());
+            // Enabled before the look, so a request between the look and the wait is not missed.
+            woken.as_mut().enable();
+            // Here and not in the thread, because the watchdog watches the runtime.
+            service_manager.feed_watchdog();
+            match wanted() {
+                Some(found) => return found,
+                None => woken.await,
+            }
+        }
+    }
+}
+
+impl State {
+    /// Wakes the waiters at every request since the flag's version `seen`, and twice as often as a watchdog wants to be
+    /// fed, until a stop is requested.
+    fn wake_waiters(&self, mut seen: u32) {
+        let Self { flag, service_manager, .. } = self;
+        while !flag.is_stopping() {
+            let changed = || Some(flag.version()).filter(|version| *version != seen);
+            let next_sign = service_manager.watchdog().map(|period| now() + period / 2);
+            seen = flag.sleep(next_sign, changed).unwrap_or(seen);
+            flag.alarm.waiters.notify_waiters();
+        }
+        flag.alarm.waiters.notify_waiters();
+    }
+}

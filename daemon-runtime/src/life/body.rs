@@ -1,0 +1,192 @@
+//! The body of a daemon, whose return value becomes the exit status.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use self::sealed::IntoEnding;
+use crate::command::error::Error;
+use crate::life::context::Context;
+
+/// The mode of a [`Daemon`](crate::Daemon) whose body is called once.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Once;
+
+/// A daemon's body: a function or closure that takes nothing or a `&`[`Context`].
+///
+/// `M` is the mode: [`Once`] calls an `FnOnce`, [`Repeating`](crate::Repeating) an `FnMut`. `K` is the signature, which
+/// the compiler infers. The return value is a [`BodyResult`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a daemon's body",
+    label = "not a body",
+    note = "a body is a function or closure without parameters, or with one `&daemonic::Context`",
+    note = "the body of a repeating daemon is called many times, so it can't move out of what it has captured"
+)]
+pub trait Body<M, K> {
+    /// The type of the return value.
+    type Output;
+
+    /// Whether a stop signal only requests a stop.
+    #[doc(hidden)]
+    const GRACEFUL: bool;
+
+    /// Whether the body takes the [`Context`].
+    #[doc(hidden)]
+    const WITH_CONTEXT: bool;
+
+    /// Checks the mode's own keys.
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc, reason = "hidden")]
+    fn check(_: &M) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Calls the body as often as the mode says. Other crates cannot name the return type, so the trait is sealed.
+    #[doc(hidden)]
+    fn live(self, mode: &M, name: &str, context: &Context) -> Ending
+    where
+        Self::Output: IntoEnding;
+}
+
+/// The return value of a body: `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`.
+///
+/// It decides the daemon's exit status. An error's text (`{:#}`) goes to the log, and the status is 1;
+/// [`Termination`](std::process::Termination) would print its `Debug` instead.
+#[diagnostic::on_unimplemented(
+    message = "a daemon's body can't return `{Self}`",
+    label = "not an exit status",
+    note = "it returns `()`, `!`, `ExitCode`, or a `Result` of these whose error is `Display`; a future needs a runtime around it, built in the daemon"
+)]
+pub trait BodyResult: IntoEnding {}
+
+// Not `for T: IntoEnding`: the compiler would then ask the user for that trait. The note above has what it recommends,
+// with a better name for `Never`.
+#[diagnostic::do_not_recommend]
+impl BodyResult for () {}
+#[diagnostic::do_not_recommend]
+impl BodyResult for Never {}
+#[diagnostic::do_not_recommend]
+impl BodyResult for ExitCode {}
+impl<T: BodyResult, E: Display> BodyResult for Result<T, E> {}
+
+pub(crate) mod sealed {
+    use super::Ending;
+
+    pub trait IntoEnding {
+        fn into_ending(self) -> Ending;
+    }
+
+    pub trait Returns {
+        type Output;
+    }
+}
+
+/// The end of a body.
+pub struct Ending {
+    pub(crate) code: u8,
+    pub(crate) error: Option<String>,
+    /// The message of a panic, which the panic hook has already written to the log.
+    panic: Option<String>,
+}
+
+impl Ending {
+    pub(crate) const SUCCESS: Self = Self { code: 0, error: None, panic: None };
+
+    /// Calls a body and catches its panic.
+    pub(crate) fn of<T: IntoEnding>(body: impl FnOnce() -> T) -> Self {
+        Self::caught(|| body().into_ending())
+    }
+
+    /// Turns a panic into an ending.
+    pub(crate) fn caught(live: impl FnOnce() -> Self) -> Self {
+        catch_unwind(AssertUnwindSafe(live)).unwrap_or_else(Self::of_panic)
+    }
+
+    fn of_panic(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let panic = Some(text.map_or("panicked".into(), |text| format!("panicked: {text}")));
+        // The payload's destructor could panic again, and so could that panic's.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
+        Self { code: 101, error: None, panic }
+    }
+
+    /// Returns the reason for the launcher, if the daemon was never ready.
+    pub(crate) fn reason(&self) -> &str {
+        self.error.as_deref().or(self.panic.as_deref()).unwrap_or("exited before it was ready")
+    }
+
+    /// Writes the error to the log, if there is one.
+    pub(crate) fn log(&self, name: &str) {
+        if let Some(error) = &self.error {
+            let _ = io::stderr().write_all(format!("{name}: {error}\n").as_bytes());
+        }
+    }
+}
+
+impl<F: FnOnce() -> T, T> Body<Once, fn() -> T> for F {
+    type Output = T;
+    const GRACEFUL: bool = false;
+    const WITH_CONTEXT: bool = false;
+
+    fn live(self, _: &Once, _: &str, _: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
+        Ending::of(self)
+    }
+}
+
+impl<F: FnOnce(&Context) -> T, T> Body<Once, fn(&Context) -> T> for F {
+    type Output = T;
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = true;
+
+    fn live(self, _: &Once, _: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
+        Ending::of(|| self(context))
+    }
+}
+
+impl IntoEnding for () {
+    fn into_ending(self) -> Ending {
+        Ending::SUCCESS
+    }
+}
+
+impl IntoEnding for Never {
+    fn into_ending(self) -> Ending {
+        self
+    }
+}
+
+impl IntoEnding for ExitCode {
+    fn into_ending(self) -> Ending {
+        // The number can only be found by comparing, and the process must end with it without returning to `main`.
+        let code = (0..=u8::MAX).find(|code| Self::from(*code) == self);
+        Ending { code: code.unwrap_or(1), ..Ending::SUCCESS }
+    }
+}
+
+impl<T: IntoEnding, E: Display> IntoEnding for Result<T, E> {
+    fn into_ending(self) -> Ending {
+        match self {
+            Ok(value) => value.into_ending(),
+            Err(error) => Ending { code: 1, error: Some(format!("{error:#}")), ..Ending::SUCCESS },
+        }
+    }
+}
+
+/// The type `!`, under the only name that it has on stable Rust: the return type of `fn() -> !`.
+type Never = <fn() -> ! as sealed::Returns>::Output;
+
+impl<T> sealed::Returns for fn() -> T {
+    type Output = T;
+}

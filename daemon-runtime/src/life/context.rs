@@ -1,0 +1,285 @@
+//! The handle by which a body waits for requests.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::life::pipe::Pipe;
+use crate::life::state::State;
+use crate::sys::clock::now;
+
+/// A handle by which a body waits for a stop or a reload, and reports that it is ready.
+///
+/// A body asks for it by a parameter of this type. The stop signal, SIGTERM and SIGINT then no longer end the daemon;
+/// the body has [`stop_timeout`](crate::Daemon::stop_timeout) to return. The handle can be cloned and used from any
+/// thread.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::{Context, Daemon};
+/// use std::time::Duration;
+///
+/// fn work(context: &Context) {
+///     while !context.wait(Duration::from_secs(5)) {
+///         println!("five seconds later");
+///     }
+///     println!("stopping");
+/// }
+///
+/// fn main() -> daemonic::Result {
+///     Daemon::new("worker").dispatch(std::env::args().nth(1), work)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    state: &'static State,
+    /// Readable once a stop is requested, and never drained.
+    pipe: Option<Arc<Pipe>>,
+}
+
+/// A request to a body.
+///
+/// # Examples
+///
+/// ```no_run
+/// use daemonic::{Context, Daemon, Event};
+/// use std::time::Duration;
+///
+/// Daemon::new("clock").start(|context: &Context| {
+///     loop {
+///         match context.next_event(Duration::from_secs(60)) {
+///             Some(Event::Stop) => break,
+///             Some(_) => println!("reading the configuration again"),
+///             None => println!("a minute later"),
+///         }
+///     }
+/// })?;
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The daemon must stop.
+    Stop,
+    /// The daemon must reload what it read when it started.
+    Reload,
+}
+
+impl Context {
+    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>) -> Self {
+        Self { state, pipe }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn state(&self) -> &'static State {
+        self.state
+    }
+
+    /// Reports that the daemon is ready.
+    ///
+    /// `start` waits for this if [`wait_ready`](crate::Daemon::wait_ready) is set, and so does a service manager in the
+    /// foreground. Without a waiting process, and the second time, it does nothing. If the launcher is gone, for
+    /// example after Ctrl-C, the start is cancelled and the daemon ends here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Context, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("ready-example").wait_ready(Duration::from_secs(30));
+    /// let outcome = daemon.run(|context: &Context| {
+    ///     let _listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     context.ready(); // clients can connect from here on
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn ready(&self) {
+        self.state.ready();
+    }
+
+    /// Returns whether the daemon must stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let mut seen = (true, false);
+    /// Daemon::new("is-stopping-example").run(|context: &Context| {
+    ///     seen.0 = context.is_stopping();
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM to this process
+    ///     seen.1 = context.is_stopping();
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert_eq!(seen, (false, true));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.state.flag.is_stopping()
+    }
+
+    /// Sleeps for this long on the monotonic clock, or until a stop is requested. Returns whether one is.
+    ///
+    /// A zero duration does not sleep. A duration that the clock cannot reach, such as [`Duration::MAX`], waits for the
+    /// stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use std::{process::Command, time::Duration};
+    ///
+    /// let mut must_stop = false;
+    /// Daemon::new("wait-example").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM to this process
+    ///     must_stop = context.wait(Duration::MAX);
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert!(must_stop);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use = "`true` means that the daemon must stop"]
+    pub fn wait(&self, duration: Duration) -> bool {
+        self.wait_until(now().checked_add(duration))
+    }
+
+    /// Sleeps until a moment of the monotonic clock, or without end. Returns whether a stop is requested.
+    pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
+        self.sleep(deadline, &|| self.stop_requested()).is_some()
+    }
+
+    /// Does the same for a body that cannot take a reload, which is then complete at once.
+    pub(crate) fn rest_until(&self, deadline: Option<Duration>) -> bool {
+        let wanted = || {
+            if self.reload_requested() {
+                self.state.service_manager.body_waits();
+            }
+            self.stop_requested()
+        };
+        self.sleep(deadline, &wanted).is_some()
+    }
+
+    /// Sleeps until a stop or a reload is requested. Returns `None` after this long on the monotonic clock.
+    ///
+    /// A stop comes before a reload. A reload is returned once, here or by
+    /// [`reload_requested`](Context::reload_requested), however many clones and threads wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, Event};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("next-event-example");
+    /// let mut events = Vec::new();
+    /// daemon.run(|context: &Context| {
+    ///     daemon.reload()?;
+    ///     events.push(context.next_event(Duration::MAX)); // returns at once
+    ///     events.push(context.next_event(Duration::from_millis(1)));
+    ///     Ok::<_, daemonic::Error>(())
+    /// })?;
+    /// assert_eq!(events, [Some(Event::Reload), None]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use = "a reload is returned only once"]
+    pub fn next_event(&self, duration: Duration) -> Option<Event> {
+        self.sleep(now().checked_add(duration), &|| self.event_requested())
+    }
+
+    fn stop_requested(&self) -> Option<Event> {
+        self.is_stopping().then_some(Event::Stop)
+    }
+
+    /// Returns what is requested by now.
+    pub(crate) fn event_requested(&self) -> Option<Event> {
+        self.stop_requested().or_else(|| self.reload_requested().then_some(Event::Reload))
+    }
+
+    /// Returns whether a reload has been requested since the last call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    ///
+    /// let daemon = Daemon::new("reload-requested-example");
+    /// let mut requests = Vec::new();
+    /// daemon.run(|context: &Context| {
+    ///     daemon.reload()?;
+    ///     requests.extend([context.reload_requested(), context.reload_requested()]);
+    ///     Ok::<_, daemonic::Error>(())
+    /// })?;
+    /// assert_eq!(requests, [true, false]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use = "a reload is returned only once"]
+    pub fn reload_requested(&self) -> bool {
+        let is_requested = self.state.flag.take_reload();
+        if is_requested {
+            self.state.service_manager.reloading();
+        }
+        is_requested
+    }
+
+    /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.
+    fn sleep(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<Event>) -> Option<Event> {
+        let State { flag, service_manager, .. } = self.state;
+        service_manager.body_waits();
+        loop {
+            service_manager.feed_watchdog();
+            let next_sign = service_manager.watchdog().map(|period| now() + period);
+            let until = [deadline, next_sign].into_iter().flatten().min();
+            let found = flag.sleep(until, wanted);
+            if found.is_some() || until == deadline {
+                return found;
+            }
+        }
+    }
+
+    /// Borrows a descriptor that is readable from the moment a stop is requested, for
+    /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html) or a reactor.
+    ///
+    /// Do not read from it: it is shared by all clones.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// use std::process::Command;
+    ///
+    /// let mut is_readable = false;
+    /// Daemon::new("as-fd-example").run(|context: &Context| {
+    ///     Command::new("sh").args(["-c", "kill $PPID"]).status()?; // SIGTERM to this process
+    ///     let mut stop = [PollFd::new(context.as_fd(), PollFlags::POLLIN)];
+    ///     is_readable = poll(&mut stop, PollTimeout::NONE)? == 1;
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// assert!(is_readable);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    #[allow(clippy::missing_panics_doc, reason = "every Context that a body can get has the pipe")]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_ref().expect("a body with a Context has the pipe").reader()
+    }
+}
+
+impl AsFd for Context {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("is_stopping", &self.is_stopping()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! The beginning of a daemon's life in this process, with a guard for its end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use nix::sys::signal::Signal;
+
+use crate::command::error::{Error, Result};
+use crate::life::context::Context;
+use crate::life::flag::Flag;
+use crate::life::handlers;
+use crate::life::instance::{self, Instance, StopMode};
+use crate::life::notify::ServiceManager;
+use crate::life::pipe::Pipe;
+use crate::life::readiness::Readiness;
+use crate::life::state::State;
+use crate::life::streams::Streams;
+use crate::lock::held::HeldPidfile;
+use crate::sys::mask::{self, AllBlocked};
+
+/// What a daemon's life begins with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) stop_signal: Signal,
+    pub(crate) stop_mode: StopMode,
+    /// Whether the body has a `Context`, whose descriptor then exists.
+    pub(crate) has_context: bool,
+    /// What a reload reopens. Nothing in the foreground.
+    pub(crate) streams: Option<Streams>,
+    pub(crate) service_manager: ServiceManager,
+    pub(crate) held: HeldPidfile,
+}
+
+/// A daemon whose life has begun: its signals are handled, and an exit of the process removes its pidfile.
+#[must_use = "dropping this restores the handlers and removes the pidfile"]
+pub(crate) struct InstanceGuard {
+    instance: &'static Instance,
+    signals: Vec<Signal>,
+}
+
+impl InstanceGuard {
+    /// Installs the handlers around a pidfile that is held.
+    pub(crate) fn begin(beginning: Beginning<'_>) -> Result<Self> {
+        let Beginning { name, stop_signal, stop_mode, has_context, streams, service_manager, held } =
+            beginning;
+        let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
+        let flag = Flag::new().map_err(cannot)?;
+        let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
+        let instance: &'static Instance = Box::leak(Box::new(Instance {
+            name: name.to_owned(),
+            stop_signal,
+            stop_mode,
+            streams,
+            pidfile: held.id(),
+            state: State::new(held.owner(), flag, service_manager),
+            held: Mutex::new(Some(held)),
+            pipe: Mutex::new(pipe.map(Arc::new)),
+            has_ended: AtomicBool::new(false),
+            next: OnceLock::new(),
+        }));
+        let mut guard = Self { instance, signals: Vec::new() };
+        instance::add(instance).map_err(cannot)?;
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, stop_signal] {
+            guard.handle(signal).map_err(cannot)?;
+        }
+        Ok(guard)
+    }
+
+    fn handle(&mut self, signal: Signal) -> nix::Result<()> {
+        if !self.signals.contains(&signal) {
+            handlers::install(signal, self.instance.state.owner)?;
+            self.signals.push(signal);
+        }
+        Ok(())
+    }
+
+    /// Waits until the launcher watches this process; from then on this process ends if the launcher does before the
+    /// body is ready.
+    pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<()> {
+        let cannot = |error| Error::os(format_args!("cannot prepare for the body's readiness"), error);
+        self.handle(Signal::SIGIO).map_err(|errno| cannot(errno.into()))?;
+        readiness.await_launcher(self.instance.state.owner.pid()).map_err(cannot)
+    }
+
+    /// Makes a context for the body.
+    pub(crate) fn context(&self) -> Context {
+        Context::new(&self.instance.state, lock(&self.instance.pipe).clone())
+    }
+
+    /// Returns what the daemon shares with its body.
+    pub(crate) fn state(&self) -> &'static State {
+        &self.instance.state
+    }
+
+    /// Unblocks the signals that the daemon handles.
+    pub(crate) fn unblock(&self) {
+        mask::unblock(&self.signals);
+    }
+}
+
+impl Drop for InstanceGuard {
+    fn drop(&mut self) {
+        // The pidfile first, so that a process which signals the lock's holder meets the handlers. Blocked, because a
+        // signal may end this process halfway.
+        let blocked = AllBlocked::new();
+        drop(lock(&self.instance.held).take());
+        drop(blocked);
+        for signal in &self.signals {
+            handlers::uninstall(*signal);
+        }
+        self.instance.has_ended.store(true, Ordering::Release);
+        // Threads that still wait for a stop need not wait any longer.
+        self.instance.request_stop();
+        drop(lock(&self.instance.pipe).take());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

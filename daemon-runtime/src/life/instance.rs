@@ -1,0 +1,146 @@
+//! The daemons that this process is, as its signal handlers see them.
+
+use std::iter;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use nix::sys::signal::{Signal, raise};
+
+use crate::life::pipe::Pipe;
+use crate::life::state::State;
+use crate::life::streams::Streams;
+use crate::lock::held::HeldPidfile;
+use crate::sys::file::FileId;
+use crate::sys::process::{ProcessId, at_exit, exit_now};
+use crate::sys::{handler, mask};
+
+/// What a stop signal does to a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopMode {
+    /// It ends the process at once.
+    Abrupt,
+    /// It sets the flag, and the body returns when it can.
+    Graceful,
+    /// It sets the flag, and a second Ctrl-C ends the process at once.
+    GracefulForeground,
+}
+
+/// A daemon in this process.
+///
+/// Handlers may look at it in any thread at any time, so it is never freed: some hundred bytes for each daemon that a
+/// process has been. What it holds is released when the daemon ends.
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) stop_signal: Signal,
+    pub(crate) stop_mode: StopMode,
+    /// What a reload reopens. Nothing in the foreground.
+    pub(crate) streams: Option<Streams>,
+    pub(crate) pidfile: FileId,
+    pub(crate) held: Mutex<Option<HeldPidfile>>,
+    pub(crate) state: State,
+    /// Readable once a stop is requested, for `Context::as_fd`.
+    pub(crate) pipe: Mutex<Option<Arc<Pipe>>>,
+    pub(crate) has_ended: AtomicBool,
+    pub(crate) next: OnceLock<&'static Instance>,
+}
+
+/// The instances of this process and of those that it was forked from, oldest first.
+static INSTANCES: OnceLock<&'static Instance> = OnceLock::new();
+
+/// Adds an instance to the list. Readers need no lock, because each link is set once.
+pub(crate) fn add(instance: &'static Instance) -> nix::Result<()> {
+    let mut link = &INSTANCES;
+    while link.set(instance).is_err() {
+        link = &link.get().expect("a link that cannot be set is set").next;
+    }
+    register_exit()
+}
+
+/// Returns the instances of this process that have not ended. Async-signal-safe.
+pub(crate) fn current() -> impl Iterator<Item = &'static Instance> {
+    let this = ProcessId::current();
+    iter::successors(INSTANCES.get(), |instance| instance.next.get())
+        .filter(move |instance| instance.state.owner == this && !instance.has_ended.load(Ordering::Acquire))
+        .copied()
+}
+
+impl Instance {
+    /// Acts on a signal. `is_outermost` says whether our handler was called by the system, not by another handler that
+    /// was installed over it. Async-signal-safe.
+    pub(crate) fn receive(&self, signal: Signal, is_outermost: &dyn Fn() -> bool) {
+        match signal {
+            // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
+            Signal::SIGIO if self.state.is_abandoned() => end_by(Signal::SIGTERM),
+            Signal::SIGIO => {}
+            Signal::SIGHUP => self.reload(),
+            Signal::SIGTERM | Signal::SIGINT => self.end(signal, is_outermost),
+            _ if signal == self.stop_signal => self.end(signal, is_outermost),
+            _ => {}
+        }
+    }
+
+    fn reload(&self) {
+        if let Some(streams) = &self.streams {
+            streams.reopen(&self.name, self.pidfile);
+        }
+        self.state.flag.reload();
+    }
+
+    fn end(&self, signal: Signal, is_outermost: &dyn Fn() -> bool) {
+        match self.stop_mode {
+            // A handler over ours that calls ours, as those of signal-hook and tokio do, means that the body wants to
+            // receive this signal itself.
+            StopMode::Abrupt if is_outermost() => end_by(signal),
+            StopMode::Abrupt => {}
+            StopMode::Graceful | StopMode::GracefulForeground => {
+                let is_first = self.request_stop();
+                if is_first {
+                    self.state.service_manager.stopping();
+                } else if signal == Signal::SIGINT && self.stop_mode == StopMode::GracefulForeground {
+                    end_by(signal);
+                }
+            }
+        }
+    }
+
+    /// Requests a stop in every way that a body can wait for it, and returns whether it is the first request.
+    /// Async-signal-safe.
+    pub(crate) fn request_stop(&self) -> bool {
+        let is_first = self.state.flag.stop();
+        if is_first {
+            if let Ok(Some(pipe)) = self.pipe.try_lock().as_deref() {
+                pipe.write();
+            }
+        }
+        is_first
+    }
+
+    /// Removes the pidfile, unless the instance is just ending and does so itself. Async-signal-safe.
+    fn remove_pidfile(&self) {
+        if let Ok(Some(held)) = self.held.try_lock().as_deref() {
+            held.remove();
+        }
+    }
+}
+
+/// Ends the process by a signal, as if it had no handler, but without leaving pidfiles. Async-signal-safe.
+pub(crate) fn end_by(signal: Signal) {
+    current().for_each(Instance::remove_pidfile);
+    handler::reset(signal as i32);
+    let _ = raise(signal);
+    mask::unblock(&[signal]);
+    // Process 1 of a container, or a signal that ends nothing by default.
+    exit_now(128 + u8::try_from(signal as i32).unwrap_or(0));
+}
+
+/// Has pidfiles removed when the body ends the process by `std::process::exit`.
+fn register_exit() -> nix::Result<()> {
+    extern "C" fn before_exit() {
+        for instance in current() {
+            instance.state.failed("exited before it was ready");
+            instance.remove_pidfile();
+        }
+    }
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if REGISTERED.swap(true, Ordering::AcqRel) { Ok(()) } else { at_exit(before_exit) }
+}

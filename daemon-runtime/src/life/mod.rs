@@ -1,0 +1,19 @@
+//! A daemon's life: its body, its context, its signals, its streams.
+//!
+//! Code here runs in the daemon. A signal handler may call what is marked as async-signal-safe, and must not block.
+
+#[cfg(feature = "tokio")]
+pub(crate) mod async_context;
+pub(crate) mod body;
+pub(crate) mod context;
+pub(crate) mod flag;
+pub(crate) mod guard;
+pub(crate) mod handlers;
+pub(crate) mod instance;
+pub(crate) mod notify;
+pub(crate) mod pipe;
+pub(crate) mod readiness;
+pub(crate) mod repeat;
+pub(crate) mod state;
+pub(crate) mod streams;
+pub(crate) mod word;

@@ -1,0 +1,241 @@
+//! What a daemon reports to its launcher: that it is ready, or why it will not be.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{Pid, getpid};
+
+use crate::command::error::{Error, Kind};
+use crate::sys::descriptor::{above_floor, is_closed, set_flags, signal_closing};
+use crate::sys::file::FileId;
+
+/// Makes the two ends of the channel between a launcher and its daemon.
+pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
+    let (one, other) = UnixStream::pair()?;
+    Ok((above_floor(one.into())?.into(), above_floor(other.into())?.into()))
+}
+
+/// Sends a whole frame, or fails because the other end has been closed.
+fn send(mut channel: &UnixStream, frame: &[u8]) -> io::Result<()> {
+    insist(|| channel.write_all(frame))
+}
+
+/// Fills the buffer, or fails because the other end has been closed before.
+fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
+    insist(|| channel.read_exact(buffer))
+}
+
+/// Makes a call again that has failed for another reason than a closed end: a lack of memory, say. Frames are short, so
+/// a call that fails has transferred nothing. A daemon's life depends on these calls.
+fn insist(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut failures = 0;
+    loop {
+        match call() {
+            Err(error) if !is_closing(error.kind()) && failures < 3 => failures += 1,
+            result => return result,
+        }
+    }
+}
+
+fn is_closing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// The launcher's answer to a daemon that waits for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Verdict {
+    GoOn = b'!',
+    GiveUp = b'.',
+}
+
+impl Verdict {
+    pub(crate) fn send(self, channel: &UnixStream) -> io::Result<()> {
+        send(channel, &[self as u8])
+    }
+
+    fn receive(channel: &UnixStream) -> io::Result<Self> {
+        let mut verdict = [0];
+        receive(channel, &mut verdict)?;
+        Ok(if verdict == [Self::GoOn as u8] { Self::GoOn } else { Self::GiveUp })
+    }
+}
+
+/// The daemon's end of the channel.
+#[must_use = "dropping this without a message means that the daemon has died"]
+pub(crate) struct Readiness {
+    channel: UnixStream,
+    /// The channel's identity, once the body is about to begin: a body that closes descriptors it does not know may
+    /// have a file of its own under the number.
+    id: Option<FileId>,
+}
+
+impl Readiness {
+    pub(crate) fn new(channel: UnixStream) -> Self {
+        Self { channel, id: None }
+    }
+
+    /// Reports that this process is the daemon, and ready.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the launcher is gone. A cancelled start leaves no daemon.
+    pub(crate) fn ready(self, pid: Pid) -> io::Result<()> {
+        if self.id.is_some() && self.is_intact() {
+            // The launcher closes its end on this message, which must not be taken for its death.
+            set_flags(&self.channel, OFlag::empty())?;
+        }
+        self.send(&Message::Ready(pid))
+    }
+
+    /// Reports that the body will say when this process is ready, waits until the launcher has pinned this process,
+    /// and has SIGIO sent if the launcher goes from then on.
+    pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<()> {
+        self.send(&Message::Waiting(pid))?;
+        let verdict = Verdict::receive(&self.channel)?;
+        signal_closing(self.channel.as_fd(), pid)?;
+        self.id = Some(FileId::of(&self.channel)?);
+        // The launcher may have gone just before.
+        if verdict == Verdict::GiveUp || self.is_abandoned() { Err(Errno::EPIPE.into()) } else { Ok(()) }
+    }
+
+    /// Reports why there will be no daemon.
+    ///
+    /// The channel stays open until this process has ended, so that the end of the one is the end of the other.
+    pub(crate) fn failed(self, error: Error) {
+        let _ = self.send(&Message::Failed(getpid(), error));
+        mem::forget(self.channel);
+    }
+
+    /// Returns whether the launcher is gone. Async-signal-safe.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_intact() && is_closed(self.channel.as_fd())
+    }
+
+    fn is_intact(&self) -> bool {
+        let Some(expected) = self.id else { return true };
+        // A failure other than EBADF leaves the descriptor open, and the launcher waiting.
+        FileId::of(&self.channel).map_or_else(|errno| errno != Errno::EBADF, |found| found == expected)
+    }
+
+    fn send(&self, message: &Message) -> io::Result<()> {
+        if !self.is_intact() {
+            return Err(Errno::EBADF.into());
+        }
+        send(&self.channel, &message.encode())
+    }
+}
+
+/// A message of the daemon to its launcher, with the PID of the process that it is about.
+pub(crate) enum Message {
+    /// The body will say when it is ready: the first of two messages.
+    Waiting(Pid),
+    Ready(Pid),
+    Failed(Pid, Error),
+}
+
+const WAITING: u8 = 1;
+const READY: u8 = 2;
+const FAILED: u8 = 3;
+const ALREADY_RUNNING: u8 = 4;
+const HOLDER_UNKNOWN: u8 = 5;
+
+impl Message {
+    /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
+    fn encode(&self) -> Vec<u8> {
+        let (kind, pid, number, text) = match self {
+            Self::Waiting(pid) => (WAITING, pid, 0, ""),
+            Self::Ready(pid) => (READY, pid, 0, ""),
+            Self::Failed(pid, error) => match error.kind() {
+                Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
+                Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
+                Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::Failed => {
+                    (FAILED, pid, error.errno().unwrap_or(0), error.text())
+                }
+            },
+        };
+        let length = i32::try_from(text.len()).expect("a reason is shorter than 2 GiB");
+        let mut frame = vec![kind];
+        for number in [pid.as_raw(), number, length] {
+            frame.extend_from_slice(&number.to_ne_bytes());
+        }
+        frame.extend_from_slice(text.as_bytes());
+        frame
+    }
+
+    /// Waits for the next message. Returns `None` if the channel ends without another.
+    pub(crate) fn receive(channel: &UnixStream) -> Option<Self> {
+        let mut header = [0; 1 + 3 * size_of::<i32>()];
+        receive(channel, &mut header).ok()?;
+        let (kind, numbers) = header.split_first()?;
+        let [pid, number, length] =
+            [0, 4, 8].map(|at| numbers[at..].first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)));
+        let mut text = vec![0; length.unsigned_abs() as usize];
+        receive(channel, &mut text).ok()?;
+        let (pid, text) = (Pid::from_raw(pid), String::from_utf8_lossy(&text));
+        Some(match *kind {
+            WAITING => Self::Waiting(pid),
+            READY => Self::Ready(pid),
+            ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
+            HOLDER_UNKNOWN => Self::Failed(pid, Error::new(Kind::HolderUnknown, format_args!("{text}"))),
+            _ if number == 0 => Self::Failed(pid, Error::failed(format_args!("{text}"))),
+            _ => Self::Failed(pid, Error::os(format_args!("{text}"), Errno::from_raw(number))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(messages: &[Message]) -> UnixStream {
+        let (mut one, other) = channel().unwrap();
+        for message in messages {
+            one.write_all(&message.encode()).unwrap();
+        }
+        other
+    }
+
+    fn failure(error: Error) -> Message {
+        Message::Failed(Pid::from_raw(7), error)
+    }
+
+    #[test]
+    fn messages_come_one_after_the_other_and_whole() {
+        let full = Error::os(format_args!("cannot open pidfile /x"), Errno::ENOSPC);
+        let channel = sent(&[failure(full), Message::Ready(Pid::from_raw(8))]);
+        let Some(Message::Failed(pid, error)) = Message::receive(&channel) else { panic!() };
+        assert_eq!(pid.as_raw(), 7);
+        assert_eq!(error.to_string(), "cannot open pidfile /x: No space left on device (os error 28)");
+        let Some(Message::Ready(pid)) = Message::receive(&channel) else { panic!() };
+        assert_eq!(pid.as_raw(), 8);
+        assert!(Message::receive(&channel).is_none());
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_is_none() {
+        let frame = failure(Error::failed(format_args!("a reason"))).encode();
+        for cut in 0..frame.len() {
+            let (mut one, other) = channel().unwrap();
+            one.write_all(&frame[..cut]).unwrap();
+            drop(one);
+            assert!(Message::receive(&other).is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_failure_keeps_its_kind() {
+        let received = |error| match Message::receive(&sent(&[failure(error)])) {
+            Some(Message::Failed(_, error)) => error,
+            _ => panic!("no failure"),
+        };
+        let unknown = Error::new(Kind::HolderUnknown, format_args!("/x"));
+        assert_eq!(received(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
+        assert!(received(unknown).is_unknown());
+        assert!(received(Error::os(format_args!(""), Errno::EPERM)).is_permission_denied());
+    }
+}

@@ -1,0 +1,209 @@
+//! The repeat loop: a body that runs once a period, without drift.
+
+use std::time::Duration;
+
+use crate::command::error::{Error, Result};
+use crate::life::body::sealed::IntoEnding;
+use crate::life::body::{Body, Ending};
+use crate::life::context::Context;
+use crate::sys::clock::now;
+
+/// The mode of a [`Daemon`](crate::Daemon) whose body is called once a period.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Repeating};
+/// use std::time::Duration;
+///
+/// fn ticker(seconds: u64) -> Daemon<Repeating> {
+///     Daemon::new("ticker").every(Duration::from_secs(seconds))
+/// }
+///
+/// let mut runs = 0;
+/// ticker(60).name("repeating-example").times(1).run(|| runs += 1)?;
+/// assert_eq!(runs, 1);
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Repeating {
+    pub(crate) every: Duration,
+    pub(crate) times: u64,
+    pub(crate) missed: Missed,
+    pub(crate) on_error: OnError,
+}
+
+/// The effect of a run that takes longer than the period on the runs after it.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, Missed};
+/// use std::time::{Duration, Instant};
+///
+/// let (period, run) = (Duration::from_millis(10), Duration::from_millis(15));
+/// let daemon = Daemon::new("missed-enum-example").every(period).times(2);
+/// let begin = Instant::now();
+/// daemon.missed(Missed::Skip).run(|| std::thread::sleep(run))?;
+/// assert!(begin.elapsed() >= 2 * period + run); // the run after one period is skipped
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Missed {
+    /// Skips the missed runs and continues at the next multiple of the period.
+    #[default]
+    Skip,
+    /// Makes up for the missed runs, one immediately after the other.
+    Burst,
+    /// Pauses for a whole period between the end of one run and the start of the next.
+    Delay,
+}
+
+/// The effect of an error or a panic of one run on a repeating daemon.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Answer, Daemon, OnError};
+/// use std::time::Duration;
+///
+/// let daemon = Daemon::new("on-error-enum-example").every(Duration::from_millis(1));
+/// let outcome = daemon.on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
+/// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OnError {
+    /// Ends the daemon with a failure.
+    #[default]
+    Stop,
+    /// Logs the error and continues.
+    Continue,
+}
+
+impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
+    type Output = T;
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = false;
+
+    fn check(mode: &Repeating) -> Result<()> {
+        mode.check()
+    }
+
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
+        mode.repeat(name, |due| context.rest_until(due), || Ending::of(&mut self))
+    }
+}
+
+impl<F: FnMut(&Context) -> T, T> Body<Repeating, fn(&Context) -> T> for F {
+    type Output = T;
+    const GRACEFUL: bool = true;
+    const WITH_CONTEXT: bool = true;
+
+    fn check(mode: &Repeating) -> Result<()> {
+        mode.check()
+    }
+
+    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    where
+        T: IntoEnding,
+    {
+        mode.repeat(name, |due| context.wait_until(due), || Ending::of(|| self(context)))
+    }
+}
+
+impl Repeating {
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, times: 0, missed: Missed::default(), on_error: OnError::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.every.is_zero() {
+            return Err(Error::failed(format_args!("`every` is zero; give a period such as 5s")));
+        }
+        Ok(())
+    }
+
+    /// Runs at once, and then whenever a run is due, until `times` runs are done or `pause` returns that a stop is
+    /// requested.
+    fn repeat(
+        &self,
+        name: &str,
+        pause: impl Fn(Option<Duration>) -> bool,
+        mut run: impl FnMut() -> Ending,
+    ) -> Ending {
+        let mut due = Some(now());
+        let mut runs = 0;
+        while !pause(due) {
+            let ending = run();
+            if ending.code != 0 && self.on_error == OnError::Stop {
+                return ending;
+            }
+            ending.log(name);
+            runs += 1;
+            if runs == self.times {
+                break;
+            }
+            due = due.and_then(|due| self.next(due, now()));
+        }
+        Ending::SUCCESS
+    }
+
+    /// Returns when the run after the one that was due and is over now is due, or `None` if the clock cannot reach that.
+    fn next(&self, due: Duration, now: Duration) -> Option<Duration> {
+        let on_time = due.checked_add(self.every)?;
+        match self.missed {
+            Missed::Burst => Some(on_time),
+            Missed::Delay => now.checked_add(self.every),
+            Missed::Skip if on_time >= now => Some(on_time),
+            Missed::Skip => {
+                let into_period = now.saturating_sub(due).as_nanos() % self.every.as_nanos();
+                now.checked_add(self.every)?.checked_sub(from_nanos(into_period))
+            }
+        }
+    }
+}
+
+/// Does what `Duration::from_nanos` does, which takes only 64 bits.
+#[allow(clippy::cast_possible_truncation, reason = "a remainder of a Duration is one")]
+fn from_nanos(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    Duration::new((nanos / SECOND) as u64, (nanos % SECOND) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(missed: Missed, due: u64, now: u64) -> u64 {
+        let every = Duration::from_millis(100);
+        let mode = Repeating { missed, ..Repeating::new(every) };
+        let (due, now) = (Duration::from_millis(due), Duration::from_millis(now));
+        u64::try_from(mode.next(due, now).unwrap().as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_short_run_leaves_the_deadlines_where_they_are() {
+        assert_eq!(next(Missed::Skip, 1_000, 1_030), 1_100);
+        assert_eq!(next(Missed::Burst, 1_000, 1_030), 1_100);
+        assert_eq!(next(Missed::Delay, 1_000, 1_030), 1_130);
+    }
+
+    #[test]
+    fn a_long_run_skips_bursts_or_delays() {
+        assert_eq!(next(Missed::Skip, 1_000, 1_330), 1_400);
+        assert_eq!(next(Missed::Burst, 1_000, 1_330), 1_100);
+        assert_eq!(next(Missed::Delay, 1_000, 1_330), 1_430);
+    }
+
+    #[test]
+    fn the_clocks_end_is_no_deadline() {
+        let mode = Repeating::new(Duration::MAX);
+        assert_eq!(mode.next(Duration::from_secs(1), Duration::from_secs(2)), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The state of a daemon that its body can see.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::command::error::Error;
+use crate::life::flag::Flag;
+use crate::life::notify::ServiceManager;
+use crate::life::readiness::Readiness;
+use crate::sys::process::ProcessId;
+
+/// The state of a daemon that its body can see.
+pub(crate) struct State {
+    pub(crate) owner: ProcessId,
+    pub(crate) flag: Flag,
+    pub(crate) service_manager: ServiceManager,
+    /// The launcher that waits, if there is one.
+    readiness: Mutex<Option<Readiness>>,
+}
+
+impl State {
+    pub(crate) fn new(owner: ProcessId, flag: Flag, service_manager: ServiceManager) -> Self {
+        Self { owner, flag, service_manager, readiness: Mutex::new(None) }
+    }
+
+    /// Sets the launcher that waits for a report.
+    pub(crate) fn report_to(&self, launcher: Readiness) {
+        *self.readiness.lock().unwrap_or_else(PoisonError::into_inner) = Some(launcher);
+    }
+
+    /// Reports that the daemon is ready. Ends the process if the launcher is gone.
+    pub(crate) fn ready(&self) {
+        // A child that the body has forked inherits the channel, but is not the daemon.
+        if self.owner != ProcessId::current() {
+            return;
+        }
+        let reported = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()));
+        if reported.is_err() {
+            std::process::exit(1);
+        }
+        self.service_manager.ready();
+    }
+
+    /// Reports that the daemon has failed, if a launcher still waits.
+    pub(crate) fn failed(&self, reason: &str) {
+        if let Some(readiness) = self.take_readiness() {
+            readiness.failed(Error::failed(format_args!("{reason}")));
+        }
+    }
+
+    fn take_readiness(&self) -> Option<Readiness> {
+        self.readiness.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns whether the launcher has gone before the body was ready. Async-signal-safe.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let readiness = self.readiness.try_lock();
+        readiness.is_ok_and(|readiness| readiness.as_ref().is_some_and(Readiness::is_abandoned))
+    }
+}

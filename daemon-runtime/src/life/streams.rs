@@ -1,0 +1,133 @@
+//! The standard streams of a daemon.
+
+use std::io::stderr;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, stat};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
+
+use crate::command::error::{Error, Result};
+use crate::command::path::SystemPath;
+use crate::settings::Plan;
+use crate::sys::descriptor::{above_floor, is_writable, set_flags};
+use crate::sys::file::{FileId, file_type};
+use crate::sys::interrupted::retry;
+
+/// The files behind a daemon's standard streams.
+pub(crate) struct Streams {
+    stdin: SystemPath,
+    stdout: SystemPath,
+    stderr: SystemPath,
+    /// Whether a chroot has put the paths out of reach.
+    are_outside: bool,
+}
+
+/// Never gets a terminal, never reaches a program that this process executes.
+const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY);
+const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
+
+impl Streams {
+    pub(crate) fn new(plan: &Plan<'_>) -> Self {
+        Self {
+            stdin: plan.stdin.clone(),
+            stdout: plan.stdout.clone(),
+            stderr: plan.stderr.clone(),
+            are_outside: plan.chroot.is_some(),
+        }
+    }
+
+    /// Opens all files, then puts them on descriptors 0, 1 and 2.
+    pub(crate) fn redirect(&self, pidfile: FileId) -> Result<()> {
+        let open = |what: &str, path: &SystemPath, flags| {
+            let opened = open_stream(path, flags, pidfile, Blocking::ForLeases);
+            opened
+                .map_err(|errno| Error::cannot_open(what, path, errno))?
+                .ok_or_else(|| Error::failed(format_args!("{what} is the pidfile; give it another path")))
+        };
+        let stdin = open("stdin", &self.stdin, OFlag::O_RDONLY)?;
+        let stdout = open("stdout", &self.stdout, LOG)?;
+        let is_separate = self.stderr != self.stdout;
+        let stderr = is_separate.then(|| open("stderr", &self.stderr, LOG)).transpose()?;
+        retry(|| dup2_stdin(&stdin))
+            .and_then(|()| retry(|| dup2_stdout(&stdout)))
+            .and_then(|()| retry(|| dup2_stderr(stderr.as_ref().unwrap_or(&stdout))))
+            .map_err(|errno| Error::os(format_args!("cannot redirect the standard streams"), errno))
+    }
+
+    /// Opens the logs again by path, because log rotation renames them. A log that cannot be opened stays as it is,
+    /// and a line in it says why. Async-signal-safe.
+    pub(crate) fn reopen(&self, name: &str, pidfile: FileId) {
+        if self.are_outside {
+            return complain(name, &self.stdout, "it is outside the chroot");
+        }
+        let reopen = |path| match open_stream(path, LOG, pidfile, Blocking::Never) {
+            Ok(Some(file)) => Some(file),
+            Ok(None) => {
+                complain(name, path, "it is the pidfile");
+                None
+            }
+            Err(errno) => {
+                complain(name, path, errno.desc());
+                None
+            }
+        };
+        let stdout = reopen(&self.stdout);
+        if let Some(log) = &stdout {
+            let _ = retry(|| dup2_stdout(log));
+        }
+        let stderr = if self.stderr == self.stdout { stdout } else { reopen(&self.stderr) };
+        if let Some(log) = &stderr {
+            let _ = retry(|| dup2_stderr(log));
+        }
+    }
+}
+
+/// What the opening of a stream may wait for. A FIFO without a reader is always an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blocking {
+    /// Nothing: a handler has all signals blocked.
+    Never,
+    /// A process that has a lease on the file and must give it back (fcntl(2)).
+    ForLeases,
+}
+
+/// Opens a stream above descriptor 2, or returns `None` if it is the pidfile. Async-signal-safe.
+fn open_stream(
+    path: &SystemPath,
+    flags: OFlag,
+    pidfile: FileId,
+    blocking: Blocking,
+) -> nix::Result<Option<OwnedFd>> {
+    let path = path.as_c_str();
+    // The default path needs no look: it is neither a pidfile nor a FIFO.
+    let found = if path == c"/dev/null" { Err(Errno::ENOENT) } else { stat(path) };
+    let found_type = match found {
+        Ok(stat) if FileId::new(&stat) == pidfile => return Ok(None),
+        Ok(stat) => file_type(&stat),
+        Err(_) => SFlag::S_IFREG,
+    };
+    if found_type == SFlag::S_IFDIR {
+        // A descriptor of a directory would lead out of a chroot.
+        return Err(Errno::EISDIR);
+    }
+    let at_once = found_type == SFlag::S_IFIFO || blocking == Blocking::Never;
+    let how = if at_once { SAFELY | OFlag::O_NONBLOCK } else { SAFELY };
+    let file = retry(|| open(path, flags | how, Mode::from_bits_truncate(0o666)))?;
+    if at_once {
+        set_flags(&file, flags & OFlag::O_APPEND)?;
+    }
+    above_floor(file).map(Some)
+}
+
+/// Writes a line to the old log, without allocating and without waiting for a FIFO's reader. Async-signal-safe.
+fn complain(name: &str, path: &SystemPath, reason: &str) {
+    let stderr = stderr();
+    let path = path.as_c_str().to_bytes();
+    for part in [name.as_bytes(), b": cannot reopen ", path, b": ", reason.as_bytes(), b"\n"] {
+        if is_writable(&stderr) {
+            let _ = write(&stderr, part);
+        }
+    }
+}

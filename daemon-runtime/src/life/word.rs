@@ -1,0 +1,85 @@
+//! A number on which threads sleep until a signal handler changes it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+#[cfg(not(target_os = "linux"))]
+use crate::life::pipe::Pipe;
+#[cfg(not(target_os = "linux"))]
+use crate::sys::clock::now;
+#[cfg(target_os = "linux")]
+use crate::sys::futex;
+
+/// A number that threads can wait for. Every change wakes all of them, and none can miss a change.
+pub(crate) struct Word {
+    value: AtomicU32,
+    /// Without a futex: readable after a change that no sleeper has consumed.
+    #[cfg(not(target_os = "linux"))]
+    changed: Pipe,
+}
+
+impl Word {
+    #[cfg_attr(
+        target_os = "linux",
+        allow(clippy::unnecessary_wraps, reason = "it can fail on other systems")
+    )]
+    pub(crate) fn new() -> nix::Result<Self> {
+        Ok(Self {
+            value: AtomicU32::new(0),
+            #[cfg(not(target_os = "linux"))]
+            changed: Pipe::new()?,
+        })
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        self.value.load(Ordering::Acquire)
+    }
+
+    /// Sets bits, and returns the value from before. Async-signal-safe.
+    pub(crate) fn set(&self, bits: u32) -> u32 {
+        let before = self.value.fetch_or(bits, Ordering::AcqRel);
+        self.wake_all();
+        before
+    }
+
+    /// Adds to the value, wrapping around at the end. Async-signal-safe.
+    pub(crate) fn add(&self, number: u32) {
+        self.value.fetch_add(number, Ordering::AcqRel);
+        self.wake_all();
+    }
+}
+
+/// On Linux a thread sleeps on the number itself
+/// ([futex(2)](https://man7.org/linux/man-pages/man2/futex.2.html)). The kernel compares it as the sleep begins and ends
+/// the sleep by an absolute clock.
+#[cfg(target_os = "linux")]
+impl Word {
+    /// Sleeps while the value is `seen`, until a moment of the monotonic clock. May return early.
+    pub(crate) fn sleep(&self, seen: u32, deadline: Option<Duration>) {
+        futex::wait(&self.value, seen, deadline);
+    }
+
+    fn wake_all(&self) {
+        futex::wake_all(&self.value);
+    }
+}
+
+/// On other systems a thread sleeps on a pipe, into which every change writes, rounded up to a millisecond.
+#[cfg(not(target_os = "linux"))]
+impl Word {
+    /// Sleeps while the value is `seen`, until a moment of the monotonic clock. May return early.
+    pub(crate) fn sleep(&self, seen: u32, deadline: Option<Duration>) {
+        let left = deadline.map(|deadline| deadline.saturating_sub(now()));
+        if self.get() == seen && self.changed.is_readable_within(left) {
+            self.changed.drain();
+            // What was drained may also have been meant for another sleeper, which looks only after this.
+            if self.get() != seen {
+                self.changed.write();
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        self.changed.write();
+    }
+}

@@ -1,0 +1,161 @@
+//! The pidfile that this process holds.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::FileStat;
+use nix::unistd::{getpid, unlink};
+
+use crate::command::error::{Error, Result};
+use crate::command::path::SystemPath;
+use crate::lock::bytes::{self, Claim, Locks};
+use crate::lock::pidfile::{MODE, Pidfile};
+use crate::lock::registry::Registry;
+use crate::lock::removal::Evidence;
+use crate::lock::retry::Retry;
+use crate::sys::file::FileId;
+use crate::sys::process::ProcessId;
+use crate::sys::{mask, proc};
+
+/// The pidfile that this process holds; the lock lasts as long as this value.
+#[must_use = "dropping this removes the pidfile and releases the lock"]
+pub(crate) struct HeldPidfile {
+    path: SystemPath,
+    file: File,
+    id: FileId,
+    owner: ProcessId,
+}
+
+impl Pidfile {
+    /// Takes the lock, empties the file and writes this process's PID.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another daemon holds the file. A failure leaves no file behind that no process holds, unless it cannot
+    /// even be locked.
+    pub(crate) fn acquire(&self) -> Result<HeldPidfile> {
+        self.try_to_acquire().inspect_err(|error| {
+            if !error.is_already_running() {
+                let _ = self.remove_stale(Evidence::Locks);
+            }
+        })
+    }
+
+    fn try_to_acquire(&self) -> Result<HeldPidfile> {
+        let mut registry = Registry::lock();
+        if registry.has(self.path()) {
+            return Err(Error::already_running(getpid()));
+        }
+        let (file, stat) = self.lock()?;
+        self.check_length(&stat)?;
+        let (id, owner) = (FileId::new(&stat), ProcessId::track());
+        registry.add(owner, id, self.path().clone());
+        drop(registry);
+        let held = HeldPidfile { path: self.path().clone(), file: file.into(), id, owner };
+        held.write_pid(&stat).map_err(|error| self.cannot("write", error))?;
+        Ok(held)
+    }
+
+    /// Opens and locks the file that the path leads to, for as long as another process is in the way but no daemon.
+    fn lock(&self) -> Result<(OwnedFd, FileStat)> {
+        let mut retry = Retry::default();
+        loop {
+            let file = self.open_or_create()?;
+            let stat = self.examine(&file)?;
+            self.check(&stat)?;
+            let refusal = match bytes::claim(&file).map_err(|errno| self.cannot("lock", errno))? {
+                Claim::Taken if FileId::new(&stat).is_at(self.path().as_c_str()) => return Ok((file, stat)),
+                // Removed or replaced before we had the lock, so another file counts now.
+                Claim::Taken => self.is_in_the_way(&file),
+                Claim::Refused => {
+                    self.refuse_if_daemon(&file, FileId::new(&stat))?;
+                    self.is_in_the_way(&file)
+                }
+                Claim::Survived => Error::holder_unknown(self.path()),
+            };
+            if retry.is_over() {
+                return Err(refusal);
+            }
+        }
+    }
+
+    /// Fails if a daemon has the lock. Any other lock is worth another try.
+    fn refuse_if_daemon(&self, file: impl AsFd, id: FileId) -> Result<()> {
+        match bytes::daemon(file).map_err(|errno| self.cannot("query", errno))? {
+            Locks::Free => Ok(()),
+            // The process that took the lock is gone and has left it to another.
+            Locks::HeldBy(pid) if proc::holds_lock(pid, id) == Some(false) => Ok(()),
+            Locks::HeldBy(pid) => Err(Error::already_running(pid)),
+            Locks::HeldByUnknown => Err(Error::holder_unknown(self.path())),
+        }
+    }
+
+    /// Names what is in the way though it is no daemon: a reader's lock, or a process that hangs while it removes the
+    /// file.
+    fn is_in_the_way(&self, file: impl AsFd) -> Error {
+        let path = self.path();
+        match bytes::obstacle(file) {
+            Some(pid) => Error::failed(format_args!(
+                "cannot lock pidfile {path}: held by pid {pid}, which is not its daemon"
+            )),
+            None => Error::failed(format_args!(
+                "cannot lock pidfile {path}: other processes keep locking or replacing it"
+            )),
+        }
+    }
+}
+
+impl HeldPidfile {
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Returns the process that holds the file. A child that the body has forked does not.
+    pub(crate) fn owner(&self) -> ProcessId {
+        self.owner
+    }
+
+    /// Writes this process's PID into the file, with the pidfile's permissions whatever the umask.
+    fn write_pid(&self, before: &FileStat) -> io::Result<()> {
+        if before.st_mode & 0o7777 != MODE.into() {
+            self.file.set_permissions(Permissions::from_mode(MODE.into()))?;
+        }
+        if before.st_size > 0 {
+            self.file.set_len(0)?;
+        }
+        let text = format!("{}\n", self.owner.pid());
+        (&self.file).write_all(text.as_bytes()).inspect_err(|_| {
+            // A limit of the file's length (RLIMIT_FSIZE) raises a signal too. It is blocked here, and would end a
+            // caller in the foreground before that can report the failure.
+            mask::take_back(Signal::SIGXFSZ);
+        })
+    }
+
+    /// Removes the file unless the path leads to another one; where that is not allowed, or the path is outside a
+    /// chroot, empties it.
+    ///
+    /// Async-signal-safe, and harmless when repeated.
+    pub(crate) fn remove(&self) {
+        let path = self.path.as_c_str();
+        if self.id.is_at(path) && unlink(path).is_ok() {
+            return;
+        }
+        // A body that closes descriptors it does not know may have a file of its own under this number.
+        if self.id.is_open_at(&self.file) {
+            let _ = self.file.set_len(0);
+        }
+    }
+}
+
+impl Drop for HeldPidfile {
+    fn drop(&mut self) {
+        // A child that the body has forked holds no lock.
+        if self.owner == ProcessId::current() {
+            self.remove();
+            Registry::lock().remove(self.owner, self.id);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The process that holds a pidfile's lock: pinning it, signalling it, waiting for its end.
+//!
+//! Between the question who holds the lock and a signal, the holder may end and its PID may go to an innocent process.
+//! So the process is pinned by a [pidfd](https://man7.org/linux/man-pages/man2/pidfd_open.2.html) first, and only then
+//! checked to have the lock: the descriptor then means the daemon. `/proc` answers that for certain. Without it, the
+//! lock is asked again whether it still has the same holder.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{self, kill};
+use nix::unistd::Pid;
+
+use crate::command::duration::Span;
+use crate::command::error::{Error, Result};
+use crate::command::signal::Signal;
+use crate::lock::bytes::Locks;
+use crate::lock::look::Look;
+use crate::lock::pidfile::Pidfile;
+use crate::lock::retry::Retry;
+use crate::sys::clock::now;
+use crate::sys::descriptor::wait_readable;
+use crate::sys::interrupted::retry;
+use crate::sys::pidfd::PidFd;
+
+/// The process that holds the lock.
+pub(crate) struct Holder {
+    pid: Pid,
+    process: Process,
+}
+
+enum Process {
+    /// This process.
+    Own,
+    /// A daemon that this process has just forked.
+    Child(PidFd),
+    /// Another process. Without a pidfd, `kill` and the lock have to do.
+    Other(Option<PidFd>, Look),
+}
+
+/// The reason why a wait for a process has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    Readable,
+    Gone,
+    TimedOut,
+}
+
+/// The time that a process has to end after SIGKILL. It takes longer only if the kernel is stuck in a call of it.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause between two looks at a process that has no pidfd.
+const PAUSE: Duration = Duration::from_millis(5);
+
+impl Holder {
+    /// Finds the process that holds the lock, and pins it.
+    pub(crate) fn find(pidfile: &Pidfile) -> Result<Option<Self>> {
+        let mut retry = Retry::default();
+        loop {
+            let look = pidfile.look()?;
+            let Some(pid) = look.holder() else { return Ok(None) };
+            if look.is_own() {
+                return Ok(Some(Self { pid, process: Process::Own }));
+            }
+            if let Some(process) = Self::pin(pid, look)? {
+                return Ok(Some(Self { pid, process }));
+            }
+            // The holder is gone since we asked, perhaps leaving the lock to another process.
+            if retry.is_over() {
+                return Err(Error::holder_unknown(pidfile.path()));
+            }
+        }
+    }
+
+    /// Opens a process and checks that it has the lock.
+    fn pin(pid: Pid, look: Look) -> Result<Option<Process>> {
+        let pinned = match PidFd::open(pid) {
+            Ok(process) => Some(process),
+            Err(Errno::ESRCH) => return Ok(None),
+            // There is no such call: an old kernel, or a container's filter.
+            Err(Errno::ENOSYS | Errno::EPERM) => None,
+            Err(errno) => return Err(cannot_watch(pid, errno)),
+        };
+        let has_lock = look.confirms(pid).map_or_else(|| look.is_still_held_by(pid), Ok);
+        let has_lock =
+            has_lock.map_err(|errno| Error::os(format_args!("cannot query the lock of pid {pid}"), errno))?;
+        Ok(has_lock.then_some(Process::Other(pinned, look)))
+    }
+
+    /// Pins a child that is known to be alive and to be the daemon.
+    pub(crate) fn of_child(pid: Pid, pidfile: &Pidfile) -> Result<Self> {
+        match PidFd::open(pid) {
+            Ok(process) => Ok(Self { pid, process: Process::Child(process) }),
+            Err(Errno::ENOSYS) => Self::find(pidfile)?
+                .filter(|holder| holder.pid == pid)
+                .ok_or_else(|| Error::holder_unknown(pidfile.path())),
+            Err(errno) => Err(cannot_watch(pid, errno)),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.process, Process::Own)
+    }
+
+    fn pinned(&self) -> Option<&PidFd> {
+        match &self.process {
+            Process::Child(process) | Process::Other(Some(process), _) => Some(process),
+            Process::Own | Process::Other(None, _) => None,
+        }
+    }
+
+    /// Sends a signal. A daemon that has just ended needs none.
+    pub(crate) fn signal(&self, signal: signal::Signal) -> Result<()> {
+        let sent = match self.pinned().map(|process| process.signal(signal)) {
+            None | Some(Err(Errno::ENOSYS)) => self.kill(signal),
+            Some(sent) => sent,
+        };
+        match sent {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(Error::os(format_args!("cannot signal pid {}", self.pid), errno)),
+        }
+    }
+
+    fn kill(&self, signal: signal::Signal) -> nix::Result<()> {
+        let is_holder = match &self.process {
+            Process::Own | Process::Child(_) => true,
+            Process::Other(_, look) => look.is_still_held_by(self.pid)?,
+        };
+        if is_holder { kill(self.pid, signal) } else { Ok(()) }
+    }
+
+    /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. Returns
+    /// whether that was needed.
+    pub(crate) fn end(&self, stop_signal: Signal, timeout: Duration) -> Result<bool> {
+        self.signal(stop_signal.raw())?;
+        if self.is_gone_within(timeout)? {
+            return Ok(false);
+        }
+        self.signal(signal::Signal::SIGKILL)?;
+        if self.is_gone_within(KILL_TIMEOUT)? {
+            return Ok(true);
+        }
+        let waited = Span(KILL_TIMEOUT);
+        Err(Error::failed(format_args!("pid {} is still there {waited} after SIGKILL", self.pid)))
+    }
+
+    fn is_gone_within(&self, timeout: Duration) -> Result<bool> {
+        Ok(self.wait(None, now().checked_add(timeout))? == Woken::Gone)
+    }
+
+    /// Sleeps until the process is gone, there is something to read, or the monotonic clock has reached the deadline.
+    pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Duration>) -> Result<Woken> {
+        let cannot = |errno| Error::os(format_args!("cannot wait for pid {}", self.pid), errno);
+        let process = self.pinned().map(AsFd::as_fd);
+        let pause = if process.is_none() { Some(PAUSE) } else { None };
+        loop {
+            let left = || deadline.map(|deadline| deadline.saturating_sub(now()));
+            let timeout = || [left(), pause].into_iter().flatten().min();
+            let [is_readable, has_ended] =
+                retry(|| wait_readable([input, process], timeout())).map_err(cannot)?;
+            if is_readable {
+                return Ok(Woken::Readable);
+            }
+            if has_ended || process.is_none() && self.seems_gone().map_err(cannot)? {
+                return Ok(Woken::Gone);
+            }
+            if left().is_some_and(|left| left.is_zero()) {
+                return Ok(Woken::TimedOut);
+            }
+        }
+    }
+
+    /// Returns whether a process without a pidfd is gone: by its locks, and by its PID if a child of its body still has
+    /// byte 2.
+    fn seems_gone(&self) -> nix::Result<bool> {
+        let Process::Other(_, look) = &self.process else { return Ok(false) };
+        Ok(match look.query_again()? {
+            Locks::HeldBy(pid) => pid != self.pid,
+            Locks::HeldByUnknown => kill(self.pid, None) == Err(Errno::ESRCH),
+            Locks::Free => true,
+        })
+    }
+}
+
+fn cannot_watch(pid: Pid, errno: Errno) -> Error {
+    Error::os(format_args!("cannot watch pid {pid}"), errno)
+}

@@ -1,0 +1,14 @@
+//! The pidfile's lock: holding it, finding its holder, stopping that.
+//!
+//! The kernel's lock decides whether a daemon is running, never the text of the pidfile. Code here may signal other
+//! processes, and only the lock's holder.
+
+pub(crate) mod bytes;
+pub(crate) mod held;
+pub(crate) mod holder;
+pub(crate) mod look;
+pub(crate) mod pidfile;
+pub(crate) mod registry;
+pub(crate) mod removal;
+pub(crate) mod retry;
+pub(crate) mod stop;

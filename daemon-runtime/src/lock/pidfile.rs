@@ -1,0 +1,161 @@
+//! The pidfile as a file: opening it, checking that it is one.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::libc;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::geteuid;
+
+use crate::command::error::{Error, Result};
+use crate::command::path::SystemPath;
+use crate::lock::registry::Probe;
+use crate::sys::descriptor::above_floor;
+use crate::sys::file::{FileId, file_type};
+
+/// The longest text of a pidfile, in bytes. A longer file is something else.
+const LONGEST: libc::off_t = 32;
+
+/// The permissions of a pidfile: every process can read it, only the owner's can write to it.
+pub(crate) const MODE: u16 = 0o644;
+
+/// Never follows a link, waits for a FIFO, gets a terminal, or reaches a program that this process executes.
+const SAFELY: OFlag =
+    OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+
+/// What `O_NOFOLLOW` fails with. POSIX says ELOOP.
+const IS_LINK: Errno = match () {
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+    () => Errno::EMLINK,
+    #[cfg(target_os = "netbsd")]
+    () => Errno::EFTYPE,
+    #[cfg(not(any(target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd")))]
+    () => Errno::ELOOP,
+};
+
+/// A pidfile, known by its absolute path.
+#[derive(Clone)]
+pub(crate) struct Pidfile {
+    path: SystemPath,
+}
+
+impl Pidfile {
+    pub(crate) fn new(path: SystemPath) -> Self {
+        Self { path }
+    }
+
+    pub(crate) fn path(&self) -> &SystemPath {
+        &self.path
+    }
+
+    /// Returns a warning for root about a directory in which every user can replace the file.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let directory = self.path.as_path().parent()?;
+        let mode = geteuid().is_root().then(|| fs::metadata(directory))?.ok()?.mode();
+        let is_open_to_all = mode & 0o1002 == 0o002;
+        is_open_to_all.then(|| {
+            format!(
+                "every user can replace the pidfile: the directory {} is writable by all",
+                directory.display()
+            )
+        })
+    }
+
+    /// Opens the file if there is one, for `O_RDONLY` or `O_RDWR`.
+    pub(crate) fn probe(&self, access: OFlag) -> Result<Option<(Probe, FileStat)>> {
+        let file = match self.open(access) {
+            Ok(file) => file,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(self.cannot_open(errno)),
+        };
+        let stat = self.examine(&file)?;
+        let probe = Probe::new(file, FileId::new(&stat));
+        self.check(&stat)?;
+        Ok(Some((probe, stat)))
+    }
+
+    /// Opens the file for writing, or makes it.
+    ///
+    /// `O_CREAT` alone would not do: in a sticky directory it refuses root another user's file
+    /// (`fs.protected_regular`).
+    pub(crate) fn open_or_create(&self) -> Result<OwnedFd> {
+        let opened = loop {
+            match self.open(OFlag::O_RDWR) {
+                Err(Errno::ENOENT) => {}
+                opened => break opened,
+            }
+            match self.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL) {
+                // Another process has made the file meanwhile.
+                Err(Errno::EEXIST) => {}
+                created => break created,
+            }
+        };
+        // Before it is locked: redirecting a standard stream closes what was there, and drops a lock with it.
+        opened.and_then(above_floor).map_err(|errno| self.cannot_open(errno))
+    }
+
+    fn open(&self, flags: OFlag) -> nix::Result<OwnedFd> {
+        open(self.path.as_c_str(), flags | SAFELY, Mode::from_bits_truncate(MODE.into()))
+    }
+
+    pub(crate) fn examine(&self, file: &OwnedFd) -> Result<FileStat> {
+        fstat(file).map_err(|errno| self.cannot("examine", errno))
+    }
+
+    /// Refuses what cannot be a pidfile, and leaves it as it is.
+    pub(crate) fn check(&self, stat: &FileStat) -> Result<()> {
+        match file_type(stat) {
+            SFlag::S_IFREG => {}
+            other => return Err(self.is_not_regular(other)),
+        }
+        if stat.st_nlink > 1 {
+            return Err(Error::failed(format_args!(
+                "pidfile {} has {} hard links; remove the others or choose another `pidfile`",
+                self.path, stat.st_nlink
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses a file with more in it than a PID. Only for files that no process holds: a daemon may write anything
+    /// into its own.
+    pub(crate) fn check_length(&self, stat: &FileStat) -> Result<()> {
+        if stat.st_size > LONGEST {
+            return Err(Error::failed(format_args!(
+                "{} is not a pidfile: it has {} bytes; choose another `pidfile`",
+                self.path, stat.st_size
+            )));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cannot(&self, verb: &str, error: impl Into<io::Error>) -> Error {
+        Error::os(format_args!("cannot {verb} pidfile {}", self.path), error)
+    }
+
+    fn cannot_open(&self, errno: Errno) -> Error {
+        match errno {
+            IS_LINK => Error::failed(format_args!(
+                "pidfile {} is a symbolic link; give the path of the file itself",
+                self.path
+            )),
+            Errno::EISDIR => self.is_not_regular(SFlag::S_IFDIR),
+            Errno::ENXIO => self.is_not_regular(SFlag::S_IFSOCK),
+            _ => Error::cannot_open("pidfile", &self.path, errno),
+        }
+    }
+
+    fn is_not_regular(&self, file_type: SFlag) -> Error {
+        let what = match file_type {
+            SFlag::S_IFDIR => "directory",
+            SFlag::S_IFIFO => "FIFO",
+            SFlag::S_IFSOCK => "socket",
+            _ => "device",
+        };
+        Error::failed(format_args!("pidfile {} is a {what}, not a regular file", self.path))
+    }
+}

@@ -1,0 +1,43 @@
+//! Stopping the daemon, or making it reload.
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::command::error::{Error, Result};
+use crate::lock::holder::Holder;
+use crate::lock::pidfile::Pidfile;
+use crate::lock::removal::Evidence;
+use crate::settings::Settings;
+
+/// The result of a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    NotRunning,
+    Ended(Pid),
+    Killed(Pid),
+}
+
+/// Signals the daemon, waits until it is gone, and kills it if it is still there after `stop_timeout`.
+pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
+    let Some(daemon) = Holder::find(pidfile)? else {
+        // A file that cannot be removed does not make the daemon running.
+        let _ = pidfile.remove_stale(Evidence::Locks);
+        return Ok(Stopped::NotRunning);
+    };
+    if daemon.is_own() {
+        return Err(Error::failed(format_args!(
+            "this is the daemon itself; return from its body, which a `Context` tells about a stop"
+        )));
+    }
+    let is_killed = daemon.end(settings.stop_signal, settings.stop_timeout)?;
+    // The daemon has removed the file itself if it could. If this process cannot either, a stale one stays.
+    let _ = pidfile.remove_stale(Evidence::SeenToEnd);
+    Ok(if is_killed { Stopped::Killed(daemon.pid()) } else { Stopped::Ended(daemon.pid()) })
+}
+
+/// Sends SIGHUP to the daemon, which makes it reopen its logs.
+pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
+    let daemon = Holder::find(pidfile)?.ok_or_else(Error::not_running)?;
+    daemon.signal(Signal::SIGHUP)?;
+    Ok(daemon.pid())
+}

@@ -1,0 +1,74 @@
+//! The two forks that lead to a daemon.
+//!
+//! ```text
+//! launcher ── fork ── first child: setsid ── fork ── daemon: sets itself up
+//!    │                    └ _exit, reaped               │
+//!    ├────────────── Ready, or Failed(why) ─────────────┤
+//!    │              with `wait_ready` before:           │
+//!    └───────── Waiting, then the answer GoOn ──────────┴─ calls the body
+//! ```
+//!
+//! The first child leads the new session. The daemon does not, so it never gets a controlling terminal
+//! ([daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html)).
+
+use std::io::{self, Write};
+use std::mem;
+use std::os::unix::net::UnixStream;
+
+use nix::unistd::{ForkResult, setsid};
+
+use crate::command::error::{Error, Result};
+use crate::life::readiness::{Readiness, channel};
+use crate::start::launcher::Launcher;
+use crate::sys::mask::AllBlocked;
+use crate::sys::process::{exit_now, fork};
+
+/// The process in which [`fork_daemon`] has returned.
+pub(crate) enum Side {
+    /// The caller, which waits for the daemon's report.
+    Launcher(Launcher),
+    /// The daemon, which has yet to set itself up. All signals are blocked.
+    Daemon(Readiness),
+}
+
+/// Forks a daemon, and returns in both processes.
+///
+/// The caller has checked the [preconditions](crate::start::preconditions).
+#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
+pub(crate) fn fork_daemon() -> Result<Side> {
+    // Both processes would write what is in the buffers.
+    let _ = (io::stdout().flush(), io::stderr().flush());
+    let (launchers, daemons) =
+        channel().map_err(|error| Error::os(format_args!("cannot make a channel"), error))?;
+    let blocked =
+        AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
+    // SAFETY: the preconditions have shown that this thread is the only one. Where the system does not count threads,
+    // the documentation of `start` makes it the caller's duty.
+    match unsafe { fork() } {
+        Err(errno) => Err(Error::os(format_args!("cannot fork"), errno)),
+        Ok(ForkResult::Child) => {
+            mem::forget(blocked);
+            drop(launchers);
+            Ok(Side::Daemon(lead_session(daemons)))
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(daemons);
+            Ok(Side::Launcher(Launcher::new(child, launchers)))
+        }
+    }
+}
+
+/// Lives the first child's life, and returns in its own child only.
+#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
+fn lead_session(channel: UnixStream) -> Readiness {
+    let readiness = Readiness::new(channel);
+    // SAFETY: this process is the child of a process with one thread, so it has one thread too.
+    let error = match setsid().map(|_| unsafe { fork() }) {
+        Ok(Ok(ForkResult::Child)) => return readiness,
+        Ok(Ok(ForkResult::Parent { .. })) => exit_now(0),
+        Ok(Err(errno)) => Error::os(format_args!("cannot fork the daemon"), errno),
+        Err(errno) => Error::os(format_args!("cannot make a session"), errno),
+    };
+    readiness.failed(error);
+    exit_now(1)
+}

@@ -1,0 +1,226 @@
+//! The user and group that a daemon becomes: looked up in the launcher, taken on in the daemon for good.
+
+use std::ffi::CString;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid};
+
+use crate::command::account::Account;
+use crate::command::error::{Error, Result};
+
+/// A user and a group, with the supplementary groups that go with them.
+pub(crate) struct Identity {
+    /// The accounts as the keys have them, for messages.
+    label: String,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl Identity {
+    /// Looks up the accounts, if there are any. Fails for a caller that is not root.
+    ///
+    /// Without a group it is the user's own, and without a user only the group changes. The supplementary groups are
+    /// those of the user; without a user, only the group itself.
+    pub(crate) fn look_up(user: Option<&Account>, group: Option<&Account>) -> Result<Option<Self>> {
+        let label = match (user, group) {
+            (None, None) => return Ok(None),
+            (Some(user), Some(group)) => format!("user {user}, group {group}"),
+            (Some(user), None) => format!("user {user}"),
+            (None, Some(group)) => format!("group {group}"),
+        };
+        let (uid, entry) = user.map_or(Ok((geteuid(), None)), find_user)?;
+        let gid = match (group.map(find_group).transpose()?, &entry) {
+            (Some(gid), _) => gid,
+            (None, Some(entry)) => entry.gid,
+            (None, None) => {
+                return Err(Error::failed(format_args!(
+                    "{label} has no entry in the user database; give `group` too"
+                )));
+            }
+        };
+        let groups = entry.map_or_else(|| Ok(vec![gid]), |entry| groups_of(&entry, gid));
+        let groups =
+            groups.map_err(|errno| Error::os(format_args!("cannot look up the groups of {label}"), errno))?;
+        if !geteuid().is_root() {
+            return Err(Error::os(format_args!("cannot become {label} without being root"), Errno::EPERM));
+        }
+        Ok(Some(Self { label, uid, gid, groups }))
+    }
+
+    /// Takes it on: first the supplementary groups, then the group, then the user, each real, effective and saved. Then
+    /// checks that it is so, with no way back.
+    pub(crate) fn take_on(&self) -> Result<()> {
+        let cannot = |errno| Error::os(format_args!("cannot become {}", self.label), errno);
+        capabilities::drop_with_user()
+            .and_then(|()| supplementary::set(&self.groups))
+            .and_then(|()| saved::set_group(self.gid))
+            .and_then(|()| saved::set_user(self.uid))
+            .map_err(cannot)?;
+        if self.is_taken_on().map_err(cannot)? {
+            Ok(())
+        } else {
+            Err(Error::failed(format_args!(
+                "cannot become {} for good: some privilege of root is left",
+                self.label
+            )))
+        }
+    }
+
+    fn is_taken_on(&self) -> nix::Result<bool> {
+        let root = Uid::from_raw(0);
+        let users = [getuid(), geteuid()];
+        let groups = [getgid(), getegid()];
+        Ok(users == [self.uid; 2]
+            && groups == [self.gid; 2]
+            && saved::are(self.uid, self.gid)?
+            && supplementary::are(&self.groups)?
+            && (self.uid == root || saved::set_user(root).is_err() && !capabilities::has_any()?))
+    }
+}
+
+/// Finds a user. One that is given by number needs no entry in the user database.
+fn find_user(account: &Account) -> Result<(Uid, Option<User>)> {
+    let number = number(account).map(Uid::from_raw);
+    let by_number = || number.map_or(Ok(None), User::from_uid);
+    let found = match account {
+        Account::Id(_) => by_number(),
+        Account::Name(name) => {
+            User::from_name(name).and_then(|user| user.map_or_else(by_number, |user| Ok(Some(user))))
+        }
+    };
+    let found = found.map_err(|errno| Error::os(format_args!("cannot look up user {account}"), errno))?;
+    match (found, number) {
+        (Some(user), _) => Ok((user.uid, Some(user))),
+        (None, Some(uid)) => Ok((uid, None)),
+        (None, None) => {
+            Err(Error::failed(format_args!("there is no user {account}; give `user` one that exists")))
+        }
+    }
+}
+
+fn find_group(account: &Account) -> Result<Gid> {
+    let found = match account {
+        Account::Id(_) => Ok(None),
+        Account::Name(name) => Group::from_name(name),
+    };
+    found
+        .map_err(|errno| Error::os(format_args!("cannot look up group {account}"), errno))?
+        .map(|group| group.gid)
+        .or_else(|| number(account).map(Gid::from_raw))
+        .ok_or_else(|| {
+            Error::failed(format_args!("there is no group {account}; give `group` one that exists"))
+        })
+}
+
+/// Returns the number of an account. The highest number means *unchanged* to the system.
+fn number(account: &Account) -> Option<u32> {
+    let number = match account {
+        Account::Id(id) => Some(*id),
+        Account::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().ok(),
+        Account::Name(_) => None,
+    };
+    number.filter(|number| *number != u32::MAX)
+}
+
+fn groups_of(user: &User, gid: Gid) -> nix::Result<Vec<Gid>> {
+    let name = CString::new(user.name.as_bytes()).map_err(|_| Errno::EINVAL)?;
+    supplementary::of(&name, gid)
+}
+
+#[cfg(target_os = "linux")]
+mod capabilities {
+    pub(super) use crate::sys::capabilities::has_any;
+
+    /// Has the capabilities dropped when the user changes, whatever this program has asked for before.
+    pub(super) fn drop_with_user() -> nix::Result<()> {
+        nix::sys::prctl::set_keepcaps(false)
+    }
+}
+
+/// Other systems have no capabilities.
+#[cfg(not(target_os = "linux"))]
+mod capabilities {
+    pub(super) fn has_any() -> nix::Result<bool> {
+        Ok(false)
+    }
+
+    pub(super) fn drop_with_user() -> nix::Result<()> {
+        Ok(())
+    }
+}
+
+/// The systems on which the saved user and group can be set and read.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd", target_os = "dragonfly"))]
+mod saved {
+    use nix::unistd::{Gid, Uid, getresgid, getresuid, setresgid, setresuid};
+
+    pub(super) fn set_user(uid: Uid) -> nix::Result<()> {
+        setresuid(uid, uid, uid)
+    }
+
+    pub(super) fn set_group(gid: Gid) -> nix::Result<()> {
+        setresgid(gid, gid, gid)
+    }
+
+    pub(super) fn are(uid: Uid, gid: Gid) -> nix::Result<bool> {
+        Ok(getresuid()?.saved == uid && getresgid()?.saved == gid)
+    }
+}
+
+/// The other systems. For root `setuid` and `setgid` set all three, says POSIX. Trying shows that there is no way back.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd", target_os = "dragonfly")))]
+mod saved {
+    use nix::unistd::{Gid, Uid, setgid, setuid};
+
+    pub(super) fn set_user(uid: Uid) -> nix::Result<()> {
+        setuid(uid)
+    }
+
+    pub(super) fn set_group(gid: Gid) -> nix::Result<()> {
+        setgid(gid)
+    }
+
+    pub(super) fn are(_: Uid, _: Gid) -> nix::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+mod supplementary {
+    use std::ffi::CStr;
+
+    use nix::unistd::{Gid, getgrouplist, getgroups, setgroups};
+
+    pub(super) fn of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+        getgrouplist(user, gid)
+    }
+
+    pub(super) fn set(groups: &[Gid]) -> nix::Result<()> {
+        setgroups(groups)
+    }
+
+    pub(super) fn are(groups: &[Gid]) -> nix::Result<bool> {
+        let taken_on = getgroups()?;
+        Ok(taken_on.iter().all(|gid| groups.contains(gid)) && groups.iter().all(|gid| taken_on.contains(gid)))
+    }
+}
+
+/// The directory service knows more groups than a process can have, and may answer with more than were set. So the
+/// daemon gets its own group only.
+#[cfg(target_vendor = "apple")]
+mod supplementary {
+    use std::ffi::CStr;
+
+    use nix::unistd::Gid;
+
+    pub(super) use crate::sys::groups::set;
+
+    pub(super) fn of(_: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+        Ok(vec![gid])
+    }
+
+    pub(super) fn are(_: &[Gid]) -> nix::Result<bool> {
+        Ok(true)
+    }
+}

@@ -1,0 +1,133 @@
+//! The launcher, which waits until the daemon is ready.
+//!
+//! It goes by the daemon's messages. The end of the channel without one is a failure: until the body is called, only
+//! the daemon has its end open, so the daemon is dead. Once the body is called, its children may have it open too. So
+//! with `wait_ready` the daemon waits before that until the launcher has pinned it.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::command::duration::Span;
+use crate::command::error::{Error, Result};
+use crate::life::readiness::{Message, Verdict};
+use crate::lock::holder::{Holder, Woken};
+use crate::lock::pidfile::Pidfile;
+use crate::lock::removal::Evidence;
+use crate::settings::Settings;
+use crate::sys::clock::now;
+use crate::sys::descriptor::{is_readable, wait_readable};
+use crate::sys::interrupted::retry;
+use crate::sys::pidfd::PidFd;
+
+/// The launcher's side of a start.
+pub(crate) struct Launcher {
+    first_child: Pid,
+    channel: UnixStream,
+}
+
+impl Launcher {
+    pub(crate) fn new(first_child: Pid, channel: UnixStream) -> Self {
+        Self { first_child, channel }
+    }
+
+    /// Waits until the daemon is ready, and returns its PID.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon has failed. Then nothing is left of it.
+    pub(crate) fn wait(self, pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
+        let outcome = match self.next_message() {
+            Some(Message::Ready(pid)) => Ok(pid),
+            Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
+            Some(Message::Failed(pid, error)) => {
+                await_end(pid);
+                Err(error)
+            }
+            None => Err(died()),
+        };
+        if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
+            // A daemon that was killed, or that could no longer reach the path, has left the file.
+            pidfile.remove_after_failed_start();
+        }
+        // The first child only has to exit. A caller that ignores SIGCHLD, or reaps every child, may have it already.
+        let _ = retry(|| waitpid(self.first_child, None));
+        outcome
+    }
+
+    /// Lets the body begin once the daemon is pinned, and waits for the body's report. A failure here ends the daemon.
+    fn await_body(&self, pidfile: &Pidfile, settings: &Settings, pid: Pid) -> Result<Pid> {
+        // The daemon waits for our verdict, and only it has its end of the channel open. So if that end is still open
+        // once the process is pinned, the process is the daemon.
+        let daemon = match Holder::of_child(pid, pidfile) {
+            Ok(daemon) if !is_readable(self.channel.as_fd()) => daemon,
+            Ok(_) => return Err(died()),
+            Err(error) => {
+                self.send_away();
+                return Err(error);
+            }
+        };
+        self.until_ready(settings, &daemon).inspect_err(|_| {
+            if daemon.end(settings.stop_signal, settings.stop_timeout).is_err() {
+                let _ = daemon.signal(Signal::SIGKILL);
+                pidfile.await_release(pid);
+            }
+            reap_orphan(pid);
+            let _ = pidfile.remove_stale(Evidence::SeenToEnd);
+        })
+    }
+
+    /// Waits for the body's report, as long as `wait_ready`. A child that the body has forked may keep the channel open
+    /// after the daemon's death, so the daemon itself is watched too.
+    fn until_ready(&self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
+        let timeout = settings.wait_ready.unwrap_or_default();
+        let deadline = now().checked_add(timeout);
+        Verdict::GoOn
+            .send(&self.channel)
+            .map_err(|error| Error::os(format_args!("cannot let the daemon go on"), error))?;
+        let channel = self.channel.as_fd();
+        let woken = daemon.wait(Some(channel), deadline)?;
+        let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
+        match has_message.then(|| self.next_message()).flatten() {
+            Some(Message::Ready(pid)) => Ok(pid),
+            Some(Message::Failed(_, error)) => Err(error),
+            _ if woken == Woken::TimedOut => {
+                Err(Error::failed(format_args!("not ready after {}", Span(timeout))))
+            }
+            _ => Err(died()),
+        }
+    }
+
+    fn next_message(&self) -> Option<Message> {
+        Message::receive(&self.channel)
+    }
+
+    /// Makes a daemon that waits for a verdict give up, and waits until it has.
+    fn send_away(&self) {
+        if Verdict::GiveUp.send(&self.channel).is_ok() {
+            while self.next_message().is_some() {}
+        }
+    }
+}
+
+fn died() -> Error {
+    Error::failed(format_args!("the daemon died before it was ready"))
+}
+
+/// Waits until a process that has failed is gone, so that nothing is left when the launcher reports the failure.
+fn await_end(pid: Pid) {
+    const LONGEST: Duration = Duration::from_secs(1);
+    let Ok(process) = PidFd::open(pid) else { return };
+    let _ = retry(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
+    reap_orphan(pid);
+}
+
+/// Takes the exit status of a daemon that has failed, if this process is the one that gets orphans: process 1 of a PID
+/// namespace, or a subreaper (prctl(2)).
+fn reap_orphan(daemon: Pid) {
+    let _ = waitpid(daemon, Some(WaitPidFlag::WNOHANG));
+}

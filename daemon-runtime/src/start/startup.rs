@@ -1,0 +1,166 @@
+//! The steps of a start, in the launcher, in the daemon, in the foreground.
+
+use std::process;
+
+use nix::unistd::Pid;
+
+use crate::command::error::{Error, Result};
+use crate::life::body::{Body, BodyResult, Ending};
+use crate::life::guard::{Beginning, InstanceGuard};
+use crate::life::instance::StopMode;
+use crate::life::notify::ServiceManager;
+use crate::life::readiness::Readiness;
+use crate::life::streams::Streams;
+use crate::lock::held::HeldPidfile;
+use crate::lock::look::State;
+use crate::lock::pidfile::Pidfile;
+use crate::settings::Plan;
+use crate::start::detach;
+use crate::start::fork::{Side, fork_daemon};
+use crate::start::identity::Identity;
+use crate::sys::mask::{self, AllBlocked};
+use crate::sys::process::exit_now;
+
+/// A start whose preconditions are checked: everything is looked up that the daemon itself cannot look up.
+pub(crate) struct Startup<'a, M> {
+    plan: &'a Plan<'a>,
+    pidfile: &'a Pidfile,
+    mode: &'a M,
+    identity: Option<Identity>,
+}
+
+impl<'a, M> Startup<'a, M> {
+    /// Refuses keys that do not fit this body, and looks up the user and the group.
+    pub(crate) fn prepare<K, B: Body<M, K>>(
+        plan: &'a Plan<'a>,
+        pidfile: &'a Pidfile,
+        mode: &'a M,
+    ) -> Result<Self> {
+        B::check(mode)?;
+        if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
+            return Err(Error::failed(format_args!(
+                "`wait_ready` needs a body with a `Context`, which reports that it is ready"
+            )));
+        }
+        let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+        Ok(Self { plan, pidfile, mode, identity })
+    }
+
+    /// Forks the daemon, and returns its PID once it is ready. Returns in the launcher only.
+    pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<Pid> {
+        if let State::Running { pid, .. } = self.pidfile.state()? {
+            return Err(Error::already_running(pid));
+        }
+        match fork_daemon()? {
+            Side::Launcher(launcher) => launcher.wait(self.pidfile, self.plan.settings),
+            Side::Daemon(readiness) => self.be_daemon(readiness, body),
+        }
+    }
+
+    /// Lives the daemon's life, from the second fork to its exit.
+    fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
+        let instance = self.set_up::<K, B>().and_then(|mut instance| {
+            if self.plan.settings.wait_ready.is_some() {
+                instance.await_launcher(&mut readiness)?;
+            }
+            Ok(instance)
+        });
+        let instance = match instance {
+            Ok(instance) => instance,
+            Err(error) => {
+                readiness.failed(error);
+                exit_now(1)
+            }
+        };
+        instance.state().report_to(readiness);
+        if self.plan.settings.wait_ready.is_none() {
+            instance.state().ready();
+        }
+        mask::unblock_all();
+        let ending = self.call(&instance, body);
+        instance.state().failed(ending.reason());
+        // Flushes what the body has printed. The exit handler removes the pidfile.
+        process::exit(ending.code.into())
+    }
+
+    /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks. What needs
+    /// the caller's root directory and privileges comes before these are dropped.
+    fn set_up<K, B: Body<M, K>>(&self) -> Result<InstanceGuard> {
+        let Plan { settings, working_directory, .. } = self.plan;
+        detach::reset_ignored_signals();
+        detach::set_umask(settings.umask.unwrap_or(0o022));
+        if settings.close_fds {
+            detach::close_inherited();
+        }
+        let held = self.pidfile.acquire()?;
+        let streams = Streams::new(self.plan);
+        streams.redirect(held.id())?;
+        self.confine()?;
+        detach::enter(working_directory)?;
+        self.drop_privileges()?;
+        self.begin::<K, B>(held, Some(streams), ServiceManager::default())
+    }
+
+    /// Lives the same life without the forks: the caller's streams and directory stay. Returns the body's exit code.
+    pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+        if let Some(mask) = self.plan.settings.umask {
+            detach::set_umask(mask);
+        }
+        let blocked =
+            AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
+        let held = self.pidfile.acquire()?;
+        let service_manager = ServiceManager::find();
+        self.confine()?;
+        self.drop_privileges()?;
+        let instance = self.begin::<K, B>(held, None, service_manager)?;
+        // Dropped at the end too, since the caller may have blocked what the daemon handles.
+        blocked.restore();
+        instance.unblock();
+        if self.plan.settings.wait_ready.is_none() {
+            instance.state().ready();
+        }
+        let ending = self.call(&instance, body);
+        instance.state().service_manager.stopping();
+        Ok(ending.code)
+    }
+
+    fn confine(&self) -> Result<()> {
+        self.plan.chroot.as_ref().map_or(Ok(()), detach::confine)
+    }
+
+    fn drop_privileges(&self) -> Result<()> {
+        self.identity.as_ref().map_or(Ok(()), Identity::take_on)
+    }
+
+    /// Installs the handlers. Streams are given in the background only.
+    fn begin<K, B: Body<M, K>>(
+        &self,
+        held: HeldPidfile,
+        streams: Option<Streams>,
+        service_manager: ServiceManager,
+    ) -> Result<InstanceGuard> {
+        let stop_mode = match (B::GRACEFUL, &streams) {
+            (false, _) => StopMode::Abrupt,
+            (true, Some(_)) => StopMode::Graceful,
+            (true, None) => StopMode::GracefulForeground,
+        };
+        InstanceGuard::begin(Beginning {
+            name: &self.plan.settings.name,
+            stop_signal: self.plan.settings.stop_signal.raw(),
+            stop_mode,
+            has_context: B::WITH_CONTEXT,
+            streams,
+            service_manager,
+            held,
+        })
+    }
+
+    /// Calls the body. Nothing may unwind from here into what the caller of the action would do next.
+    fn call<K, B: Body<M, K, Output: BodyResult>>(&self, instance: &InstanceGuard, body: B) -> Ending {
+        let name = &self.plan.settings.name;
+        let context = instance.context();
+        let ending = Ending::caught(|| body.live(self.mode, name, &context));
+        ending.log(name);
+        ending
+    }
+}

@@ -1,0 +1,41 @@
+//! Files by path or descriptor, with the identity that a path cannot fake.
+
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+
+use nix::libc;
+use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
+
+/// The identity of a file, whatever its path: its device and its inode.
+///
+/// Compare it before a file is opened that could be the pidfile: closing any descriptor of that drops the lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    dev: libc::dev_t,
+    ino: libc::ino_t,
+}
+
+impl FileId {
+    pub(crate) fn new(stat: &FileStat) -> Self {
+        Self { dev: stat.st_dev, ino: stat.st_ino }
+    }
+
+    pub(crate) fn of(file: impl AsFd) -> nix::Result<Self> {
+        fstat(file).map(|stat| Self::new(&stat))
+    }
+
+    /// Returns whether `path` itself, not what it links to, is this file. Async-signal-safe.
+    pub(crate) fn is_at(self, path: &CStr) -> bool {
+        lstat(path).is_ok_and(|stat| Self::new(&stat) == self)
+    }
+
+    /// Returns whether the descriptor is open on this file. Async-signal-safe.
+    pub(crate) fn is_open_at(self, file: impl AsFd) -> bool {
+        Self::of(file).is_ok_and(|id| id == self)
+    }
+}
+
+/// Returns the type of a file: `S_IFREG`, `S_IFDIR`, and so on.
+pub(crate) fn file_type(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}

@@ -1,0 +1,158 @@
+//! What `/proc` reports about processes ([proc(5)](https://man7.org/linux/man-pages/man5/proc.5.html)).
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::RawFd;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{age, holds_lock, threads};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unknown::{age, holds_lock, threads};
+
+/// Reads a short file of `/proc` by one call, because several calls could see several states.
+pub(crate) fn read(path: &str) -> Option<String> {
+    let mut text = [0; 8192];
+    let length = fs::File::open(path).ok()?.read(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text[..length]).into_owned())
+}
+
+/// Lists a directory of descriptors. Fails if the listing breaks off before its end.
+pub(crate) fn descriptors(directory: &str) -> io::Result<Vec<RawFd>> {
+    let mut listed = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        listed.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    Ok(listed)
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::time::Duration;
+
+    use nix::errno::Errno;
+    use nix::libc::nlink_t;
+    use nix::sys::signal::kill;
+    use nix::sys::stat::stat;
+    use nix::unistd::{Pid, getpid};
+
+    use super::{descriptors, read};
+    use crate::sys::clock;
+    use crate::sys::file::FileId;
+
+    /// Returns the age of a process in whole seconds.
+    ///
+    /// It follows from [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock
+    /// since boot. `is_verified` says that `/proc` is known to list this process under this PID.
+    pub(crate) fn age(pid: Pid, is_verified: bool) -> Option<Duration> {
+        if !is_verified && !has_our_pids() {
+            return None;
+        }
+        let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
+        let started = Duration::from_millis(ticks.checked_mul(1000)? / clock::ticks_per_second()?);
+        let age = clock::since_boot()?.checked_sub(started)?;
+        Some(Duration::from_secs(age.as_secs()))
+    }
+
+    /// Returns whether a process itself holds a write lock on the first byte of a file, or `None` if `/proc` does not
+    /// say.
+    ///
+    /// `F_GETLK` names the process that took the lock. But a lock belongs to a table of descriptors, which processes
+    /// can share by `clone(CLONE_FILES)`. If the one that took it has ended, its PID may belong to another process by
+    /// now. The lines `lock:` of
+    /// [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) list only the locks of the
+    /// process's own table.
+    pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
+        // The usual place, in a daemon that had no file open before.
+        if holds_lock_by(3, pid, file)? {
+            return Some(true);
+        }
+        if !has_our_pids() {
+            return None;
+        }
+        match descriptors(&format!("/proc/{pid}/fd")) {
+            Ok(fds) => Some(fds.into_iter().any(|fd| holds_lock_by(fd, pid, file) == Some(true))),
+            // No process has this PID any more. Otherwise the process is hidden (`hidepid`), or its first thread has
+            // ended before the others.
+            Err(_) if kill(pid, None) == Err(Errno::ESRCH) => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    fn holds_lock_by(fd: i32, pid: Pid, file: FileId) -> Option<bool> {
+        match stat(format!("/proc/{pid}/fd/{fd}").as_str()) {
+            Ok(stat) if FileId::new(&stat) == file => {
+                Some(read(&format!("/proc/{pid}/fdinfo/{fd}"))?.lines().any(is_write_lock_of_first_byte))
+            }
+            Err(Errno::EACCES | Errno::EPERM) => None,
+            _ => Some(false),
+        }
+    }
+
+    /// Returns the number of threads of this process: the directory has two links of its own, then one for each
+    /// thread's.
+    pub(crate) fn threads() -> Option<nlink_t> {
+        stat("/proc/self/task").ok()?.st_nlink.checked_sub(2)
+    }
+
+    /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
+    fn has_our_pids() -> bool {
+        let own = read("/proc/self/stat");
+        own.is_some_and(|own| own.split(' ').next() == Some(&getpid().to_string()))
+    }
+
+    /// Reads the 22nd field. The second one is the command in parentheses, which may itself contain spaces and
+    /// parentheses.
+    fn start_ticks(stat: &str) -> Option<u64> {
+        let (_, after_command) = stat.rsplit_once(')')?;
+        after_command.split(' ').nth(22 - 2)?.parse().ok()
+    }
+
+    /// Reads a line such as `lock:  1: POSIX  ADVISORY  WRITE 42 00:1b:5678 0 1`.
+    fn is_write_lock_of_first_byte(line: &str) -> bool {
+        let expected = ["lock:", "", "POSIX", "", "WRITE", "", "", "0"];
+        let mut words = line.split_ascii_whitespace();
+        expected.iter().all(|expected| words.next().is_some_and(|word| [word, ""].contains(expected)))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn only_a_write_lock_of_the_first_byte_counts() {
+            assert!(is_write_lock_of_first_byte("lock:\t1: POSIX  ADVISORY  WRITE 42 00:1b:5678 0 1"));
+            assert!(!is_write_lock_of_first_byte("lock:\t1: POSIX  ADVISORY  READ 42 00:1b:5678 0 1"));
+            assert!(!is_write_lock_of_first_byte("lock:\t1: POSIX  ADVISORY  WRITE 42 00:1b:5678 1 1"));
+            assert!(!is_write_lock_of_first_byte("lock:\t1: OFDLCK ADVISORY  WRITE -1 00:1b:5678 0 0"));
+            assert!(!is_write_lock_of_first_byte("lock:\t1: FLOCK  ADVISORY  WRITE 42 00:1b:5678 0 EOF"));
+        }
+
+        #[test]
+        fn a_command_with_parentheses_hides_no_field() {
+            let stat = "42 (a) b) (c) S 1 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 2 3";
+            assert_eq!(start_ticks(stat), Some(987_654));
+        }
+    }
+}
+
+/// Other systems have no `/proc` with this content.
+#[cfg(not(target_os = "linux"))]
+mod unknown {
+    use std::time::Duration;
+
+    use nix::unistd::Pid;
+
+    use crate::sys::file::FileId;
+
+    pub(crate) fn age(_: Pid, _: bool) -> Option<Duration> {
+        None
+    }
+
+    pub(crate) fn holds_lock(_: Pid, _: FileId) -> Option<bool> {
+        None
+    }
+
+    pub(crate) fn threads() -> Option<u64> {
+        None
+    }
+}
