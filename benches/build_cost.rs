@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::{Cost, DAEMONIC, Package, print_circumstances, rounds};
+use common::{Cost, DAEMONIC, Directory, Package, print_circumstances, rounds};
 
 /// The first one is what the others are compared with.
 fn subjects(folder: &Path) -> Vec<(&'static str, Package)> {
@@ -90,7 +90,7 @@ fn dependencies(folder: &Path) -> String {
 }
 
 fn main() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Directory::new();
     let subjects = subjects(folder.path());
     for (_, package) in &subjects {
         package.cargo(&["fetch", "--quiet"]);

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::fs;
 use std::time::Duration;
 
-use common::{Cost, DAEMONIC, Package, print_circumstances, rounds};
+use common::{Cost, DAEMONIC, Directory, Package, print_circumstances, rounds};
 
 const ANNOTATED: &str = r#"
 #[daemonic::repeat_daemon(every = "5s", times = 3, pidfile = "/tmp/N.pid", stdout = "/tmp/N.log")]
@@ -38,7 +38,7 @@ pub fn N(action: impl ::daemonic::IntoAction, name: String) -> ::daemonic::Resul
 "#;
 
 fn main() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Directory::new();
     let package = Package::library(folder.path().join("many"), &format!("[dependencies]\n{DAEMONIC}\n"), "");
     package.cargo(&["check", "--quiet"]);
     let check = |template: &str, count: u16| {

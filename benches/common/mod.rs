@@ -12,7 +12,28 @@ use nix::sys::time::TimeVal;
 /// How to depend on the crate that is being measured.
 pub const DAEMONIC: &str = concat!("daemonic = { path = \"", env!("CARGO_MANIFEST_DIR"), "\" }");
 
-/// A package in a folder of its own.
+/// A directory for the packages of a benchmark. Dropping it removes it.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("daemonic-bench-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A package in a directory of its own.
 pub struct Package {
     root: PathBuf,
 }

@@ -32,7 +32,7 @@ impl Client {
     }
 }
 
-/// Asks for everything that an async body may want to have, on several connections.
+/// Uses everything that an async body may need, on several connections.
 fn use_everything(service: &Service) {
     let mut clients: Vec<_> = (0..5).map(|_| Client::of(service)).collect();
     for line in ["socket", "timer", "blocking"] {
@@ -42,7 +42,7 @@ fn use_everything(service: &Service) {
     }
 }
 
-/// Has the server reloaded, and stopped by a signal or an action; all waiters hear of both.
+/// Reloads the server, and stops it by a signal or an action. Every waiter receives both.
 fn ends_in_order(service: &Service, stop: impl FnOnce()) {
     service.act("reload");
     service.log_with("reloaded");
@@ -198,7 +198,7 @@ fn a_plain_body_may_hear_of_a_stop_by_tokios_signals() {
     assert_eq!(daemon.exit_code(), 7);
     service.logs("listening\ntokio heard a stop\n");
     service.left_nothing();
-    // What it hasn't asked tokio for is still ours.
+    // tokio handles only the signals that the body asks it for.
     let daemon = service.start();
     wait_until("listening", || service.log_text().matches("listening").count() == 2);
     daemon.signal(Signal::SIGINT);
@@ -267,7 +267,7 @@ fn an_async_main_with_a_context_is_a_whole_program() {
     assert_eq!(run.answer().status.code(), Some(0));
 }
 
-/// Asks for every action inside a runtime: those that fork are refused with advice, the others work.
+/// Runs every action inside a runtime. Those that fork are refused with advice, the others work.
 fn refuses_to_fork(inside: &Service) {
     for action in ["start", "restart"] {
         let advice = ["subject: failed to start: ", "#[daemon(..)] #[tokio::main] async fn"];

@@ -1,4 +1,5 @@
-//! What another local user may try with a pidfile, in a folder that he may write to. All of it needs root.
+//! Attacks of another local user on a pidfile, in a directory that the user may write to. All of
+//! them need root.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,7 +12,7 @@ use common::{Answer, Process, Subject, program, root_or_skip, tool_or_skip};
 
 const NOBODY: u32 = 65_534;
 
-/// A process of the other user's, ended when this is dropped.
+/// A process of the other user. Dropping it ends the process.
 struct Theirs {
     child: Child,
     process: Process,
@@ -55,12 +56,12 @@ impl Drop for Theirs {
     }
 }
 
-/// A subject in a folder that all may write to, as `/tmp` is.
+/// Returns a subject in a directory that every user may write to, such as `/tmp`.
 fn shared() -> Subject {
     Subject::new().open_to_all()
 }
 
-/// Makes a pidfile of the other user's.
+/// Makes a pidfile that belongs to the other user.
 fn plant(subject: &Subject, text: &str) {
     fs::write(subject.pidfile(), text).unwrap();
     chown(subject.pidfile(), Some(NOBODY), Some(NOBODY)).unwrap();

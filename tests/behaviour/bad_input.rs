@@ -1,4 +1,4 @@
-//! Keys that can't be: each gets an error that names it, and nothing is left behind.
+//! Invalid keys: the error names the key, and nothing is left behind.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,8 @@ use nix::unistd::mkfifo;
 
 const ACTIONS: [&str; 5] = ["start", "stop", "restart", "reload", "run"];
 
-/// Every action says the same of a path that can't be a pidfile, and `status` that it can't tell.
+/// Fails unless every action reports the same about a path that cannot be a pidfile, and `status`
+/// that it is unknown.
 #[track_caller]
 fn is_no_pidfile(subject: &Subject, reason: &str) {
     let path = subject.pidfile();

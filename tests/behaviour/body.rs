@@ -1,4 +1,4 @@
-//! A body's end is the daemon's end: its exit status, its last words, its pidfile.
+//! The end of a body ends the daemon: its exit status, its last message, its pidfile.
 
 use std::fs;
 
@@ -133,7 +133,7 @@ fn a_child_that_the_body_forked_leaves_the_pidfile_alone_however_it_ends() {
 
 #[test]
 fn a_child_that_the_body_forked_dies_of_the_signal_it_gets() {
-    // Adopted by the test, it tells how it ended.
+    // The test has adopted it, and so learns how it ended.
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         for context in [false, true] {
             let subject = Subject::new();
@@ -218,7 +218,8 @@ fn a_handler_of_the_body_that_calls_ours_stops_a_context_too() {
     assert_eq!(subject.log_text(), "hooking\nhooked\nstopping true\n");
 }
 
-/// A daemon whose body has put files of its own in the place of everything that was open.
+/// Returns a daemon whose body closes every descriptor and opens files of its own under their
+/// numbers.
 fn seizing(script: &str) -> Subject {
     let subject = Subject::new().key("stop_timeout", "5000");
     let files = subject.path("files");
@@ -226,7 +227,7 @@ fn seizing(script: &str) -> Subject {
     subject.body(format!("seize {}; print seized; {script}", files.display()))
 }
 
-/// Fails if one of the files isn't as the body has written it.
+/// Fails unless every file is as the body has written it.
 #[track_caller]
 fn are_intact(subject: &Subject, what: &str) {
     let files: Vec<_> = fs::read_dir(subject.path("files")).unwrap().flatten().collect();
@@ -258,7 +259,7 @@ fn files_under_the_numbers_of_closed_descriptors_are_intact_after_a_stop() {
             daemon.signal(Signal::SIGHUP);
             subject.log_with("Reload");
         }
-        // Its lock is gone with its descriptor, so `stop` can't know of it.
+        // Its lock went with its descriptor, so `stop` cannot find it.
         daemon.signal(Signal::SIGTERM);
         daemon.wait_until_gone();
         are_intact(&subject, script);
@@ -286,7 +287,7 @@ fn a_body_that_has_closed_everything_writes_nothing_when_it_says_that_it_is_read
     are_intact(&subject, "ready");
 }
 
-/// Ends with 101, and only its launcher comes back from the dispatcher.
+/// Fails unless the daemon exits with 101 and only its launcher returns from the dispatcher.
 #[track_caller]
 fn ends_in_the_dispatcher(subject: Subject) {
     let after = subject.path("after");

@@ -1,5 +1,5 @@
-//! `Context`: how a body hears of a stop and a reload, in peace with its threads, its children and the
-//! handlers of others; and what becomes of its result.
+//! `Context`: how a body learns of a stop or a reload, beside its threads, its children and the
+//! handlers of other crates, and what becomes of its result.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 const ALL_STOP_SIGNALS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
 
-// ---- hearing ----
+// ---- stop and reload ----
 
 #[test]
 fn a_stop_is_seen_by_every_method_and_stays() {
@@ -127,13 +127,13 @@ fn the_descriptor_isnt_inherited_by_a_program() {
     let daemon = service.start();
     let child = service.number("spawned");
     wait_until("sleep", || child.link("exe").ends_with("sleep"));
-    // While it is being loaded, it opens its libraries.
+    // While the program is loaded, it opens its libraries.
     let numbers = || child.descriptors().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
     wait_until("no descriptor but the streams", || numbers() == [0, 1, 2]);
     service.stop(daemon);
 }
 
-// ---- ending ----
+// ---- the end of the body ----
 
 #[test]
 fn a_body_that_ignores_its_context_is_killed_and_stop_says_so() {
@@ -282,7 +282,7 @@ fn a_forked_child_keeps_no_lock() {
 
 #[test]
 fn a_spawned_program_has_default_signals() {
-    // By the standard library, which tidies up; by a bare exec; and from a thread.
+    // By the standard library, which resets signals; by a bare exec; and from a thread.
     for body in ["spawn sleep 1000; wait", "fork exec sleep 1000; wait", "threads 1 spawn sleep 1000 & wait"]
     {
         let service = Service::new(body);
@@ -291,7 +291,7 @@ fn a_spawned_program_has_default_signals() {
         wait_until("sleep", || child.link("exe").ends_with("sleep"));
         assert_eq!(child.signals("SigBlk"), [], "{body}");
         assert_eq!(child.signals("SigCgt"), [], "{body}");
-        // What Rust itself ignores, and only a bare exec hands on.
+        // Rust's runtime ignores SIGPIPE. Only a bare exec passes that on.
         let ignored = child.signals("SigIgn");
         assert!(ignored.iter().all(|signal| *signal == Signal::SIGPIPE), "{body}: {ignored:?}");
         child.signal(Signal::SIGTERM);
@@ -301,7 +301,7 @@ fn a_spawned_program_has_default_signals() {
     }
 }
 
-// ---- handlers of others ----
+// ---- handlers of other crates ----
 
 #[test]
 fn signal_hook_and_the_context_hear_the_same_stop() {
@@ -320,7 +320,7 @@ fn signal_hook_and_the_context_hear_the_same_stop() {
 
 #[test]
 fn signal_hook_hears_a_stop_and_the_body_goes_on() {
-    // In a body with a context, and in one without, where ours would end the process if it were alone.
+    // With a context, and without one, where our handler alone would end the process.
     for form in ["graceful", "plain"] {
         let service = Service::new("").form(form).until("hook SIGTERM; until; code 6");
         let daemon = service.start();
@@ -439,7 +439,7 @@ fn two_runs_in_two_threads_dont_end_each_other() {
     assert!(pair.path("b.pid").exists());
     assert_eq!(pair_act(&pair, &["status", "a"]).status.code(), Some(3));
     assert_eq!(pair_act(&pair, &["status", "b"]).status.code(), Some(0));
-    // The handlers of the one that is left are still there.
+    // The handlers of the remaining daemon are still installed.
     assert!(pair_act(&pair, &["reload", "b"]).status.success());
     pair.log_with("b Reload");
     pair_act(&pair, &["stop", "b"]).says(0, &format!("b: stopped (pid {})", run.process));
@@ -527,7 +527,7 @@ fn a_signal_right_after_the_pidfile_is_there_leaves_none() {
     }
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let service = Service::new("wait; code 5");
-        // It is slow to install its handlers.
+        // It installs its handlers slowly.
         let mut command = service.command("strace");
         command.args(["-o", "/dev/null", "-e", "inject=rt_sigaction:delay_enter=100000"]);
         let child = command.arg(program("service")).arg("run").spawn().unwrap();
@@ -570,7 +570,7 @@ fn in_the_background_a_second_sigint_changes_nothing() {
 
 #[test]
 fn a_terminals_ctrl_c_reaches_the_body_and_its_children_do_as_they_like() {
-    // The terminal signals the whole group; the body's child dies of it, the body ends in order.
+    // The terminal signals the whole group. The signal kills the body's child; the body returns.
     let service = Service::new("spawn sleep 1000; wait; code 5");
     let mut command = service.action("run");
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

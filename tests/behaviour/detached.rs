@@ -1,4 +1,4 @@
-//! What a daemon is once it has left its caller behind, as `/proc` tells it.
+//! What a daemon has kept of its caller, as `/proc` shows it.
 
 use std::fs;
 use std::io::Read;
@@ -210,7 +210,7 @@ fn a_fifo_with_a_reader_can_be_its_log() {
     let mut reader = reader.spawn().unwrap();
     let read = lines(reader.stdout.take().unwrap());
     let subject = subject.key("stdout", &fifo).body("print hello; park");
-    // The reader may still be on its way to the fifo.
+    // The reader may not have opened the fifo yet.
     wait_until("a start", || subject.act("start").status.success());
     assert_eq!(read.recv_timeout(Duration::from_secs(10)).as_deref(), Ok("hello"));
     subject.act("stop");

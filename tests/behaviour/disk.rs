@@ -1,4 +1,4 @@
-//! Disks that are full or read-only, files that may not grow, and systems without their usual folders.
+//! Full and read-only disks, files that must not grow, and systems without their usual directories.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,20 +15,22 @@ const NO_SPACE: &str = "No space left on device (os error 28)";
 const READ_ONLY: &str = "Read-only file system (os error 30)";
 const TOO_LARGE: &str = "File too large (os error 27)";
 
-/// A small file system that only this test and its daemons see; it goes with the last of them.
+/// A small file system that only this test and its daemons see. It disappears with the last of
+/// them.
 struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
-    /// Mounts one in the folder of a daemon, or says that it can't.
+    /// Mounts it in the directory of a daemon, or skips the test.
     fn mount(subject: &Subject) -> Option<Self> {
         if !root_or_skip() {
             return None;
         }
         let path = subject.path("disk");
         fs::create_dir(&path).unwrap();
-        // This thread's view, and that of the processes it starts; other tests run in other threads.
+        // The namespace of this thread and of the processes that it starts. Other tests have other
+        // threads.
         let mounted = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
             mount(Some("disk"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=64k,nr_inodes=16"))
@@ -40,13 +42,13 @@ impl Disk {
         self.path.join(name)
     }
 
-    /// Leaves not one byte.
+    /// Fills it to the last byte.
     fn fill(&self) {
         let mut file = File::create(self.file("filler")).unwrap();
         while file.write(&[b'x'; 4096]).is_ok() {}
     }
 
-    /// Leaves room for no other file.
+    /// Uses all of its inodes.
     fn fill_with_files(&self) {
         for number in 0..100 {
             if File::create(self.file(&format!("file.{number}"))).is_err() {
@@ -62,7 +64,7 @@ impl Disk {
         names.filter(is_filler).for_each(|path| fs::remove_file(path).unwrap());
     }
 
-    /// Makes every path on it read-only. What is open stays as it is.
+    /// Makes every path on it read-only. Open files stay writable.
     fn protect(&self) {
         let path = Some(&self.path);
         mount(path, &self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
@@ -83,7 +85,7 @@ fn stopped(daemon: Process) -> String {
     format!("subject: stopped (pid {daemon})")
 }
 
-/// Both ways to start fail with this, and nothing is left.
+/// Fails unless `start` and `run` fail with this reason and leave nothing.
 #[track_caller]
 fn start_fails(subject: &Subject, pidfile: &Path, parts: &[&str]) {
     for action in ["start", "restart", "run"] {
@@ -137,7 +139,7 @@ fn a_full_disk_lets_a_stale_pidfile_be_taken_over_or_removed() {
         disk.fill();
         disk.fill_with_files();
         match action {
-            // Its one page may be enough for the new text; if not, there is no daemon and no file.
+            // Its one page may be enough for the new text. If not, there is no daemon and no file.
             "start" => {
                 let answer = subject.act("start");
                 if answer.status.success() {
@@ -212,7 +214,7 @@ fn a_repeating_daemon_outlives_a_full_disk_and_logs_again_when_there_is_room() {
             disk.fill();
             length() > 4096
         });
-        // Whatever is left of the log's last page goes too.
+        // This fills the rest of the log's last page too.
         let mut last = 0;
         wait_until("a log that can't grow", || std::mem::replace(&mut last, length()) == length());
         subject.act("status").runs(daemon);
@@ -262,7 +264,7 @@ fn a_read_only_disk_is_named_and_nothing_is_left() {
         subject.act(action).fails_naming(1, &["cannot open stdout ", text(&log), READ_ONLY]);
         subject.left_nothing();
     }
-    // It needn't be written to.
+    // Nothing has to be written to it.
     let subject = subject.without("stdout").key("working_directory", &disk.path);
     let daemon = subject.start();
     assert_eq!(daemon.link("cwd"), disk.path);
@@ -298,14 +300,14 @@ fn a_disk_that_becomes_read_only_is_in_no_stops_way() {
     let daemon = subject.start();
     wait_until("the log", || fs::read_to_string(&log).unwrap() == "up\n");
     disk.protect();
-    // The daemon has no namespace of its own, so that it sees the same.
+    // The daemon has no mount namespace of its own, so it sees the same.
     subject.act("status").runs(daemon);
     subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     let complaint = format!("subject: cannot reopen {}: Read-only file system\n", log.display());
     wait_until("the complaint", || fs::read_to_string(&log).unwrap() == format!("up\n{complaint}"));
     subject.act("stop").says(0, &stopped(daemon));
-    // It can't be removed, but emptied by the daemon, which has it open.
+    // It cannot be removed. The daemon, which has it open, can empty it.
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), "");
     subject.act("status").says(3, "subject: not running");
     disk.unprotect();
@@ -313,7 +315,7 @@ fn a_disk_that_becomes_read_only_is_in_no_stops_way() {
     subject.act("stop").says(0, &stopped(daemon));
 }
 
-/// Does an action with a limit on the length of files.
+/// Runs an action with a limit on the length of files.
 fn limited(subject: &Subject, limit: &str, action: &str) -> Answer {
     Answer::of(subject.wrapped(&["prlimit", &format!("--fsize={limit}"), "--core=0"], action))
 }
@@ -323,7 +325,7 @@ fn a_pidfile_that_may_not_grow_is_named_and_nothing_is_left() {
     if !tool_or_skip(&["prlimit", "--fsize=0", "true"]) {
         return;
     }
-    // None of the text, or some of it.
+    // The limits leave room for none of the text, or for a part of it.
     for limit in ["0", "1"] {
         for action in ["start", "restart", "run"] {
             let subject = Subject::new().without("stdout");

@@ -1,4 +1,4 @@
-//! Whom a daemon becomes, and what it can no longer do then. All of it needs root.
+//! The user and groups that a daemon gets, and the rights that it loses. All of it needs root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -8,7 +8,7 @@ use common::{Answer, Process, Subject, available_or_skip, root_or_skip, wait_unt
 
 const NOBODY: &str = "65534";
 
-/// The four numbers of real, effective, saved and file system identity are one.
+/// Fails unless real, effective, saved and file system identity are the same.
 #[track_caller]
 fn has_identity(daemon: Process, user: &str, group: &str, groups: &str) {
     let four = |id: &str| [id; 4].join("\t");
@@ -17,7 +17,7 @@ fn has_identity(daemon: Process, user: &str, group: &str, groups: &str) {
     assert_eq!(daemon.status("Groups"), groups);
 }
 
-/// A user of its own for one test, in two more groups; removed at the end.
+/// A user for one test, in two supplementary groups. Dropping it removes the user.
 struct Account {
     name: String,
     uid: String,
@@ -25,7 +25,7 @@ struct Account {
 }
 
 impl Account {
-    /// None where there is no way to make one.
+    /// Makes the user, or skips the test.
     fn new(suffix: &str) -> Option<Self> {
         let name = format!("dmn{}{suffix}", std::process::id() % 100_000);
         let made = Command::new("useradd")

@@ -1,4 +1,4 @@
-//! What a daemon does, on real processes: a module for each action and each subject.
+//! The behaviour of real daemons, with a module for each action and each subject.
 
 mod async_body;
 mod attacks;

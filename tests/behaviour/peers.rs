@@ -1,4 +1,4 @@
-//! What the best known crates of this kind assert in their own suites, asked of this one.
+//! What the best known crates of this kind assert in their own test suites, asserted of this crate.
 //!
 //! | peer | its suite |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | `fork` 0.11 | `tests/daemon_tests.rs`, `checked_daemon_tests.rs`, `stdio_redirect_tests.rs` and others; what it asserts of a bare `fork`, `waitpid` or process group has no counterpart here |
 //! | `daemonizr` 0.1 | unit tests of `search()`, and `tests/lock_holding.rs` |
 //!
-//! Each test says whose behaviour it mirrors; none has code of theirs.
+//! Each test names its origin. None has code from there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,9 +20,9 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// `daemonize`, `simple`: with nothing but the defaults it starts.
+/// `daemonize`, `simple`: it starts with the defaults alone.
 ///
-/// Here the defaults have a pidfile, in the user's own folder.
+/// Here the defaults include a pidfile, in a directory of the user.
 #[test]
 fn the_defaults_are_enough() {
     if !root_or_skip() {
@@ -39,9 +39,10 @@ fn the_defaults_are_enough() {
     subject.left_nothing();
 }
 
-/// `daemonize`, `chdir`: the directory is `/`, or the one that was chosen.
+/// `daemonize`, `chdir`: the working directory is `/`, or the chosen one.
 ///
-/// `fork`, `test_daemon_with_nochdir`: the caller's directory can be kept, which is a choice of it here.
+/// `fork`, `test_daemon_with_nochdir`: the caller's directory can be kept. Here it has to be
+/// chosen.
 #[test]
 fn the_directory_is_the_root_the_chosen_or_the_callers() {
     let subject = Subject::new();
@@ -67,7 +68,8 @@ fn what_the_daemon_makes_obeys_its_umask() {
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
 
-/// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it fails.
+/// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it
+/// fails.
 #[test]
 fn the_pidfile_has_the_pid_and_a_newline_and_a_second_start_fails() {
     let subject = Subject::new();
@@ -77,7 +79,7 @@ fn the_pidfile_has_the_pid_and_a_newline_and_a_second_start_fails() {
     assert_eq!(subject.pid_text(), format!("{daemon}\n"));
 }
 
-/// `daemonize`, `redirect_stream`: each stream goes to its file, and no file is made that wasn't asked for.
+/// `daemonize`, `redirect_stream`: each stream goes to its file, and no other file is made.
 ///
 /// Here stderr follows stdout unless it has a file of its own, so that no panic is lost.
 #[test]
@@ -102,8 +104,8 @@ fn each_stream_goes_to_its_own_file() {
     assert!(!out.exists());
 }
 
-/// `daemonize`, the examples that came before its suite (`test_uid_gid`, `test_chroot`): the daemon becomes its user
-/// and group, and its root is the one that was chosen.
+/// `daemonize`, the examples before its suite (`test_uid_gid`, `test_chroot`): the daemon gets the
+/// chosen user, group and root directory.
 #[test]
 fn the_daemon_is_whom_and_where_it_was_told() {
     if !root_or_skip() {
@@ -121,10 +123,11 @@ fn the_daemon_is_whom_and_where_it_was_told() {
     assert_eq!(daemon.link("cwd"), root);
 }
 
-/// `daemonize`, the example that came before its suite (`test_double_run`): of two starts in a row the second fails, and
-/// the first lives.
+/// `daemonize`, the example before its suite (`test_double_run`): of two starts in a row the second
+/// fails, and the first daemon lives.
 ///
-/// `daemonizr`, `test_second_spawn_gets_ewouldblock`: the second one's failure is an exit code and a message.
+/// `daemonizr`, `test_second_spawn_gets_ewouldblock`: the second start fails with an exit code and
+/// a message.
 #[test]
 fn the_second_of_two_fails_and_the_first_lives() {
     let subject = Subject::new();
@@ -137,8 +140,8 @@ fn the_second_of_two_fails_and_the_first_lives() {
     subject.act("status").runs(daemon);
 }
 
-/// `fork`, `test_daemon_creates_detached_process`, `test_double_fork_daemon_pattern`: the daemon is another process,
-/// with another parent.
+/// `fork`, `test_daemon_creates_detached_process`, `test_double_fork_daemon_pattern`: the daemon is
+/// another process, with another parent.
 #[test]
 fn the_daemon_is_no_child_of_its_caller() {
     let subject = Subject::new();
@@ -152,8 +155,8 @@ fn the_daemon_is_no_child_of_its_caller() {
     assert!(daemon.is_alive());
 }
 
-/// `fork`, `test_daemon_process_group`, `test_setsid_creates_new_session`: a session and a group of its own, of which it
-/// isn't the leader.
+/// `fork`, `test_daemon_process_group`, `test_setsid_creates_new_session`: the daemon has a session
+/// and a process group of its own, and leads neither.
 #[test]
 fn the_daemon_leads_neither_its_session_nor_its_group() {
     let subject = Subject::new();
@@ -166,14 +169,14 @@ fn the_daemon_leads_neither_its_session_nor_its_group() {
     assert!(parent > 0);
 }
 
-/// `fork`, `test_daemon_no_controlling_terminal`: `/dev/tty` can't be opened.
+/// `fork`, `test_daemon_no_controlling_terminal`: `/dev/tty` cannot be opened.
 #[test]
 fn the_daemon_has_no_terminal_to_open() {
     if !tool_or_skip(&["script", "-qec", "true", "/dev/null"]) {
         return;
     }
     let subject = Subject::new().body("read /dev/tty");
-    // In a terminal of its own, or the caller would have none to begin with.
+    // The caller has a terminal only because `script` makes one.
     let start = format!("tty && {} start", common::program("subject").display());
     let mut terminal = subject.command("script");
     terminal.args(["-qec", &start, "/dev/null"]);
@@ -195,8 +198,8 @@ fn the_body_can_run_a_program() {
     assert_eq!(daemon.exit_code(), 0);
 }
 
-/// `fork`, `test_daemon_never_returns_parent`: the body's code runs in the daemon alone, and what comes after the
-/// call in the caller alone.
+/// `fork`, `test_daemon_never_returns_parent`: the body runs in the daemon only, and the code after
+/// the call in the caller only.
 #[test]
 fn the_call_returns_in_the_caller_alone() {
     let subject = Subject::new().body("print the body; park");
@@ -205,13 +208,13 @@ fn the_call_returns_in_the_caller_alone() {
     subject.log_with("the body");
     assert!(caller.say("status").starts_with("Running"));
     assert_eq!(subject.log_text(), "the body\n");
-    // The caller's answers only; nothing twice, and nothing of the body.
+    // There are the caller's answers, none twice, and no output of the body.
     let rest = caller.end();
     assert_eq!((rest.status.code(), rest.stdout.as_str()), (Some(0), ""));
 }
 
-/// `fork`, `parent_returns_only_after_detached_daemon_is_ready`: when the call has returned, all is set up, and the
-/// streams lead to `/dev/null`.
+/// `fork`, `parent_returns_only_after_detached_daemon_is_ready`: when the call has returned, the
+/// daemon is set up, and its streams lead to `/dev/null`.
 #[test]
 fn the_call_returns_when_all_is_set_up() {
     let subject = Subject::new().without("stdout");
@@ -228,8 +231,8 @@ fn the_call_returns_when_all_is_set_up() {
     }
 }
 
-/// `fork`, `failure_after_detachment_preserves_stage_and_errno`, `test_chdir_error_handling`: what fails in the
-/// daemon is told by the caller, with the step and the system's error.
+/// `fork`, `failure_after_detachment_preserves_stage_and_errno`, `test_chdir_error_handling`: the
+/// caller reports what fails in the daemon, with the step and the system's error.
 #[test]
 fn a_failure_after_the_forks_keeps_its_step_and_error() {
     let subject = Subject::new().key("working_directory", "/no/such/folder");
@@ -238,7 +241,8 @@ fn a_failure_after_the_forks_keeps_its_step_and_error() {
     subject.left_nothing();
 }
 
-/// `fork`, `descriptor_plan_failure_is_reported_before_fork`: what can't be is refused before anything is forked.
+/// `fork`, `descriptor_plan_failure_is_reported_before_fork`: an invalid plan is refused before a
+/// fork.
 #[test]
 fn what_cannot_be_is_refused_before_the_fork() {
     if !strace_or_skip() {
@@ -252,7 +256,8 @@ fn what_cannot_be_is_refused_before_the_fork() {
     subject.left_nothing();
 }
 
-/// `fork`, `dropped_notifier_is_reported_as_abandoned_startup`: a daemon that goes without a word is a failure.
+/// `fork`, `dropped_notifier_is_reported_as_abandoned_startup`: a daemon that exits without a
+/// report is a failure.
 #[test]
 fn a_daemon_that_goes_without_a_word_is_a_failure() {
     if !strace_or_skip() {
@@ -264,7 +269,8 @@ fn a_daemon_that_goes_without_a_word_is_a_failure() {
     subject.left_nothing();
 }
 
-/// `fork`, `preserved_descriptor_survives_detachment`: a file that was opened before can be written in the daemon.
+/// `fork`, `preserved_descriptor_survives_detachment`: the daemon can write to a file that was
+/// opened before.
 #[test]
 fn a_file_of_the_callers_survives() {
     let subject = Subject::new();
@@ -274,15 +280,15 @@ fn a_file_of_the_callers_survives() {
     assert_eq!(fs::read_to_string(&notes).unwrap(), "preserved\n");
 }
 
-/// `fork`, `startup_handshake_retries_repeated_eintr`, `test_waitpid_retries_on_eintr`: signals that interrupt the
-/// caller while it waits don't spoil the start.
+/// `fork`, `startup_handshake_retries_repeated_eintr`, `test_waitpid_retries_on_eintr`: signals
+/// that interrupt the waiting caller do not disturb the start.
 #[test]
 fn a_caller_that_is_interrupted_goes_on() {
     if !strace_or_skip() {
         return;
     }
-    // What it waits by once it has forked, and how often it has done the same before: the program's own start-up
-    // isn't what is to be interrupted.
+    // The calls by which it waits after the fork, each with the number of earlier calls of the same
+    // name, which are not to be interrupted.
     let subject = Subject::new();
     Answer::of(of_the_launcher(&subject, "trace=all", "start")).started();
     let calls = fs::read_to_string(subject.path("trace")).unwrap();
@@ -304,15 +310,15 @@ fn a_caller_that_is_interrupted_goes_on() {
     }
 }
 
-/// Prepares an action whose own process is under strace, and not the daemon.
+/// Prepares an action with strace on the caller and not on the daemon.
 fn of_the_launcher(subject: &Subject, expression: &str, action: &str) -> Command {
     let trace = subject.path("trace");
     subject.wrapped(&["strace", "-o", trace.to_str().unwrap(), "-e", expression], action)
 }
 
 /// `fork`, `test_redirect_stdio_prevents_fd_reuse`, `test_redirect_stdio_println_safety`,
-/// `test_daemon_uses_redirect_stdio`: descriptors 0 to 2 are never free for a file, so that nothing printed gets into
-/// one; also when the caller has closed them.
+/// `test_daemon_uses_redirect_stdio`: no file ever gets one of the descriptors 0 to 2, so nothing
+/// is printed into it, even if the caller has closed them.
 #[test]
 fn nothing_printed_gets_into_a_file_of_the_body() {
     for closed in ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"] {
@@ -328,8 +334,8 @@ fn nothing_printed_gets_into_a_file_of_the_body() {
     }
 }
 
-/// `fork`, `daemon_rejects_auto_reaping` has a caller that ignores SIGCHLD refused; here it works, as
-/// `waitable_children.rs` wants it for what it supports.
+/// `fork`, `daemon_rejects_auto_reaping` refuses a caller that ignores SIGCHLD. Here such a caller
+/// works, as `waitable_children.rs` asserts for what it supports.
 #[test]
 fn a_caller_that_ignores_its_children_is_served_too() {
     let subject = Subject::new();
@@ -339,8 +345,8 @@ fn a_caller_that_ignores_its_children_is_served_too() {
     subject.left_nothing();
 }
 
-/// `fork`, `daemon_waitid_denied.rs`: a container that denies a call for waiting doesn't break the start. Here the
-/// calls that may be missing are those about pidfds.
+/// `fork`, `daemon_waitid_denied.rs`: a container that denies a call for waiting does not break the
+/// start. Here the calls that may be missing are those on pidfds.
 #[test]
 fn a_container_that_denies_pidfds_is_no_obstacle() {
     if !strace_or_skip() {
@@ -356,7 +362,7 @@ fn a_container_that_denies_pidfds_is_no_obstacle() {
     }
 }
 
-/// `fork`, `test_fork_child_inherits_environment`: the caller's environment is the daemon's.
+/// `fork`, `test_fork_child_inherits_environment`: the daemon inherits the caller's environment.
 #[test]
 fn the_callers_environment_is_the_daemons() {
     let subject = Subject::new();
@@ -374,7 +380,8 @@ fn without_a_pidfile_there_is_no_daemon() {
     subject.left_nothing();
 }
 
-/// `daemonizr`, `test_search_stale_pidfile_returns_no_daemon_found`: an unlocked file with a PID is no daemon.
+/// `daemonizr`, `test_search_stale_pidfile_returns_no_daemon_found`: an unlocked file with a PID is
+/// no daemon.
 #[test]
 fn an_unlocked_pidfile_is_no_daemon() {
     let subject = Subject::new();
@@ -384,7 +391,8 @@ fn an_unlocked_pidfile_is_no_daemon() {
     assert_eq!(subject.pid_text(), "99999\n");
 }
 
-/// `daemonizr`, `test_search_locked_pidfile_returns_pid`: whoever holds the lock is the daemon, and is named.
+/// `daemonizr`, `test_search_locked_pidfile_returns_pid`: the holder of the lock is the daemon, and
+/// is named.
 #[test]
 fn who_holds_the_lock_is_the_daemon() {
     let subject = Subject::new();
@@ -396,7 +404,7 @@ fn who_holds_the_lock_is_the_daemon() {
     subject.act("status").says(3, "subject: not running");
 }
 
-/// `daemonizr`, `test_flock_second_lock_is_ewouldblock`: nobody else gets the daemon's lock.
+/// `daemonizr`, `test_flock_second_lock_is_ewouldblock`: no other process gets the daemon's lock.
 #[test]
 fn nobody_else_gets_the_lock() {
     let subject = Subject::new();
@@ -407,8 +415,8 @@ fn nobody_else_gets_the_lock() {
     assert!(!answer.status.success() && !answer.stdout.contains("locked\n"), "{answer:?}");
 }
 
-/// `daemonizr`, `test_lock_held_for_process_lifetime`: the lock is held as long as the daemon lives, and is free when
-/// it has been killed.
+/// `daemonizr`, `test_lock_held_for_process_lifetime`: the lock is held as long as the daemon
+/// lives, and is free after it was killed.
 #[test]
 fn the_lock_is_held_for_life_and_goes_with_a_killed_daemon() {
     let subject = Subject::new();

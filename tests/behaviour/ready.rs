@@ -1,4 +1,5 @@
-//! `wait_ready`: `start` returns when the body says so, and fails with the body's reason.
+//! `wait_ready`: `start` returns when the body reports that it is ready, and fails with the body's
+//! reason.
 
 use std::fs;
 use std::process::Child;
@@ -10,12 +11,12 @@ use nix::unistd::Pid;
 
 const PATIENT: u32 = 20_000;
 
-/// A daemon that is ready once there is a file, or when something else happens.
+/// Returns a daemon whose `start` waits for the script.
 fn getting_ready(body: &str) -> Service {
     Service::new("").waiting(PATIENT).until(body)
 }
 
-/// Fails to start with a reason, leaves nothing, and lets the next one start.
+/// Fails unless the start fails with this reason, leaves nothing, and the next one succeeds.
 #[track_caller]
 fn fails_for(service: Service, reason: &str) {
     service.act("start").fails(1, &format!("subject: failed to start: {reason}"));
@@ -122,7 +123,7 @@ fn a_child_that_keeps_the_pipe_open_doesnt_make_start_hang() {
     }
 }
 
-/// Starts with a launcher that is slow at a system call, while the daemon isn't.
+/// Starts with a launcher that is slow at a system call, and a daemon that is not.
 fn start_slowly(service: &Service, call: &str) -> Answer {
     let mut command = service.command("strace");
     command.args(["-o", "/dev/null", "-e", &format!("inject={call}:delay_enter=100000")]);
@@ -201,7 +202,7 @@ fn cancel(mut start: Child, signal: Signal) {
 #[test]
 fn a_launcher_that_goes_takes_the_daemon_along() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        // One that waits, one that ignores its context, one with threads that do.
+        // A body that waits, one that ignores its context, one with threads that ignore it.
         for body in ["print until; wait", "print until; park", "threads 3 park", "print until; pause 100000"]
         {
             let service = Service::new(body).waiting(PATIENT);
@@ -224,7 +225,7 @@ fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
     let service = Service::new("park").waiting(PATIENT);
     let trace = service.path("trace");
     let mut command = service.command("strace");
-    // The daemon is slow between its first word to the launcher and the next call.
+    // The daemon is slow between its first message to the launcher and the next call.
     command.args(["-f", "-e", "trace=sendto,fcntl", "-e", "inject=fcntl:delay_enter=200000", "-o"]);
     let mut strace = command.arg(&trace).arg(program("service")).arg("start").spawn().unwrap();
     let daemon = service.daemon();
@@ -257,7 +258,7 @@ fn a_launcher_that_goes_takes_an_async_daemon_along() {
 
 #[test]
 fn ready_ends_a_daemon_that_nobody_waits_for_any_more() {
-    // It can't be told at once that its launcher has gone.
+    // It cannot notice at once that its launcher has gone.
     let service = getting_ready("block SIGIO; until; ready; print survived; wait");
     let start = service.begin("start");
     service.log_with("until");
@@ -423,7 +424,7 @@ fn many_starts_at_once_leave_one_daemon() {
 fn the_launcher_and_the_daemon_keep_no_pipe_between_them() {
     let service = Service::new("ready; wait").waiting(PATIENT);
     let daemon = service.start();
-    // The one of `as_fd` has both of its ends here.
+    // Both ends of the pipe of `as_fd` are here.
     let pipes = |process: Process| {
         let all = process.descriptors().into_iter().map(|(_, path)| path);
         all.filter(|path| path.starts_with("pipe:") || path.to_string_lossy().starts_with("pipe:")).count()
@@ -432,7 +433,7 @@ fn the_launcher_and_the_daemon_keep_no_pipe_between_them() {
     assert!(fs::exists(service.pidfile()).unwrap());
 }
 
-/// Starts under strace, which makes a system call of the launcher fail each time, and of nobody else.
+/// Starts under strace, which makes a system call of the launcher fail, and of no other process.
 #[track_caller]
 fn start_without(subject: &Subject, injection: &str) -> Answer {
     let trace = subject.path("trace");
@@ -440,14 +441,14 @@ fn start_without(subject: &Subject, injection: &str) -> Answer {
     command.arg("-o").arg(&trace).args(["-e", &format!("inject={injection}")]);
     command.arg(common::program("subject")).arg("start");
     let answer = Answer::of(command);
-    // One that isn't heard of a second time has nothing to say.
+    // A fault of the second call never occurs if there is one call.
     let is_rare = injection.ends_with("when=2+");
     let came = fs::read_to_string(trace).unwrap().contains("(INJECTED)");
     assert!(came || is_rare, "{injection} came to nothing");
     answer
 }
 
-/// Succeeds with a daemon that runs, or fails and leaves nothing.
+/// Fails unless the start succeeded with a daemon that runs, or failed and left nothing.
 #[track_caller]
 fn is_true(answer: &Answer, subject: &Subject, what: &str) {
     if answer.status.success() {
@@ -484,7 +485,7 @@ fn a_body_that_reads_its_own_pidfile_before_it_is_ready_is_told_truly() {
     }
 }
 
-/// Starts daemons that get ready, soon or not, with a launcher that is let down by a system call.
+/// Starts daemons that are ready soon, later or never, with a launcher whose system call fails.
 fn is_true_without(faults: &[&str]) {
     if !strace_or_skip() {
         return;

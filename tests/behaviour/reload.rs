@@ -1,4 +1,4 @@
-//! `reload`: the logs are opened anew, and nothing else happens.
+//! `reload`: the daemon reopens its logs, and nothing else happens.
 
 use std::fs;
 use std::path::Path;
@@ -214,7 +214,7 @@ fn a_reload_of_a_log_that_nobody_reads_makes_nobody_deaf() {
     fs::create_dir(&root).unwrap();
     let _reader = fs::File::options().read(true).write(true).open(&fifo).unwrap();
     let subject = subject.key("stdout", &fifo).key("open", &note);
-    // Outside of the chroot the log can't be reopened, which is to be said in it.
+    // The log is outside the chroot, so it cannot be reopened. The daemon reports that in it.
     let subject = if root_or_skip() { subject.key("chroot", root) } else { return };
     let subject = subject.key("stop_timeout", "3000").graceful("flood; note full; await");
     let daemon = subject.start();

@@ -1,4 +1,4 @@
-//! The repeating daemon: every run when it is due, and an end when it is asked for.
+//! The repeating daemon: each run begins when it is due, and a stop ends it.
 
 use std::fs;
 
@@ -164,7 +164,7 @@ fn a_daemon_that_goes_on_after_errors_can_be_stopped() {
     assert_eq!(daemon.exit_code(), 0);
 }
 
-/// Lets a daemon make its runs, each of which has logged when it was; the first is the moment before.
+/// Waits for the runs of a daemon, and returns the moment before the start and that of each run.
 fn stamps(subject: &Subject) -> Vec<u128> {
     let before = now();
     assert_eq!(subject.start().exit_code(), 0);
@@ -185,13 +185,13 @@ fn no_run_is_early_and_none_waits_for_the_work_of_those_before() {
     for (run, stamp) in runs.iter().enumerate() {
         assert!(*stamp >= before + number(run) * PERIOD * MILLISECOND, "run {run} was early: {stamps:?}");
     }
-    // Pauses that began at the end of the work would put every run beyond this; a busy machine would
-    // have to be late for all of them.
+    // Pauses that begin at the end of the work put every run beyond this. A busy machine would have
+    // to be late for all of them.
     let is_in_time = |run: usize| runs[run] < runs[0] + number(run) * (PERIOD + WORK) * MILLISECOND;
     assert!((10..20).any(is_in_time), "the work's duration adds up: {stamps:?}");
 }
 
-/// The work of the first run is two and a half periods of 200 ms; that of the others is nothing.
+/// The first run takes two and a half periods of 200 ms, the others take no time.
 fn late(missed: &str) -> Vec<u128> {
     let subject = Subject::new().every(200, "stamp; first sleep 500").key("times", "5").key("missed", missed);
     let stamps = stamps(&subject);
@@ -207,7 +207,7 @@ fn missed_runs_are_skipped() {
         let due = u128::try_from(run + 2).unwrap() * 200 * MILLISECOND;
         assert!(stamps[run + 1] >= stamps[0] + due, "run {run} was early: {stamps:?}");
     }
-    // They stay on the grid that the start has laid: not all of them are half a period off.
+    // They stay on the grid that begins with the start: not all of them are half a period off.
     let is_on_the_grid = |stamp: &u128| (stamp - stamps[1]) % (200 * MILLISECOND) < 100 * MILLISECOND;
     assert!(stamps[2..].iter().any(is_on_the_grid), "{stamps:?}");
 }
@@ -226,7 +226,7 @@ fn missed_runs_are_made_up_for() {
         let due = u128::try_from(run).unwrap() * 200 * MILLISECOND;
         assert!(stamps[run + 1] >= stamps[0] + due, "run {run} was early: {stamps:?}");
     }
-    // Skipping or delaying, the last run would be due at 1200 ms, and this one at 800.
+    // With "skip" or "delay" the last run is due at 1200 ms, with "burst" at 800 ms.
     assert!(stamps[5] < stamps[1] + 1200 * MILLISECOND, "{stamps:?}");
 }
 
@@ -278,7 +278,7 @@ fn a_daemon_sleeps_through_its_pause() {
         subject.log_with("ran");
         wait_until("sleep", || daemon.status("State").starts_with('S'));
         let before = switches(daemon);
-        // Whoever wakes up now and then does it while other daemons are started and stopped.
+        // A daemon that wakes up by itself would do so while other daemons start and stop.
         for _ in 0..20 {
             let other = Subject::new();
             other.start();

@@ -188,7 +188,7 @@ fn a_process_that_has_run_can_start() {
 
 #[test]
 fn a_caller_that_ignores_sigterm_can_still_stop_what_it_runs() {
-    // `run` listens to SIGTERM, whatever the caller did with it.
+    // `run` handles SIGTERM, whatever the caller did with it.
     let subject = Subject::new().graceful("wait");
     let child =
         subject.wrapped(&["env", "--ignore-signal=TERM", "--block-signal=TERM"], "run").spawn().unwrap();

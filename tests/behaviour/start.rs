@@ -1,4 +1,4 @@
-//! `start` and `restart`: one daemon, ready when the action says so, or nothing at all.
+//! `start` and `restart`: one daemon, which is ready when the action returns, or nothing at all.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -180,7 +180,7 @@ fn restart_of_a_stopped_daemon_starts_it() {
 
 #[test]
 fn the_output_of_start_ends_when_start_does() {
-    // `Answer` waits for the end of both pipes, which a daemon that kept them open would hold off.
+    // `Answer` waits for the end of both pipes. A daemon that kept them open would prevent it.
     let subject = Subject::new();
     let daemon = subject.start();
     assert!(daemon.descriptors().iter().all(|(_, to)| !to.to_string_lossy().starts_with("pipe:")));
@@ -219,7 +219,7 @@ fn a_failure_is_told_when_nothing_is_left() {
         return;
     }
     let subject = Subject::new().key("working_directory", "/no/such/folder");
-    // The daemon is late to end, later than the child between it and its launcher.
+    // The daemon ends later than the child between it and its launcher.
     let late = ["-e", "inject=umask:delay_enter=300000", "-e", "inject=exit_group:delay_enter=500000"];
     let mut strace = subject.traced(&late, "start").spawn().unwrap();
     let message = lines(strace.stderr.take().unwrap()).recv_timeout(Duration::from_secs(10)).unwrap();
@@ -360,7 +360,7 @@ fn a_lock_that_cannot_be_had_is_a_failure() {
     if !strace_or_skip() {
         return;
     }
-    // With nothing closed nothing of the daemon's is moved out of the way, which takes an `fcntl` too.
+    // With nothing closed, no descriptor of the daemon has to be moved by an `fcntl`.
     let subject = Subject::new().key("close_fds", "false");
     let pidfile = subject.pidfile();
     let no_lock = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl:error=ENOLCK"];
@@ -443,7 +443,7 @@ fn a_file_system_without_description_locks_will_do() {
         let subject = Subject::new();
         let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl:error={error}:when=2"));
         let without = ["-P", pidfile.to_str().unwrap(), "-e", &refuse];
-        // The tracer stays with the daemon, so that its answer comes with the daemon's end.
+        // strace follows the daemon, so it exits when the daemon does.
         let start = subject.traced(&without, "start").spawn().unwrap();
         wait_until("the pidfile", || subject.pid_text().ends_with('\n'));
         let daemon = Process(subject.pid_text().trim().parse().unwrap());

@@ -1,4 +1,4 @@
-//! `status`, and what a command line says to words that are no action.
+//! `status`, and the answers to words that are no action.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -272,7 +272,7 @@ fn root_starts_over_somebody_elses_stale_file_in_a_sticky_folder() {
     let first = Answer::of(subject.by_nobody("start")).started();
     first.signal(Signal::SIGKILL);
     first.wait_until_gone();
-    // The log is nobody's too, and opened with `O_CREAT` it would be refused to root.
+    // The log belongs to nobody too. Root may not open it with `O_CREAT`.
     let subject = subject.key("stdout", "/dev/null");
     let second = subject.start();
     subject.act("status").runs(second);
@@ -297,7 +297,8 @@ fn the_default_pidfile_is_in_the_users_own_folder() {
     Answer::of(homeless).fails_naming(1, &["subject: failed to start: ", "`pidfile`"]);
 }
 
-/// The same daemon in this process, which has too many threads to start it but can do the rest.
+/// Returns the same daemon in this process, which has too many threads to start it but can run the
+/// other actions.
 fn here(subject: &Subject) -> Daemon {
     Daemon::new("subject").pidfile(subject.pidfile())
 }
@@ -392,7 +393,7 @@ fn who_cant_see_a_daemon_in_proc_knows_it_all_the_same() {
     by_nobody(&subject, "start").fails(1, &format!("subject: already running (pid {daemon})"));
     by_nobody(&subject, "stop").fails_naming(4, &["permission denied"]);
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
-    // What root has started as nobody is nobody's, but not for everybody to see.
+    // It belongs to the user nobody now, but `/proc` still hides it.
     let subject = subject.key("user", "nobody");
     let daemon = subject.start();
     by_nobody(&subject, "status").says(0, &format!("subject: running (pid {daemon})"));
@@ -423,7 +424,7 @@ fn the_age_of_another_namespaces_process_is_not_told() {
         return;
     }
     let subject = Subject::new();
-    // There is still the /proc of outside, with other processes under the same numbers.
+    // `/proc` is still that of the outer namespace, with other processes under the same numbers.
     let inside = "\"$0\" start && \"$0\" status && \"$0\" stop; exit $?";
     let answer = Answer::of(subject.wrapped(&["unshare", "-p", "-f", "sh", "-c", inside], "all"));
     let daemon = answer.pid();

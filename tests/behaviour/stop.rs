@@ -24,7 +24,7 @@ fn stale(subject: &Subject) -> String {
     format!("subject: not running (stale pidfile {})", subject.pidfile().display())
 }
 
-/// What every action says of a pidfile whose holder has no name.
+/// Fails unless every action reports that the holder of a pidfile has no name.
 #[track_caller]
 fn is_unknown_to_every_action(subject: &Subject) {
     let unknown = unknown(subject);
@@ -396,7 +396,7 @@ fn a_daemon_in_another_pid_namespace_is_unknown() {
     subject.act("status").runs(daemon);
 }
 
-/// A process that gets the daemon's PID between the question who holds the lock and the answer's use.
+/// A process that gets the daemon's PID after an action has asked for the lock's holder.
 const RECYCLE: &str = r#"
 "$0" start || exit
 pid=$(cat "$SUBJECT_PIDFILE")
@@ -521,7 +521,7 @@ fn a_daemon_that_may_not_remove_its_pidfile_empties_it() {
     subject.act("status").says(3, "subject: not running");
 }
 
-/// Holds an action back after its first question for the lock, and does something meanwhile.
+/// Suspends an action after it has first asked for the lock's holder, and does something meanwhile.
 fn while_it_asks(subject: &Subject, action: &str, meanwhile: impl FnOnce()) -> Answer {
     let (child, asking) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl", action);
     assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("F_GETLK"));
@@ -560,7 +560,8 @@ fn a_daemon_that_ends_while_it_is_looked_for_leaves_no_stale_pidfile() {
 
 #[test]
 fn a_killed_daemon_with_much_to_close_is_in_nobodys_way() {
-    // Its locks go one after the other, so for a moment only the one without an owner is left.
+    // The kernel releases its locks one after the other, so for a moment only the one without an
+    // owner is left.
     for action in ["start", "restart", "run", "stop", "status"] {
         let subject = Subject::new().body("hoard; print hoarded; park");
         let daemon = Answer::of(subject.after("ulimit -n $(ulimit -Hn)", "start")).started();
@@ -592,21 +593,22 @@ fn starts_and_stops_at_once_leave_at_most_one_daemon() {
     }
 }
 
-/// A daemon that is in the way of another, after a step about the pidfile of that one.
+/// Starts a daemon that takes the pidfile of another one by a step of its script.
 fn usurper(subject: &Subject, step: &str) -> (Subject, Process) {
     let usurper = Subject::new().body(format!("{step} {}; park", subject.pidfile().display()));
     let process = usurper.start();
     (usurper, process)
 }
 
-/// Gives the rest of a line of the log.
+/// Returns the rest of a line of the log.
 fn word(subject: &Subject, beginning: &str) -> Option<String> {
     let text = subject.log_text();
     let (_, rest) = text.split_once(&format!("{beginning} "))?;
     Some(rest.split_once('\n')?.0.to_owned())
 }
 
-/// Nobody is named who has this lock: nobody is signalled, and there is no second daemon.
+/// Fails unless the holder of the lock is unknown to every action, no process is signalled, and
+/// there is no second daemon.
 #[track_caller]
 fn is_unknown(subject: &Subject) {
     let pidfile = subject.pidfile();

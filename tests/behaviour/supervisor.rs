@@ -1,4 +1,4 @@
-//! The service manager's side of `run`: what it is told on `$NOTIFY_SOCKET`, and when.
+//! What `run` reports to the service manager on `$NOTIFY_SOCKET`, and when.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -34,7 +34,7 @@ impl Manager {
         service.run_by(command)
     }
 
-    /// Gives the next message.
+    /// Returns the next message.
     #[track_caller]
     fn hears(&self) -> String {
         let mut buffer = [0; 4096];
@@ -47,7 +47,7 @@ impl Manager {
         String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
     }
 
-    /// Fails if there is a message that nobody has asked for.
+    /// Fails if there is another message.
     #[track_caller]
     fn heard_nothing(&self) {
         self.socket.set_nonblocking(true).expect("a mode");
@@ -59,7 +59,7 @@ impl Manager {
         self.socket.set_nonblocking(false).expect("a mode");
     }
 
-    /// Hears of a reload's begin, with the moment of the monotonic clock that systemd compares.
+    /// Receives the message that a reload begins, with the time on the monotonic clock.
     #[track_caller]
     fn hears_of_a_reload(&self) {
         let before = common::now() / 1000;
@@ -292,7 +292,7 @@ fn the_watchdog_starves_while_a_run_hangs() {
 
 #[test]
 fn a_watchdog_that_makes_no_sense_isnt_fed() {
-    // As sd_watchdog_enabled(3) sees it.
+    // As sd_watchdog_enabled(3) reads it.
     for nonsense in ["0", "", "soon", "-1"] {
         let service = Service::new("print up; wait");
         let manager = Manager::of(&service);
@@ -361,7 +361,7 @@ fn a_manager_that_doesnt_read_is_no_reason_to_hang() {
 
 #[test]
 fn without_a_socket_nobody_is_told() {
-    // Not even that there might be somebody: no socket is opened.
+    // No socket is opened at all.
     if !common::strace_or_skip() {
         return;
     }
@@ -382,7 +382,7 @@ fn without_a_socket_nobody_is_told() {
 
 #[test]
 fn the_background_daemon_tells_nobody() {
-    // It isn't the process that the manager has started.
+    // It is not the process that the manager has started.
     let service = Service::new("ready; print up; serve").waiting(20_000);
     let manager = Manager::of(&service);
     let mut command = service.action("start");

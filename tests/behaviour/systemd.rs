@@ -1,5 +1,6 @@
-//! What a real systemd makes of a daemon: started, reloaded, stopped, failing, hanging; its view is right each
-//! time, and its log has no complaint that the daemon hasn't earned.
+//! A daemon under a real systemd, which starts, reloads and stops it, or sees it fail or hang.
+//!
+//! systemd's view is right each time, and its log has no unexpected message.
 
 use std::fs;
 use std::path::Path;
@@ -11,18 +12,18 @@ use common::{Process, Subject, wait_until};
 const RUNS: &str = "active/running success";
 const IS_DEAD: &str = "inactive/dead success";
 
-/// What systemd logs of a unit that has earned it.
+/// What systemd logs of a unit that fails.
 const FAILED: &str = "Failed with result 'exit-code'.";
 const NOT_STARTED: &str = "Failed to start UNIT.";
 
-/// The unit of a daemon in the foreground that tells systemd about itself.
+/// Returns the unit of a daemon in the foreground that notifies systemd.
 fn notify(service: &Service) -> Unit {
     with_actions(Unit::new("notify", service), async_programs::program("service"))
         .with("Type=notify")
         .with(format!("ExecStart={} run", async_programs::program("service").display()))
 }
 
-/// The unit of a daemon that forks, and whose pidfile says which process it is.
+/// Returns the unit of a daemon that forks, and whose pidfile names its process.
 fn forking(subject: &Subject, program: &Path) -> Unit {
     with_actions(Unit::new("forking", subject), program)
         .with("Type=forking")
@@ -35,13 +36,13 @@ fn with_actions(unit: Unit, program: &Path) -> Unit {
         .with(format!("ExecReload={} reload", program.display()))
 }
 
-/// Asks the program itself, inside the manager's namespaces.
+/// Runs an action of the program inside the manager's namespaces.
 #[track_caller]
 fn act(systemd: &mut Manager, unit: &Unit, program: &Path, action: &str) -> (i32, String) {
     systemd.shell(&format!("env {} {} {action}", unit.variables(), program.display()))
 }
 
-/// Fails unless systemd has the same opinion as the daemon.
+/// Fails unless systemd and the daemon agree that it runs.
 #[track_caller]
 fn agrees(systemd: &mut Manager, unit: &Unit, subject: &Subject, program: &Path) -> Process {
     systemd.sees(unit, RUNS);
@@ -52,7 +53,7 @@ fn agrees(systemd: &mut Manager, unit: &Unit, subject: &Subject, program: &Path)
     main
 }
 
-/// Fails unless systemd and the daemon agree that there is none.
+/// Fails unless systemd and the daemon agree that none runs.
 #[track_caller]
 fn agrees_that_there_is_none(systemd: &mut Manager, unit: &Unit, subject: &Subject, program: &Path) {
     assert_eq!(systemd.main_pid(unit), Process(0));
@@ -167,7 +168,7 @@ fn the_watchdog_is_content_with_a_daemon_that_waits() {
     let Some(mut systemd) = Manager::start() else { return };
     for (form, body) in [("graceful", "wait"), ("repeat", ""), ("plain repeat", "")] {
         let service = Service::new(body).form(form).key("every", "3600000");
-        // Long enough for a busy machine; what is waited for are the signs of life.
+        // Long enough for a busy machine. The test waits for several keep-alives.
         let unit = notify(&service).with("WatchdogSec=2s");
         systemd.install(&unit);
         systemd.does("systemctl --user start notify");
@@ -264,7 +265,8 @@ fn a_forking_unit_starts_reloads_restarts_and_stops() {
         Subject::new().body("print up; park").key("stop_signal", "SIGUSR1"),
     ];
     for subject in &subjects {
-        // A plain body dies of its stop signal, and only of the usual ones that is an end in order.
+        // The stop signal kills a plain body. systemd takes that for a clean exit with the usual
+        // signals only.
         let unit = forking(subject, program).with("SuccessExitStatus=SIGUSR1");
         systemd.install(&unit);
         systemd.does("systemctl --user start forking");
@@ -289,7 +291,7 @@ fn a_forking_unit_is_right_about_its_main_process_however_often_it_starts() {
     let Some(mut systemd) = Manager::start() else { return };
     let subject = Subject::new();
     let program = common::program("subject");
-    // Without a pause as systemd has it for what starts too often.
+    // Without systemd's limit on the rate of starts.
     let unit = forking(&subject, program);
     let unit_file = unit.clone().with("ExecStop=");
     systemd.install(&unit_file);

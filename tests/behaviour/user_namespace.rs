@@ -1,20 +1,20 @@
-//! Inside a user namespace: its root is somebody else outside, and may do there only what that one may.
+//! User namespaces, whose root is an ordinary user outside and has only that user's rights there.
 
 use std::fs;
 use std::process::{Child, Command};
 
 use common::{Answer, Process, Subject, root_or_skip, tool_or_skip, wait_until};
 
-/// Who the namespace's root is outside.
+/// The user that the namespace's root is outside.
 const OUTSIDE: u32 = 3_000_000;
 
-/// A user namespace, which lasts until this is dropped.
+/// A user namespace. Dropping it ends the namespace.
 struct UserNamespace {
     keeper: Child,
 }
 
 impl UserNamespace {
-    /// Makes one with some users and groups, root the first; none where that can't be done.
+    /// Makes one with some users and groups, of which the first is root, or skips the test.
     fn of(users: u32) -> Option<Self> {
         if !root_or_skip() || !tool_or_skip(&["unshare", "-U", "nsenter", "--version"]) {
             return None;
@@ -29,7 +29,7 @@ impl UserNamespace {
         Some(namespace)
     }
 
-    /// Does an action as its root.
+    /// Runs an action as its root.
     fn act(&self, subject: &Subject, action: &str) -> Answer {
         let keeper = self.keeper.id().to_string();
         let enter = ["nsenter", "-t", &keeper, "-U", "-S", "0", "-G", "0"];
@@ -44,7 +44,7 @@ impl Drop for UserNamespace {
     }
 }
 
-/// The four user and the four group numbers, and the groups, as they are outside.
+/// Returns the four user and the four group numbers, and the groups, as they are outside.
 fn identity(daemon: Process) -> [String; 3] {
     ["Uid", "Gid", "Groups"].map(|field| daemon.status(field))
 }

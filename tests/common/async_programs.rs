@@ -1,4 +1,4 @@
-//! The helper programs that need what other crates have, and a daemon that is one of them.
+//! The helper programs that need other crates, and daemons made of them.
 
 use std::fs;
 use std::ops::Deref;
@@ -10,23 +10,23 @@ use nix::sys::signal::Signal;
 
 use crate::{Answer, Process, Subject, build, wait_until};
 
-/// Gives the path of one of these programs, built once for each test binary.
+/// Returns the path of one of these programs, built once for each test program.
 pub fn program(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let package = ["--package", "daemonic-test-async-programs"];
     let programs = PROGRAMS.get_or_init(|| {
         let all = ["asynchronous", "inside", "pair", "service", "whole_async"];
         let mut programs = build(&[&package[..], &all.map(|name| ["--bin", name]).concat()].concat());
-        // The one that the features of the others would change.
+        // The features of the others would change this one.
         programs.extend(build(&[&package[..], &["--no-default-features", "--bin", "inside_plain"]].concat()));
         programs
     });
     programs.iter().find(|path| path.ends_with(name)).expect("a program of that name")
 }
 
-/// A daemon in the folder of a [`Subject`], that is another program.
+/// A daemon in the directory of a [`Subject`] that runs another program.
 ///
-/// Dropping it ends every process that has come of it.
+/// Dropping it kills every process that descends from it.
 pub struct Service {
     subject: Subject,
     program: PathBuf,
@@ -45,12 +45,12 @@ impl Service {
         Self { subject: Subject::new(), program: program.into() }
     }
 
-    /// The scripted one, whose body has a `Context`.
+    /// The program `service`, whose body is a script with a `Context`.
     pub fn new(body: &str) -> Self {
         Self::of(program("service")).key("body", body)
     }
 
-    /// One of the async ones.
+    /// A variant of the program `asynchronous`.
     pub fn variant(variant: &str) -> Self {
         Self::of(program("asynchronous")).key("variant", variant)
     }
@@ -72,7 +72,7 @@ impl Service {
         self.key("wait_ready", milliseconds.to_string())
     }
 
-    /// Gives the script a file to wait for: the step `until` is about it.
+    /// Sets the script, whose step `until` waits for the file that [`go`](Self::go) makes.
     pub fn until(self, body: &str) -> Self {
         let body = body.replace("until", &format!("until {}", self.path("go").display()));
         self.key("body", body)
@@ -84,7 +84,7 @@ impl Service {
     }
 
     pub fn folder(&self) -> PathBuf {
-        self.pidfile().parent().expect("a folder").into()
+        self.pidfile().parent().expect("a directory").into()
     }
 
     pub fn action(&self, action: &str) -> Command {
@@ -102,7 +102,7 @@ impl Service {
         self.act("start").started()
     }
 
-    /// Begins an action, and doesn't wait for its end.
+    /// Begins an action without waiting for its end.
     pub fn begin(&self, action: &str) -> Child {
         self.action(action).spawn().expect("the program runs")
     }
@@ -134,13 +134,13 @@ impl Service {
         Run { child, process }
     }
 
-    /// Gives the process that holds the pidfile.
+    /// Returns the process that the pidfile names.
     pub fn daemon(&self) -> Process {
         wait_until("a pidfile", || self.pid_text().ends_with('\n'));
         Process(self.pid_text().trim().parse().expect("a pid"))
     }
 
-    /// Gives the number that a line of the log ends with, as in `forked 42`.
+    /// Returns the process at the end of a line of the log such as `forked 42`.
     pub fn number(&self, word: &str) -> Process {
         let find = || {
             let text = self.log_text();
@@ -150,7 +150,7 @@ impl Service {
         crate::wait_for(format_args!("{word} and a number"), find)
     }
 
-    /// Waits until the log is just this.
+    /// Waits until the log has exactly this text.
     #[track_caller]
     pub fn logs(&self, text: &str) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
@@ -160,13 +160,13 @@ impl Service {
         }
     }
 
-    /// Lists the living processes that have come of this, whatever they are.
+    /// Lists the live processes that descend from this one, whatever program they run.
     pub fn processes(&self) -> Vec<Process> {
         let all = Process::with_environment(&format!("SUBJECT_FOLDER={}", self.folder().display()));
         all.into_iter().filter(|process| process.is_alive()).collect()
     }
 
-    /// Fails if there is a process, a pidfile, or a lock that keeps the next one from starting.
+    /// Fails if there is a process or a pidfile.
     #[track_caller]
     pub fn left_nothing(&self) {
         assert_eq!(self.processes(), [], "processes are left");

@@ -1,4 +1,5 @@
-//! What the tests share: the helper programs, the processes that they become, and the tools that watch them.
+//! What the tests share: the helper programs, the processes that they become, and the tools that
+//! watch them.
 #![allow(
     missing_docs,
     clippy::missing_errors_doc,

@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 
 use crate::{wait_for, wait_until};
 
-/// How processes have ended, by the last process with each PID. [`reap_daemons`](crate::way::reap_daemons) may
-/// take the exit status of a daemon that a parallel test waits for.
+/// The exit status of the last process with each PID. [`reap_daemons`](crate::way::reap_daemons)
+/// may take the status of a daemon that a parallel test waits for.
 static REAPED: Mutex<BTreeMap<Process, WaitStatus>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ impl Process {
         all.flatten().filter_map(pid).filter(has).collect()
     }
 
-    /// Tells whether it runs; a zombie doesn't.
+    /// Returns whether it runs. A zombie does not.
     pub fn is_alive(self) -> bool {
         fs::read_to_string(self.path("status")).is_ok_and(|text| {
             !text.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX"))
@@ -51,7 +51,8 @@ impl Process {
         wait_until(format_args!("the end of {self}"), || !self.is_alive());
     }
 
-    /// Waits for its end, and returns how it ended. It must be an orphan, or a child of this process.
+    /// Waits for its end, and returns how it ended. It must be an orphan, or a child of this
+    /// process.
     pub fn ending(self) -> WaitStatus {
         wait_for(format_args!("the end of {self}"), || self.reap().expect("a child"))
     }
@@ -74,7 +75,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end, which must be an exit, and gives the code.
+    /// Waits for its end, which must be an exit, and returns the code.
     pub fn exit_code(self) -> i32 {
         match self.ending() {
             WaitStatus::Exited(_, code) => code,
@@ -82,7 +83,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end, which must be by a signal, and gives that.
+    /// Waits for its end, which must be by a signal, and returns the signal.
     pub fn killer(self) -> Signal {
         match self.ending() {
             WaitStatus::Signaled(_, signal, _) => signal,
@@ -99,7 +100,7 @@ impl Process {
         self.try_status(field).expect("a process, and a field of /proc/PID/status")
     }
 
-    /// The same; none if the process is gone.
+    /// Reads a line of `/proc/PID/status`. Returns `None` if the process is gone.
     pub fn try_status(self, field: &str) -> Option<String> {
         let text = fs::read_to_string(self.path("status")).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -113,8 +114,8 @@ impl Process {
         numbers.filter_map(|number| Signal::try_from(number).ok()).collect()
     }
 
-    /// Reads a field of `/proc/PID/stat`, counted as in its manual page, from the third on; none if the
-    /// process is gone.
+    /// Reads a field of `/proc/PID/stat` from the third on, counted as in proc(5). Returns `None`
+    /// if the process is gone.
     pub fn stat(self, field: usize) -> Option<i32> {
         let text = fs::read_to_string(self.path("stat")).ok()?;
         let (_, rest) = text.rsplit_once(')')?;
@@ -134,7 +135,7 @@ impl Process {
         fs::read_link(self.path(name)).unwrap_or_default()
     }
 
-    /// Lists what its descriptors lead to, in the order of their numbers.
+    /// Lists its descriptors with the files that they refer to, in the order of their numbers.
     pub fn descriptors(self) -> Vec<(u32, PathBuf)> {
         let entries = fs::read_dir(self.path("fd")).into_iter().flatten().flatten();
         let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -147,7 +148,7 @@ impl Process {
         self.descriptors().iter().any(|(_, open)| open == path)
     }
 
-    /// Counts its connections over TCP: the sockets that don't listen, whose state is 0A, says proc(5).
+    /// Counts its TCP connections. A socket in the state 0A listens, see proc(5).
     pub fn connections(self) -> usize {
         let table = fs::read_to_string(self.path("net/tcp")).expect("a process");
         let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -158,12 +159,12 @@ impl Process {
         self.descriptors().iter().filter(|(_, link)| connected.contains(link)).count()
     }
 
-    /// Lists its children, zombies too.
+    /// Lists its children, including zombies.
     pub fn children(self) -> String {
         fs::read_to_string(self.path(&format!("task/{self}/children"))).expect("a process")
     }
 
-    /// Gives the words of its command line.
+    /// Returns the words of its command line.
     pub fn command_line(self) -> Vec<OsString> {
         let text = fs::read(self.path("cmdline")).unwrap_or_default();
         text.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect()

@@ -38,12 +38,14 @@ fn executable(message: &str) -> Option<PathBuf> {
     Some(rest.split_once('"')?.0.into())
 }
 
-/// Makes this process the parent of all daemons that the tests start, so that it learns how they end.
+/// Makes this process the parent of all daemons that the tests start, so that it learns how they
+/// end.
 fn adopt_orphans() {
     nix::sys::prctl::set_child_subreaper(true).expect("a child subreaper");
 }
 
-/// Undoes what a shell does to the signals of a command in the background, which the daemons would inherit.
+/// Undoes what a shell does to the signals of a command in the background, which the daemons would
+/// inherit.
 #[allow(unsafe_code, reason = "there is no safe signal")]
 fn reset_signals() {
     for number in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {

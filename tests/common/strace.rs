@@ -1,8 +1,8 @@
-//! strace on one process, from the point on at which this has stopped itself.
+//! strace on one process, from the moment at which the process has halted itself.
 //!
-//! strace counts the calls of each process of its own, and without `-f` it follows only the one that it was
-//! given. So "the third `openat` of the daemon" is one certain call, though launcher and first child have made
-//! such calls too, and so has the dynamic loader.
+//! strace counts the calls of each process separately. Without `-f` it follows only the process
+//! that it attaches to. "The third `openat` of the daemon" is therefore one certain call, although
+//! the launcher, the first child and the dynamic loader make such calls too.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::{Process, wait_until};
 
-/// A strace that is attached to a process, and writes down its calls.
+/// A strace that is attached to a process and records its calls.
 pub struct Strace {
     child: Child,
     trace: PathBuf,
@@ -33,8 +33,8 @@ impl Strace {
         let strace = Self { child: child.expect("strace runs"), trace: trace.into() };
         let tracer = strace.child.id().to_string();
         wait_until(format_args!("strace on {process}"), || {
-            // It sleeps, waiting for the first event, when it has attached and told the kernel what it wants; and
-            // it is gone when the first call has ended the process.
+            // Once it has attached, it sleeps until the first event. It has exited if the first
+            // call has ended the process.
             let state =
                 Process(strace.child.id().try_into().expect("a pid")).try_status("State").unwrap_or_default();
             let is_on = process.try_status("TracerPid").is_none_or(|pid| pid == tracer);
@@ -43,19 +43,20 @@ impl Strace {
         strace
     }
 
-    /// Lets the process go on without strace, and gives what it has done.
+    /// Lets the process continue without strace, and returns its calls so far.
     pub fn detach(self) -> Trace {
         let _ = kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGTERM);
         self.end()
     }
 
-    /// Waits until the process has ended, and gives what it has done.
+    /// Waits until the process has ended, and returns its calls.
     pub fn end(mut self) -> Trace {
         wait_until("the end of strace", || self.child.try_wait().expect("a child").is_some());
         Trace::read(&self.trace)
     }
 
-    /// Tells whether the process is suspended; its state doesn't show that, since strace holds it.
+    /// Returns whether the process is suspended. Its state does not show this while strace is
+    /// attached.
     pub fn is_suspended(&self) -> bool {
         let text = fs::read_to_string(&self.trace).unwrap_or_default();
         text.ends_with("--- stopped by SIGSTOP ---\n")
@@ -69,19 +70,19 @@ impl Drop for Strace {
     }
 }
 
-/// Tells whether a process has been stopped by a signal.
+/// Returns whether a signal has suspended a process.
 pub fn is_halted(process: Process) -> bool {
     process.try_status("State").is_some_and(|state| state.starts_with('T'))
 }
 
-/// The calls of one process, in their order.
+/// The calls of one process, in order.
 pub struct Trace(Vec<Call>);
 
 /// A call such as `openat(AT_FDCWD, "/tmp/x", O_RDONLY) = 3`.
 #[derive(Clone)]
 pub struct Call {
     pub name: String,
-    /// The number of this one among all calls of that name, from one on.
+    /// The number of this call among all calls of its name, from one on.
     pub when: usize,
     pub line: String,
 }
@@ -106,7 +107,7 @@ impl Trace {
         &self.0
     }
 
-    /// Tells whether an injection has come to pass.
+    /// Returns whether strace has made a call fail.
     pub fn has_injection(&self) -> bool {
         self.0.iter().any(|call| call.line.ends_with("(INJECTED)"))
     }

@@ -1,4 +1,4 @@
-//! A daemon to be tested: a folder of its own, its keys, and what it answers.
+//! A daemon under test: its directory, its keys, and its answers.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -18,15 +18,15 @@ use tempfile::TempDir;
 
 use crate::{Process, program, wait_for, wait_until};
 
-/// The user and group that owns nothing.
+/// The user and group that own nothing.
 const NOBODY: u32 = 65_534;
 
 /// How long a program may take to answer or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A daemon in a folder of its own, with `subject.pid` and `subject.log`, that parks.
+/// A daemon in a directory of its own, with `subject.pid` and `subject.log`. Its body sleeps.
 ///
-/// Dropping it ends every process that has come of it.
+/// Dropping it kills every process that descends from it.
 pub struct Subject {
     folder: TempDir,
     program: PathBuf,
@@ -35,13 +35,13 @@ pub struct Subject {
 
 impl Subject {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let subject = Self { folder, program: program("subject").into(), keys: BTreeMap::new() };
         let (pidfile, log) = (subject.pidfile(), subject.log());
         subject.key("pidfile", pidfile).key("stdout", log).body("park")
     }
 
-    /// Sets a key of the builder, or one of the program's own.
+    /// Sets a key of the builder or one of the helper program.
     pub fn key(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.keys.insert(format!("SUBJECT_{}", key.to_uppercase()), value.as_ref().into());
         self
@@ -52,25 +52,26 @@ impl Subject {
         self
     }
 
-    /// Says what the body does.
+    /// Sets the script of the body.
     pub fn body(self, script: impl AsRef<OsStr>) -> Self {
         self.key("body", script)
     }
 
-    /// Gives the body a `Context`.
+    /// Sets the script of a body that has a `Context`.
     pub fn graceful(self, script: impl AsRef<OsStr>) -> Self {
         self.key("context", "").body(script)
     }
 
-    /// Makes it a repeating one.
+    /// Sets the period and the script of a repeating daemon.
     pub fn every(self, milliseconds: u32, script: impl AsRef<OsStr>) -> Self {
         self.key("every", milliseconds.to_string()).body(script)
     }
 
-    /// Puts everything where any user may execute, read and write it.
+    /// Moves everything to where any user may execute, read and write it.
     pub fn open_to_all(mut self) -> Self {
         let copy = self.path("subject");
-        // By another process: a descriptor that a parallel test's fork inherits makes the file busy.
+        // Another process copies it. The fork of a parallel test would inherit the descriptor, and
+        // executing the file would fail with ETXTBSY.
         let copied = Command::new("cp").arg(&self.program).arg(&copy).status();
         assert!(copied.expect("cp runs").success());
         fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o1777)).expect("permissions");
@@ -78,7 +79,7 @@ impl Subject {
         self
     }
 
-    /// Gives a path in the daemon's folder.
+    /// Returns a path in the daemon's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -95,7 +96,7 @@ impl Subject {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    /// Gives the log once it has a line.
+    /// Waits until the log has a line, and returns the log.
     #[track_caller]
     pub fn log_with(&self, line: &str) -> String {
         wait_until(format_args!("the line {line:?} in the log"), || {
@@ -104,7 +105,7 @@ impl Subject {
         self.log_text()
     }
 
-    /// Gives the text of the pidfile.
+    /// Returns the text of the pidfile.
     pub fn pid_text(&self) -> String {
         fs::read_to_string(self.pidfile()).unwrap_or_default()
     }
@@ -124,7 +125,7 @@ impl Subject {
         command
     }
 
-    /// Prepares an action that a wrapper executes, such as `env --ignore-signal=HUP`.
+    /// Prepares an action that a wrapper such as `env --ignore-signal=HUP` executes.
     pub fn wrapped(&self, wrapper: &[&str], action: &str) -> Command {
         let mut command = self.command(wrapper[0]);
         command.args(&wrapper[1..]).arg(&self.program).arg(action);
@@ -143,7 +144,8 @@ impl Subject {
         self.wrapped(&[&strace, arguments].concat(), action)
     }
 
-    /// Begins an action that strace suspends right after a certain call, and gives whoever that is.
+    /// Begins an action that strace suspends right after a certain call, and returns the suspended
+    /// process.
     #[track_caller]
     pub fn held(&self, arguments: &[&str], call: &str, action: &str) -> (Child, Process) {
         let hold = format!("inject={call}:signal=STOP:when=1");
@@ -156,19 +158,19 @@ impl Subject {
         (child, suspended)
     }
 
-    /// Prepares an action of a user who owns nothing.
+    /// Prepares an action of the user nobody.
     pub fn by_nobody(&self, action: &str) -> Command {
         let mut command = self.action(action);
         command.uid(NOBODY).gid(NOBODY);
         command
     }
 
-    /// Does an action.
+    /// Runs an action.
     pub fn act(&self, action: &str) -> Answer {
         Answer::of(self.action(action))
     }
 
-    /// Starts the daemon, which must succeed, and gives its process.
+    /// Starts the daemon, which must succeed, and returns its process.
     #[track_caller]
     pub fn start(&self) -> Process {
         self.act("start").started()
@@ -183,12 +185,12 @@ impl Subject {
         Foreground { child, process }
     }
 
-    /// Has one process do many actions.
+    /// Starts one process that runs many actions.
     pub fn converse(&self) -> Conversation {
         Conversation::with(&mut self.action("converse"))
     }
 
-    /// Has another process lock a file.
+    /// Starts a process that locks a file.
     pub fn lock(&self, path: &Path, kind: &str, start: i64, length: i64) -> Locker {
         let mut command = self.command(program("locker"));
         command.arg(path).args([kind, &start.to_string(), &length.to_string()]);
@@ -199,7 +201,7 @@ impl Subject {
         Locker { child, process }
     }
 
-    /// Lists the living processes that have come of this daemon.
+    /// Lists the live processes of this daemon's program that descend from it.
     pub fn processes(&self) -> Vec<Process> {
         let is_subject = |process: &Process| process.link("exe") == self.program && process.is_alive();
         self.everything().into_iter().filter(is_subject).collect()
@@ -239,7 +241,7 @@ impl Drop for Subject {
     }
 }
 
-/// What an action has printed, and its exit status.
+/// The output of an action, and its exit status.
 #[derive(Debug)]
 pub struct Answer {
     pub status: ExitStatus,
@@ -266,19 +268,20 @@ impl Answer {
         Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Succeeds or not, as the code says, with a message on stdout and nothing on stderr.
+    /// Fails unless this is the exit code, with the message on stdout and nothing on stderr.
     #[track_caller]
     pub fn says(&self, code: i32, message: &str) {
         assert_eq!(self.parts(), (Some(code), format!("{message}\n").as_str(), ""));
     }
 
-    /// Fails with a message on stderr and nothing on stdout.
+    /// Fails unless this is the exit code, with the message on stderr and nothing on stdout.
     #[track_caller]
     pub fn fails(&self, code: i32, message: &str) {
         assert_eq!(self.parts(), (Some(code), "", format!("{message}\n").as_str()));
     }
 
-    /// Fails with a message on stderr that has certain parts.
+    /// Fails unless this is the exit code, with a line on stderr that has these parts and nothing
+    /// on stdout.
     #[track_caller]
     pub fn fails_naming(&self, code: i32, parts: &[&str]) {
         assert_eq!((self.status.code(), self.stdout.as_str()), (Some(code), ""), "{self:?}");
@@ -288,7 +291,7 @@ impl Answer {
         }
     }
 
-    /// Has started a daemon, which lives.
+    /// Fails unless a daemon was started, and returns its process.
     #[track_caller]
     pub fn started(&self) -> Process {
         let process = self.pid();
@@ -296,7 +299,7 @@ impl Answer {
         process
     }
 
-    /// Is of a status that says that this process runs.
+    /// Fails unless this is the answer of `status` for a process that runs.
     #[track_caller]
     pub fn runs(&self, process: Process) {
         let (code, text, errors) = self.parts();
@@ -308,7 +311,7 @@ impl Answer {
         assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");
     }
 
-    /// Gives the process that the message names.
+    /// Returns the process that the message names.
     #[track_caller]
     pub fn pid(&self) -> Process {
         let digits = self.stdout.split_once("(pid ").map(|(_, rest)| rest.split([',', ')']).next());
@@ -338,7 +341,7 @@ impl Foreground {
     }
 }
 
-/// One process that does one action after the other.
+/// One process that runs one action after the other.
 pub struct Conversation {
     child: Child,
     pub process: Process,
@@ -347,7 +350,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Begins one by a command of its own.
+    /// Starts it by a certain command.
     pub fn with(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the subject runs");
         let (words, answers) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
@@ -355,7 +358,7 @@ impl Conversation {
         Self { child, process, words, answers: lines(answers) }
     }
 
-    /// Has it do an action, and gives the line that it says.
+    /// Has it run an action, and returns the line that it prints.
     #[track_caller]
     pub fn say(&mut self, action: &str) -> String {
         self.begin(action);
@@ -371,7 +374,7 @@ impl Conversation {
         self.answers.recv_timeout(PATIENCE).expect("an answer")
     }
 
-    /// Ends it in order.
+    /// Ends it by the end of its input.
     #[track_caller]
     pub fn end(self) -> Answer {
         drop(self.words);
@@ -379,7 +382,7 @@ impl Conversation {
     }
 }
 
-/// Reads lines as they come, without the wait for a line that never comes.
+/// Reads lines on a thread, so that a test can wait for the next one with a deadline.
 pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -389,7 +392,7 @@ pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// Somebody's process that holds a lock, until this is dropped.
+/// Another process that holds a lock. Dropping it ends the process.
 pub struct Locker {
     child: Child,
     pub process: Process,

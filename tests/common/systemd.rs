@@ -1,8 +1,7 @@
-//! A real systemd: a user manager in namespaces and cgroups of its own, where it finds no process but those
-//! of one test, and ends with it.
+//! A real systemd: a user manager in namespaces and cgroups of its own.
 //!
-//! It is never let into the machine's own cgroups or PID namespace: there it would take every process of the
-//! machine for its own.
+//! It finds only the processes of one test, and ends with that test. It must never run in the
+//! machine's own cgroups or PID namespace: there it would treat every process as its own.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +22,7 @@ const PROGRAM: &str = "/lib/systemd/systemd";
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the other script with a cgroup of its own, in namespaces of its own, for a minute at the most.
+/// Runs [`SCRIPT`] in a cgroup and in namespaces of its own, for at most a minute.
 const SHELL: &str = r#"
 name=daemonic-test-$$
 cgroups=()
@@ -54,7 +53,7 @@ done
 )
 "#;
 
-/// The namespaces' first process: starts the manager, then does what it reads, line by line.
+/// The first process of the namespaces: starts the manager, then runs each line that it reads.
 const SCRIPT: &str = r#"
 set -e
 [ $$ = 1 ]
@@ -80,7 +79,7 @@ while IFS= read -r line; do
 done
 "#;
 
-/// A user manager; dropping it ends everything that has come of it.
+/// A user manager. Dropping it ends all of its processes.
 pub struct Manager {
     folder: TempDir,
     child: Child,
@@ -89,7 +88,7 @@ pub struct Manager {
     journal: Option<JoinHandle<Vec<Entry>>>,
 }
 
-/// What systemd has logged.
+/// An entry of systemd's journal.
 #[derive(Debug)]
 struct Entry {
     priority: u8,
@@ -98,16 +97,16 @@ struct Entry {
 }
 
 impl Manager {
-    /// Starts one, or says that there can be none here.
+    /// Starts it, or skips the test where that is impossible.
     pub fn start() -> Option<Self> {
         if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
             return None;
         }
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let journal = listen(&folder.path().join("journal"));
         let mut command = Command::new("bash");
         command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path());
-        // As it is in a terminal: a service gets its environment from its unit alone.
+        // A service gets its environment from its unit alone.
         command.env_remove("NOTIFY_SOCKET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
         let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
@@ -117,7 +116,7 @@ impl Manager {
         available_or_skip("a systemd in namespaces of its own", is_up).then_some(manager)
     }
 
-    /// Does a line of shell inside, and gives the exit code and what it has printed.
+    /// Runs a line of shell inside, and returns the exit code and the output.
     #[track_caller]
     pub fn shell(&mut self, line: &str) -> (i32, String) {
         assert!(!line.contains('\n'));
@@ -134,7 +133,7 @@ impl Manager {
         }
     }
 
-    /// Does a line of shell that must succeed.
+    /// Runs a line of shell that must succeed.
     #[track_caller]
     pub fn does(&mut self, line: &str) -> String {
         let (code, text) = self.shell(line);
@@ -142,7 +141,7 @@ impl Manager {
         text
     }
 
-    /// Makes a unit known.
+    /// Installs a unit.
     #[track_caller]
     pub fn install(&mut self, unit: &Unit) {
         fs::write(self.folder.path().join(&unit.name), unit.text()).expect("a unit");
@@ -160,7 +159,7 @@ impl Manager {
         properties.split(',').map(value).collect()
     }
 
-    /// Gives what systemd thinks of a unit: `active/running success`.
+    /// Returns systemd's view of a unit, such as `active/running success`.
     pub fn view(&mut self, unit: &Unit) -> String {
         let [active, sub, result] = &self.show(unit, "ActiveState,SubState,Result")[..] else { panic!() };
         format!("{active}/{sub} {result}")
@@ -171,7 +170,7 @@ impl Manager {
         assert_eq!(self.view(unit), view, "{}", unit.name);
     }
 
-    /// Waits until systemd thinks this of a unit.
+    /// Waits until this is systemd's view of a unit.
     #[track_caller]
     pub fn comes_to_see(&mut self, unit: &Unit, view: &str) {
         let mut last = String::new();
@@ -185,7 +184,7 @@ impl Manager {
         Process(self.show(unit, "MainPID")[0].parse().expect("a pid"))
     }
 
-    /// Ends it, and fails if it has logged a word above *info* about a unit beside those that are expected.
+    /// Ends it, and fails unless the messages above *info* about a unit are the expected ones.
     #[track_caller]
     pub fn complains(mut self, unit: &Unit, expected: &[&str]) {
         self.end();
@@ -214,7 +213,7 @@ impl Drop for Manager {
     }
 }
 
-/// Is the journal, until it gets an empty message.
+/// Receives the entries of the journal until an empty message comes.
 fn listen(path: &Path) -> JoinHandle<Vec<Entry>> {
     let socket = UnixDatagram::bind(path).expect("a socket");
     thread::spawn(move || {
@@ -238,7 +237,7 @@ impl Entry {
         Self { priority, unit: field("USER_UNIT"), message: field("MESSAGE") }
     }
 
-    /// Gives the message without what differs from run to run and from unit to unit.
+    /// Returns the message without its PIDs and the name of the unit.
     fn about(&self, unit: &str) -> String {
         let text = self.message.strip_prefix(&format!("{unit}: ")).unwrap_or(&self.message);
         let is_pid = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
@@ -257,7 +256,7 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Begins one with the environment of a daemon to be tested.
+    /// Makes a unit with the environment of a daemon under test.
     pub fn new(name: &str, subject: &Subject) -> Self {
         let command = subject.command("");
         let variable = |(key, value): (&OsStr, Option<&OsStr>)| {
@@ -272,7 +271,7 @@ impl Unit {
         &self.name
     }
 
-    /// Gives the daemon's environment, quoted for a shell and for a unit.
+    /// Returns the daemon's environment, quoted for a shell and for a unit.
     pub fn variables(&self) -> String {
         self.variables.join(" ")
     }
@@ -283,7 +282,7 @@ impl Unit {
         self
     }
 
-    /// Gives what the unit's own processes have printed.
+    /// Returns the output of the unit's processes.
     pub fn output(&self) -> String {
         fs::read_to_string(&self.output).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What the torture tests share: chance that can be repeated, and many things done at once.
+//! What the torture tests share: repeatable random choices, and parallel work.
 
 use std::any::Any;
 use std::env;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Chance, by a seed that is printed and that `DAEMONIC_SEED` can give.
+/// Random choices by a seed, which is printed and which `DAEMONIC_SEED` sets.
 #[derive(Clone)]
 pub struct Dice(u64);
 
@@ -24,12 +24,12 @@ impl Dice {
         Self(seed)
     }
 
-    /// Dice of their own for one of many rounds, whatever the others do.
+    /// Returns dice for one of many rounds, independent of the other rounds.
     pub fn of_round(&self, round: usize) -> Self {
         Self(self.0 ^ (round as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
-    /// `SplitMix64`.
+    /// Returns the next number, by `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -53,13 +53,13 @@ impl Dice {
     }
 }
 
-/// Writes a line that the test harness doesn't keep to itself.
+/// Prints a line that the test harness does not capture.
 pub fn say(line: impl std::fmt::Display) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Does something with each of many things, some at a time, and gives the results in their order; a failed
-/// assertion is one.
+/// Does the same work for many things, some at a time, and returns the results in the order of the
+/// things. A failed assertion becomes an `Err`.
 pub fn each<T: Sync, R: Send>(
     all: &[T],
     workers: usize,
@@ -82,7 +82,7 @@ pub fn each<T: Sync, R: Send>(
     results.into_inner().expect("no panic").into_iter().map(|result| result.expect("a result")).collect()
 }
 
-/// Gives a failed assertion's message instead of failing.
+/// Does some work, and returns the message of a failed assertion as an `Err`.
 pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(&*panic))
 }

@@ -1,4 +1,5 @@
-//! The ways that an action can go, step by step under strace: which daemon, what is there before, whose calls.
+//! Every combination of a daemon, what exists before an action, the action, and the process under
+//! strace.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -9,10 +10,10 @@ use nix::unistd::Pid;
 use crate::strace::{Strace, Trace, is_halted};
 use crate::{Answer, Process, Subject, available_or_skip, wait_for, wait_until};
 
-/// What a pidfile says that was left behind.
+/// The text of a stale pidfile.
 pub const STALE: &str = "4194304\n";
 
-/// A daemon, in one of the shapes that there are.
+/// The kind of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Plain,
@@ -22,7 +23,7 @@ pub enum Shape {
     Confined,
 }
 
-/// What is there before the action.
+/// What exists before the action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
     Nothing,
@@ -31,7 +32,7 @@ pub enum Before {
 }
 
 impl Before {
-    /// Puts it there, and gives the daemon if it is one. The log of that one is renamed.
+    /// Makes it, and returns the daemon if it is one. Renames the log of that daemon.
     pub fn prepare(self, subject: &Subject) -> Option<Process> {
         match self {
             Self::Nothing => None,
@@ -49,18 +50,18 @@ impl Before {
     }
 }
 
-/// Whom it is about.
+/// The process under strace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Caller,
     FirstChild,
-    /// The one that the action starts.
+    /// The daemon that the action starts.
     Daemon,
-    /// The one that is there before.
+    /// The daemon that exists before.
     OldDaemon,
 }
 
-/// One of the processes of an action.
+/// One process of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     pub shape: Shape,
@@ -106,29 +107,29 @@ impl Drop for Account {
     }
 }
 
-/// What has come of an action.
+/// The result of an action.
 pub struct Done {
     pub subject: Subject,
     pub old: Option<Process>,
-    /// None while it runs in the foreground.
+    /// `None` while it runs in the foreground.
     pub answer: Option<Answer>,
     pub foreground: Option<Child>,
     pub trace: Trace,
 }
 
-/// An action that has begun, with strace on one of its processes.
+/// An action that has begun, with strace attached to one of its processes.
 pub struct Underway {
     pub way: Way,
     pub subject: Subject,
     pub old: Option<Process>,
     pub caller: Child,
-    /// The process that strace is on.
+    /// The process under strace.
     pub target: Process,
     pub strace: Strace,
 }
 
 impl Way {
-    /// Lists all ways of a shape.
+    /// Lists every way for a kind of daemon.
     pub fn all(shape: Shape) -> Vec<Self> {
         let way = |(action, before, role)| Self { shape, action, before, role };
         [
@@ -163,12 +164,12 @@ impl Way {
         format!("{:?} {}", self.shape, if self.action == "run" { "run" } else { "start" })
     }
 
-    /// Begins the action, with one thing or none to happen to one of its calls.
+    /// Begins the action, with at most one injection.
     pub fn begin(self, account: Option<&Account>, injection: Option<&str>) -> Underway {
         let subject = self.shape.subject(account);
         let attach = |process| Strace::attach(process, &subject.path("trace"), injection);
         let old = self.before.prepare(&subject);
-        // Whoever can't list his descriptors tries all that he may have.
+        // A process that cannot list its descriptors tries all numbers up to this limit.
         let mut command = subject.after("ulimit -n 256", self.action);
         if self.action == "run" {
             command.stdout(fs::File::options().create(true).append(true).open(subject.log()).unwrap());
@@ -196,7 +197,7 @@ impl Way {
         Underway { way: self, subject, old, caller, target, strace }
     }
 
-    /// Does the action, and gives what has come of it.
+    /// Runs the action, and returns its result.
     pub fn perform(self, account: Option<&Account>, injection: Option<&str>) -> Done {
         let Underway { subject, old, caller, strace, .. } = self.begin(account, injection);
         let (answer, foreground) = self.outcome(&subject, caller);
@@ -211,7 +212,7 @@ impl Way {
         Done { subject, old, answer, foreground, trace }
     }
 
-    /// Waits for the end of the caller; in the foreground for its body.
+    /// Waits for the end of the caller, or in the foreground for its body.
     pub fn outcome(self, subject: &Subject, mut caller: Child) -> (Option<Answer>, Option<Child>) {
         if self.action == "run" {
             let mut has_ended = || caller.try_wait().expect("a child").is_some();
@@ -224,13 +225,13 @@ impl Way {
     }
 }
 
-/// Tells whether a daemon has opened its log anew, or has complained that it can't.
+/// Returns whether a daemon has reopened its log, or has reported that it cannot.
 pub fn has_heard_of_reload(subject: &Subject) -> bool {
     subject.log().exists() || !fs::read_to_string(subject.path("old.log")).unwrap().ends_with("up\n")
 }
 
-/// Takes the exit status of every daemon that has ended and become this process's child: thousands of them would
-/// fill the table of processes. A daemon has a session of its own, unlike what this process has started.
+/// Takes the exit status of every daemon that has ended, since thousands of zombies would fill the
+/// process table. Unlike the processes that a test starts, a daemon has a session of its own.
 pub fn reap_daemons() {
     let here = Process(Pid::this().as_raw());
     let is_daemon = |child: &Process| child.session() != here.session() && !child.is_alive();

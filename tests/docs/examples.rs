@@ -1,4 +1,4 @@
-//! The examples `http` and `worker`, used as the README says.
+//! The examples `http` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use common::async_programs::Service;
 use common::{Answer, Process, build, wait_until};
 use nix::sys::signal::Signal;
 
-/// An example with a home folder of its own.
+/// An example with a home directory of its own.
 struct Example {
     service: Service,
     name: &'static str,
@@ -62,7 +62,7 @@ impl Example {
 
 // ---- http ----
 
-/// What a client has got for a request.
+/// What a client has received for a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Got {
     /// A whole answer, with this body.
@@ -70,9 +70,9 @@ enum Got {
     /// Less than a whole answer.
     Part(String),
     Nothing,
-    /// The kernel's word that nobody has read the request.
+    /// The kernel's reset, because no process has read the request.
     Reset,
-    /// There was no connection to send it on.
+    /// There was no connection.
     Refused,
 }
 
@@ -82,7 +82,7 @@ impl Client {
     fn connect(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         if stream.local_addr().ok()? == address {
-            // Without a listener, one may meet oneself.
+            // Without a listener, a socket may connect to itself.
             return None;
         }
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
@@ -93,7 +93,7 @@ impl Client {
         write!(self.0, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
     }
 
-    /// Reads one answer, by the length that it gives.
+    /// Reads one answer of the length in its header.
     fn receive(&mut self) -> Got {
         let mut text = Vec::new();
         let mut buffer = [0; 4096];
@@ -115,7 +115,7 @@ impl Client {
     }
 }
 
-/// Gives the body of an answer, once all of it is there.
+/// Returns the body of an answer once it is complete.
 fn whole(text: &str) -> Option<String> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
@@ -134,7 +134,7 @@ fn get(address: SocketAddr, path: &str) -> Got {
 /// Starts the server on a free port.
 fn serve(http: &Example) -> (Process, SocketAddr) {
     let daemon = http.start(&["127.0.0.1:0"]);
-    // It is ready, so this line is there.
+    // The server is ready, so the log has this line.
     let log = http.log_text();
     let address =
         log.rsplit_once("listening on ").and_then(|(_, rest)| rest.lines().next()).expect("an address");
@@ -179,7 +179,7 @@ fn http_reloads_its_greeting() {
         kept.send("/");
         assert_eq!(kept.receive(), Got::Answer(greeting.into()));
     }
-    // A mistake keeps the old one, and says so.
+    // After an error the server logs it and keeps the old greeting.
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     http.act(&["reload"]);
@@ -212,7 +212,8 @@ fn http_answers_what_is_on_the_way_when_the_stop_comes() {
     let http = Example::new("http");
     let (daemon, address) = serve(&http);
     let connect = || Client::connect(address).unwrap();
-    // Some that have asked before, some that the server has let in, and some that it has yet to see.
+    // Clients that have asked before, clients that the server has accepted, and clients that it has
+    // not.
     let mut clients: Vec<_> = (0..30).map(|_| connect()).collect();
     for client in &mut clients[..10] {
         client.send("/");
@@ -253,13 +254,13 @@ fn http_loses_no_request_while_it_is_hammered_and_stopped() {
         assert!(answers.len() >= 8, "the hammers haven't begun");
         let resets = others.iter().filter(|got| **got == Got::Reset).count();
         assert!(others.iter().all(|got| matches!(got, Got::Refused | Got::Reset)), "{others:?}");
-        // The kernel lets connections in by itself, so one may slip in between the server's last look at who
-        // waits and the end of its socket. Nothing has let such a one in but the kernel.
+        // The kernel completes connections by itself, so one may come between the server's last
+        // accept and the end of its socket. The server has never accepted it.
         assert!(resets <= 1, "{resets} connections were reset");
     }
 }
 
-/// Sends requests, each on a connection of its own, until there is no server any more.
+/// Sends requests, each on a connection of its own, until a connection is refused.
 fn hammer(address: SocketAddr) -> Vec<Got> {
     let mut all = Vec::new();
     while all.last() != Some(&Got::Refused) {
@@ -282,20 +283,20 @@ impl Example {
         self.home("daemon_spool").join(name)
     }
 
-    /// Brings a job as the README says.
+    /// Adds a job as documented.
     fn bring(&self, number: usize) {
         let draft = self.spool("new").join(format!(".{number}"));
         fs::write(&draft, job(number).0).unwrap();
         fs::rename(draft, self.spool("new").join(number.to_string())).unwrap();
     }
 
-    /// Lists the jobs in a folder.
+    /// Lists the jobs in a directory.
     fn jobs(&self, name: &str) -> BTreeSet<usize> {
         let entries = fs::read_dir(self.spool(name)).unwrap();
         entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).collect()
     }
 
-    /// Fails if one of these jobs is nowhere, or has a wrong result.
+    /// Fails if one of these jobs is lost, or has a wrong result.
     #[track_caller]
     fn has_all(&self, count: usize) {
         let [new, work, done] = ["new", "work", "done"].map(|name| self.jobs(name));
@@ -324,7 +325,7 @@ impl Example {
 fn worker_does_what_it_is_brought() {
     let worker = Example::new("worker");
     let daemon = worker.start(&[]);
-    // It is ready, so there is a folder for jobs.
+    // The worker is ready, so the directory for jobs exists.
     (0..20).for_each(|number| worker.bring(number));
     worker.does_all(20);
     wait_until("the log", || worker.log_text().matches("done: ").count() == 20);

@@ -1,18 +1,18 @@
-//! The guide's examples, each run as it stands: its programs are built, its files put where it says, its commands
-//! executed, and what they print compared with what it shows.
+//! The guide's examples, run as they are: the programs are built, the files written to their paths,
+//! the commands executed, and their output compared with the guide.
 //!
-//! The chapters are `src/guide/*.md`. What a fenced block is, its info string says:
+//! The chapters are `src/guide/*.md`. The info string of a fenced block says what happens to it:
 //!
-//! | info string | what is done with it |
+//! | info string | what happens |
 //! |---|---|
-//! | `rust` | run by rustdoc |
-//! | `rust,no_run (program NAME)` (with `ignore` if it needs a feature) | built here, as the program `NAME` |
-//! | `KIND (file PATH)` | written to `PATH` |
-//! | `console` | lines with `$ ` are executed by a shell; the others are what that prints |
-//! | `rust,ignore (before)` | what somebody has before he migrates: other people's crates, so shown only |
+//! | `rust` | rustdoc runs it |
+//! | `rust,no_run (program NAME)`, with `ignore` if it needs a feature | it is built here, as the program `NAME` |
+//! | `KIND (file PATH)` | it is written to `PATH` |
+//! | `console` | a shell executes the lines with `$ `; the other lines are the output |
+//! | `rust,ignore (before)` | nothing, since it uses another crate: it is the code before a migration |
 //!
-//! Each section (by its headings `# `) is a scene: a shell as root, in namespaces of its own, where `/etc`, `/run` and the
-//! like are its own too. All that it starts ends with it.
+//! Each section with a heading `# ` is a scene: a root shell in namespaces of its own, with its own
+//! `/etc`, `/run` and similar directories. Every process of a scene ends with it.
 
 use std::fmt::Write;
 use std::fs;
@@ -43,13 +43,13 @@ impl Block {
         self.info == "console"
     }
 
-    /// Gives the NAME of `(program NAME)`, for those who look for a program.
+    /// Returns the NAME of `(program NAME)` for the key `program`.
     fn value(&self, key: &str) -> Option<&str> {
         let (_, remark) = self.info.strip_suffix(')')?.split_once(" (")?;
         remark.strip_prefix(key)?.strip_prefix(' ')
     }
 
-    /// Splits a block of commands into each command and what it prints.
+    /// Splits a block into commands and their outputs.
     fn commands(&self) -> Vec<(String, String)> {
         let mut commands: Vec<(String, String)> = Vec::new();
         for line in self.text.lines() {
@@ -99,7 +99,7 @@ fn blocks(text: &str) -> Vec<Block> {
 
 // ---- building ----
 
-/// Gives the folder of all the programs of the guide, built once.
+/// Returns the directory with all programs of the guide, built once.
 fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -129,11 +129,11 @@ daemonic = { path = "ROOT", features = ["systemd", "tokio"] }
 tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
 "#;
 
-/// Writes a package that has them, with the versions of this one.
+/// Writes a package of the programs, with the same versions of its dependencies as here.
 fn write_package(folder: &Path) {
     let bins = folder.join("src/bin");
     let _ = fs::remove_dir_all(&bins);
-    fs::create_dir_all(&bins).expect("a folder");
+    fs::create_dir_all(&bins).expect("a directory");
     fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
     let manifest = MANIFEST.replace("ROOT", repository().to_str().expect("text"));
     fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
@@ -147,14 +147,14 @@ fn write_package(folder: &Path) {
     }
 }
 
-/// Takes away the `# ` that hides a line in the documentation.
+/// Removes the `# ` that hides a line in the documentation.
 fn without_hiding(text: &str) -> String {
     text.lines().flat_map(|line| [line.strip_prefix("# ").unwrap_or(line), "\n"]).collect()
 }
 
-// ---- acting ----
+// ---- running ----
 
-/// The folders of the system that a scene has for itself.
+/// The directories of the system that a scene has for itself.
 const OWN: [&str; 11] = [
     "/run",
     "/srv",
@@ -169,7 +169,7 @@ const OWN: [&str; 11] = [
     "/etc/systemd/system",
 ];
 
-/// What differs from run to run, for sed.
+/// A sed script that removes what differs from run to run.
 const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
 
 /// Lists the PIDs in a text.
@@ -178,7 +178,7 @@ fn pids(text: &str) -> Vec<&str> {
     rests.map(|rest| &rest[..rest.find(|end: char| !end.is_ascii_digit()).unwrap_or(rest.len())]).collect()
 }
 
-/// One section with all that is to be done in it.
+/// A section with its files and commands.
 struct Scene {
     folder: TempDir,
     script: String,
@@ -187,9 +187,9 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         for name in ["file", "output", "shown"] {
-            fs::create_dir(folder.path().join(name)).expect("a folder");
+            fs::create_dir(folder.path().join(name)).expect("a directory");
         }
         let mut script = format!(
             "set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
@@ -200,7 +200,7 @@ impl Scene {
         for own in OWN {
             let _ = writeln!(script, "if [ -d {own} ]; then mount -t tmpfs -o mode=755 tmpfs {own}; fi");
         }
-        // What cron finds here otherwise is none of the guide's business.
+        // Remove the machine's own jobs of cron.
         script += "rm -f /etc/crontab\nchmod 1777 /tmp\ncd\nset +e\n";
         Self { folder, script, commands: Vec::new() }
     }
@@ -218,7 +218,8 @@ impl Scene {
         let act = format!("{{ {command}\n}} >/mnt/output/{number} 2>&1");
         let mut words = command.split([' ', ';']);
         let looks = ["cat", "ls", "readlink", "tail"].contains(&words.next().unwrap_or_default());
-        // A daemon writes when it writes: who looks is let look again, until something is wrong.
+        // A command that only looks is repeated until its output is right, since a daemon may write
+        // later. After the first failure it is tried once.
         let _ = if looks || words.next() == Some("status") {
             writeln!(
                 self.script,
@@ -233,7 +234,7 @@ impl Scene {
         self.commands.push((command, shown));
     }
 
-    /// Plays it, and tells what differs from what is shown.
+    /// Runs the scene, and returns where the output differs from the guide.
     fn play(mut self, title: &str) -> Vec<String> {
         self.script += "cp -r /mnt/output /mnt/shown /mnt/file\n";
         let _ = write!(self.script, "sed -E -i '{VARIES}' /mnt/output/* /mnt/shown/*\ntouch /mnt/played\n");
@@ -255,7 +256,8 @@ impl Scene {
         for (number, (command, shown)) in self.commands.iter().enumerate() {
             let output = read(format!("file/output/{number}"));
             let mut is_wrong = read(format!("shown/{number}")) != read(format!("output/{number}"));
-            // Where the guide shows the same PID, it is the same, and where it shows another one, it is another.
+            // Where the guide shows the same PID twice, the PIDs must be equal, and otherwise
+            // different.
             for (one, other) in pids(shown).into_iter().zip(pids(&output)) {
                 is_wrong |= pairs.iter().any(|pair| (pair.0 == one) != (pair.1 == other));
                 pairs.push((one.to_owned(), other.to_owned()));
@@ -268,7 +270,7 @@ impl Scene {
     }
 }
 
-/// Plays all scenes of a chapter, which may need some tools.
+/// Runs all scenes of a chapter, which may need some tools.
 #[track_caller]
 fn play(name: &str, tools: &[&str]) {
     let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
@@ -324,7 +326,7 @@ fn the_recipes_are_true() {
     play("recipes", &["cron", "logrotate", "systemd-analyze"]);
 }
 
-// ---- what can't be shown by running ----
+// ---- completeness ----
 
 #[test]
 fn no_example_is_left_out() {
@@ -351,7 +353,7 @@ fn every_test_that_a_promise_names_is_there() {
     for proof in proofs {
         let mut names: Vec<&str> = Vec::new();
         for (at, part) in proof.split('`').enumerate() {
-            // Between the names there are commas, and after some of them a file.
+            // Between the names there are commas, and after some of them a path.
             if at % 2 == 1 {
                 names.push(part);
                 continue;

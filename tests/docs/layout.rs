@@ -1,9 +1,10 @@
 //! The layout of the runtime's source: which file may import what, and that each says what it is.
 //!
-//! The checker reads tokens, so it sees every path: in `use` trees, in expressions and types, in the
-//! arguments of macros, in the bodies of `macro_rules!`, behind every `#[cfg]`. It follows the names
-//! that modules import (`use crate::lock; lock::stop::stop()`). Unit tests obey the same rules, since
-//! they import from their own module. `mod x;` and the links of doc comments are no imports.
+//! The checker reads tokens, so it sees every path: in `use` trees, in expressions and types, in
+//! the arguments of macros, in the bodies of `macro_rules!`, behind every `#[cfg]`. It follows the
+//! names that modules import (`use crate::lock; lock::stop::stop()`). Unit tests obey the same
+//! rules, since they import from their own module. `mod x;` and the links of doc comments are no
+//! imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,8 +15,8 @@ use common::repository;
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 use tempfile::TempDir;
 
-/// The rooms from the top down. A file may import from its own room and from those below. It belongs
-/// to the room that names it most closely. `lib.rs` is above all.
+/// The rooms from the top down. A file may import from its own room and from those below. It
+/// belongs to the room that names it most closely. `lib.rs` is above all.
 const ROOMS: [&str; 8] =
     ["daemon.rs", "start/", "lock/stop.rs", "life/", "lock/", "settings.rs", "command/", "sys/"];
 
@@ -101,7 +102,8 @@ impl Layout {
         layout
     }
 
-    /// Notes which names lead to modules. An alias may be made of another one, hence the second round.
+    /// Notes which names lead to modules. An alias may be made of another one, hence the second
+    /// round.
     fn find_aliases(&mut self) {
         for _ in 0..2 {
             let mut found = Vec::new();
@@ -176,7 +178,8 @@ impl Layout {
         imports
     }
 
-    /// Returns whether a path of this crate begins here: by `crate`, `self`, `super`, or a module that is in scope.
+    /// Returns whether a path of this crate begins here: by `crate`, `self`, `super`, or a module
+    /// that is in scope.
     fn is_beginning_of_a_path(&self, module: &[String], tokens: &[TokenTree], at: usize) -> bool {
         let TokenTree::Ident(word) = &tokens[at] else { return false };
         let word = unraw(&word.to_string());

@@ -1,4 +1,4 @@
-//! What the project says about itself: the guide, the examples, the public surface, the layout of the source.
+//! The documentation: the guide, the examples, the public surface, the layout of the source.
 
 mod examples;
 mod guide;

@@ -1,7 +1,7 @@
 //! The public surface of the published crates, listed in a `public-api.txt` beside each manifest.
 //!
-//! A change of it is a change for the users, and by Semantic Versioning often a breaking one; so none goes unseen. The
-//! listing comes from rustdoc's JSON, which has the automatic traits (`Send`, `Sync`, …) as well.
+//! A change of it affects users, and is often a breaking one by Semantic Versioning. The listing
+//! comes from rustdoc's JSON, which includes the automatic traits (`Send`, `Sync`, …).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,15 @@ use common::repository;
 /// Rewrites the listings instead of comparing them.
 const UPDATE: &str = "UPDATE_EXPECT";
 
-/// Each package with its folder.
+/// Each package with its directory.
 const PACKAGES: [(&str, &str); 3] =
     [("daemonic", "."), ("daemon-macros", "daemon-macros"), ("daemon-runtime", "daemon-runtime")];
 
-/// What comes from the compiler's own bookkeeping and may be gone in its next version.
+/// Traits of the compiler's own bookkeeping, which its next version may lack.
 const INTERNAL: [&str; 3] = ["marker::Freeze", "marker::StructuralPartialEq", "marker::UnsafeUnpin"];
 
-/// Where the types of the surface may come from, so that a dependency's next version can't break our users.
+/// The crates whose types the surface may have. A type of a dependency would let its next version
+/// break our users.
 const OWN: [&str; 7] = ["alloc", "core", "daemon_macros", "daemon_runtime", "daemonic", "std", "str"];
 
 /// The surfaces of the packages, in their order.
@@ -64,11 +65,11 @@ fn a_change_is_told_line_by_line() {
     assert_eq!(change.as_deref(), Some("- pub fn a()\n+ pub fn c()\n"));
 }
 
-/// Lists what a package shows to its users, an item to a line.
+/// Lists the public items of a package, one in a line.
 fn surface(package: &str) -> String {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-api");
-    // The JSON is there on stable too, for those who accept that its form may change with the compiler; which is
-    // why this has a folder of its own, since crates that look for nightly features would be compiled anew.
+    // RUSTC_BOOTSTRAP makes the JSON available on stable. Crates that look for nightly features are
+    // compiled differently with it, hence the separate target directory.
     let output = Command::new(env!("CARGO"))
         .args(["rustdoc", "--quiet", "--package", package, "--lib", "--all-features"])
         // As on docs.rs, so that what is written for it compiles.
@@ -86,7 +87,8 @@ fn surface(package: &str) -> String {
     lines.filter(|line| !INTERNAL.iter().any(|name| line.contains(name))).map(|line| line + "\n").collect()
 }
 
-/// Gives the lines that are in one listing only; none if they agree but for the order.
+/// Returns the lines that are in one listing only, or `None` if the listings differ at most in
+/// order.
 fn difference(listed: &str, found: &str) -> Option<String> {
     let [listed, found] = [listed, found].map(|text| text.lines().collect::<BTreeSet<_>>());
     let gone = listed.difference(&found).map(|line| format!("- {line}\n"));

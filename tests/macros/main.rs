@@ -1,4 +1,4 @@
-//! What the compiler makes of the macros: its messages for each mistake, and its silence about correct uses.
+//! The compiler's view of the macros: a message for each mistake, and none for correct uses.
 
 mod ui;
 mod uses;

@@ -1,8 +1,8 @@
-//! What users write, and what it expands to, in crates of theirs: in every edition, under every lint that
-//! they may have switched on, the compiler and clippy find nothing to say.
+//! Correct uses and their expansions, in crates of users: in every edition, and under every lint
+//! that users may enable, the compiler and clippy report nothing.
 //!
-//! `uses/` has programs, `expand/` fns and, as a reader of the documentation would paste them,
-//! their expansions. One call of clippy checks them all.
+//! `uses/` has programs. `expand/` has fns and their expansions, as a reader of the documentation
+//! would paste them. One call of clippy checks all of them.
 
 use std::fmt::Write;
 use std::fs;
@@ -15,11 +15,11 @@ use common::{repository, tool_or_skip};
 struct Crate {
     name: &'static str,
     edition: &'static str,
-    /// By which name it knows this crate.
+    /// The name under which it depends on this crate.
     dependency: &'static str,
-    /// The folder of its programs.
+    /// The directory of its programs.
     programs: Option<&'static str>,
-    /// Which files of `expand/` are the modules of its library.
+    /// The ending of the files in `expand/` that are the modules of its library.
     modules: Option<&'static str>,
 }
 
@@ -36,11 +36,11 @@ const CRATES: &[Crate] = &[
     },
 ];
 
-/// How files of `expand/` end.
+/// The endings of the files in `expand/`.
 const INPUT: &str = ".rs";
 const EXPANSION: &str = ".expanded.rs";
 
-/// What a user may have switched on: what `warnings` doesn't have yet.
+/// Lints that a user may enable and that `warnings` does not include.
 const LINTS: &[&str] = &[
     "-Dwarnings",
     "-Dclippy::pedantic",
@@ -95,7 +95,7 @@ fn neither_uses_nor_their_expansions_are_complained_about() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Writes the crates, with the versions of the dependencies that are here anyway.
+/// Writes the crates, with the same versions of their dependencies as here.
 fn write_workspace(folder: &Path) {
     let members: Vec<_> = CRATES.iter().map(|it| it.name).collect();
     write(&folder.join("Cargo.toml"), &format!("[workspace]\nmembers = {members:?}\nresolver = \"2\"\n"));
@@ -115,7 +115,7 @@ impl Crate {
         let Self { name, edition, dependency, .. } = self;
         let mut manifest = format!("[package]\nname = {name:?}\nedition = {edition:?}\n");
         if self.modules == Some(EXPANSION) {
-            // Clippy then proposes nothing for what is printed that we couldn't have printed.
+            // Then clippy proposes nothing that the macros could not print with this version.
             writeln!(manifest, "rust-version = {:?}", env!("CARGO_PKG_RUST_VERSION")).unwrap();
         }
         write!(
@@ -173,7 +173,7 @@ fn here(path: &str) -> PathBuf {
     repository().join(path)
 }
 
-/// Writes a file, unless it has that text: then cargo needn't look at it again.
+/// Writes a file, unless it has this text already, so that cargo does not build it again.
 fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return;

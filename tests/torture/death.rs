@@ -1,6 +1,6 @@
-//! Death at any moment: a signal to the caller, the first child or the daemon, at each of their calls and at random
-//! moments. Whatever it hits, `status` tells the truth, the next `start` works, and there is one daemon at the
-//! most.
+//! Death at any moment: a signal to the caller, the first child or the daemon, at each of their
+//! calls and at random moments. Afterwards `status` is right, the next `start` works, and there is
+//! at most one daemon.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 const SHAPES: [Shape; 4] = [Shape::Plain, Shape::Graceful, Shape::Waiting, Shape::Repeating];
 const SIGNALS: [Signal; 3] = [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP];
 
-/// A signal that comes with a certain call of a certain process.
+/// A signal at a certain call of a certain process.
 #[derive(Clone)]
 struct Blow {
     way: Way,
@@ -72,8 +72,8 @@ fn resume(process: Process) {
     let _ = kill(Pid::from_raw(process.0), Signal::SIGCONT);
 }
 
-/// Asks, and starts another one, as people do when something seems to hang; and stops that one, whose pidfile is
-/// then gone under the hands of the one that hangs.
+/// Asks for the status, starts another daemon, as people do when something seems to hang, and stops
+/// it. The pidfile then disappears while the other action hangs.
 fn look_while_suspended(way: Way, subject: &Subject) {
     let status = subject.act("status");
     assert!(status.status.code().is_some_and(|code| [0, 1, 3].contains(&code)), "{status:?}");
@@ -86,7 +86,7 @@ fn look_while_suspended(way: Way, subject: &Subject) {
     }
 }
 
-/// Fails if an action hasn't done what it says.
+/// Fails unless an action has done what it reports.
 fn tells_the_truth(way: Way, subject: &Subject, answer: &Answer, signal: Signal) {
     let is_killed = way.role == Role::Daemon && signal != Signal::SIGSTOP;
     match (way.action, answer.status.code()) {
@@ -101,7 +101,7 @@ fn tells_the_truth(way: Way, subject: &Subject, answer: &Answer, signal: Signal)
     }
 }
 
-/// Whatever has happened: what `status` says is so, and the next `start` and `stop` work.
+/// Fails unless `status` is right, and the next `start` and `stop` work.
 fn is_sound(subject: &Subject) {
     let mut last = String::new();
     let agrees = common::torture::attempt(|| {
@@ -116,7 +116,7 @@ fn is_sound(subject: &Subject) {
         });
     });
     agrees.unwrap_or_else(|error| panic!("{error}: {last}"));
-    // Somebody may still be about to die of what has hit him, or of the death of his launcher.
+    // A process may still be about to end by its signal, or by the death of its launcher.
     let start = subject.act("start");
     match start.status.code() {
         Some(0) => subject.act("status").runs(start.started()),
@@ -150,7 +150,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
     let mut blows = Vec::new();
     for (way, calls) in ways.iter().zip(recorded) {
         for call in calls.unwrap_or_else(|error| panic!("{way:?} cannot be recorded: {error}")) {
-            // That one is there only when strace comes, and comes then at once.
+            // This call is pending when strace attaches, and comes at once.
             let signals = SIGNALS.iter().filter(|_| call.name != "restart_syscall");
             blows.extend(signals.map(|signal| Blow {
                 way: *way,
@@ -183,7 +183,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
     assert!(wrong.is_empty(), "{} ended badly:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// One action, and signals to whoever is there while it is on its way.
+/// Runs an action, and sends signals to random processes meanwhile.
 fn random_round(mut dice: Dice) {
     let shape = dice.pick(&SHAPES);
     let before = dice.pick(&[Before::Nothing, Before::StaleFile, Before::Daemon]);
@@ -203,14 +203,15 @@ fn random_round(mut dice: Dice) {
         let there = subject.processes();
         let victim = if there.is_empty() { caller_process } else { dice.pick(&there) };
         let signal = dice.pick(&SIGNALS);
-        // The caller isn't reaped yet, and nobody else gets the PIDs of those that were there so quickly.
+        // The caller is not reaped yet, and no other process gets the PIDs of the others so
+        // quickly.
         let _ = kill(Pid::from_raw(victim.0), signal);
         if signal == Signal::SIGSTOP {
             suspended.push(victim);
         }
     }
     if action == "run" {
-        // It would stay.
+        // It would stay suspended.
         resume_all(&subject, &suspended);
         let _ = kill(Pid::from_raw(caller_process.0), Signal::SIGTERM);
         wait_for_end(&subject, &mut caller, &suspended);
@@ -221,7 +222,7 @@ fn random_round(mut dice: Dice) {
     reap_daemons();
 }
 
-/// Lets everybody go on, until the caller has ended.
+/// Lets every process continue until the caller has ended.
 fn wait_for_end(subject: &Subject, caller: &mut Child, suspended: &[Process]) {
     let begun = Instant::now();
     while caller.try_wait().expect("a child").is_none() {

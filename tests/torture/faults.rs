@@ -1,8 +1,8 @@
-//! Every system call on the way made to fail, one at a time: an action succeeds all the same, or it fails, says
-//! why, and leaves nothing.
+//! Every system call made to fail, one at a time: an action succeeds nevertheless, or it fails,
+//! reports why, and leaves nothing.
 //!
-//! Which calls there are is recorded first. Then each of them is made to fail, with each of the errors that its
-//! manual page allows (with `DAEMONIC_TORTURE=long`) or with one of them (else).
+//! The calls are recorded first. Then each of them fails with each error that its manual page
+//! allows, or without `DAEMONIC_TORTURE=long` with one of these errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +14,9 @@ use common::way::{Account, Before, Done, Role, STALE, Shape, Way, has_heard_of_r
 use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
 use nix::errno::Errno;
 
-/// What a call may fail with, and in which of its forms: the words are looked for in the call as strace shows it.
+/// The errors that a call may have: its name, a text that its line in strace has, the errors.
 ///
-/// A form that isn't here can't fail, as `F_GETFD`.
+/// A form that is not listed, such as `F_GETFD`, cannot fail.
 const ERRORS: &[(&str, &str, &[&str])] = &[
     ("brk", "", &["ENOMEM"]),
     ("chdir", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
@@ -73,8 +73,8 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("write", "", &["EDQUOT", "EINTR", "EIO", "ENOSPC", "EPIPE"]),
 ];
 
-/// What can't fail when it is called as we call it; and `close`, which frees the descriptor on Linux whatever it answers:
-/// strace can't imitate that.
+/// The calls that cannot fail as we make them, and `close`: Linux frees the descriptor even if it
+/// fails, which strace cannot imitate.
 const HARMLESS: &[&str] = &[
     "capget",
     "clock_gettime",
@@ -107,7 +107,8 @@ struct Fault {
     way: Way,
     call: Call,
     error: &'static str,
-    /// Whether the C library makes the call while it looks users up: it tells nobody when it couldn't.
+    /// Whether the C library makes the call while it looks up users. It does not report such a
+    /// failure.
     is_lookup: bool,
 }
 
@@ -118,16 +119,16 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How a fault has ended.
+/// The end of an action with a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Succeeded,
     Failed,
-    /// The call didn't come this time.
+    /// The call was not made this time.
     Missed,
 }
 
-/// What an observer can see of a daemon's setup.
+/// A daemon's setup, as an observer sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Setup {
     identity: Vec<String>,
@@ -161,12 +162,12 @@ impl Setup {
     }
 }
 
-/// Lists the faults that a way has.
+/// Lists the faults of a way.
 fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
     let is_body = |call: &Call| call.name == "write" && call.line.contains(r#", "up\n""#);
     let calls = trace.calls();
     let end = match way.role {
-        // What comes after that is the body's, or belongs to another action.
+        // The calls after that are the body's, or belong to another action.
         Role::Daemon => calls.iter().position(is_body).expect("a body"),
         Role::Caller if way.action == "run" => calls.iter().position(is_body).expect("a body"),
         _ => calls.len(),
@@ -206,7 +207,7 @@ impl Fault {
         all.into_iter().find(|errno| format!("{errno:?}") == self.error).expect("an error") as i32
     }
 
-    /// Makes it happen, and checks how it ends.
+    /// Makes the call fail, and checks how the action ends.
     fn inflict(&self, account: Option<&Account>, setups: &BTreeMap<String, Setup>) -> End {
         let Done { subject, old, answer, foreground, trace } =
             self.way.perform(account, Some(&self.injection()));
@@ -227,7 +228,7 @@ impl Fault {
         end
     }
 
-    /// It has done what it says.
+    /// Fails unless the action has done what it reports.
     fn succeeded(
         &self,
         subject: &Subject,
@@ -290,7 +291,7 @@ impl Fault {
         start_and_stop(subject);
     }
 
-    /// It says why, and has left nothing, or all as it was.
+    /// Fails unless the action reports why, and has left nothing, or everything as it was.
     fn failed(&self, subject: &Subject, old: Option<Process>, answer: &Answer) {
         assert_eq!((answer.stdout.as_str(), answer.stderr.lines().count()), ("", 1), "{answer:?}");
         assert!(answer.stderr.starts_with("subject: "), "{answer:?}");
@@ -306,7 +307,7 @@ impl Fault {
         };
         assert!(answer.status.code().is_some_and(|code| codes.contains(&code)), "{answer:?}");
         if self.call.name == "poll" {
-            // It has been signalled, and nobody knows how long it takes.
+            // It has received the signal, and ends at some later moment.
             if let Some(old) = old {
                 old.wait_until_gone();
             }
@@ -325,8 +326,8 @@ impl Fault {
         start_and_stop(subject);
     }
 
-    /// Fails if there is a process or a pidfile, but for the stale one that was there before. A process in a
-    /// chroot can only empty its pidfile; nobody else removes it if that was the caller, or the caller has failed.
+    /// Fails if there is a process, or a pidfile other than the stale one from before. A process in
+    /// a chroot can only empty its pidfile. It stays if the caller was that process, or has failed.
     #[track_caller]
     fn left_nothing_new(&self, subject: &Subject) {
         assert_eq!(subject.processes(), [], "processes are left");
@@ -345,7 +346,7 @@ fn is_message(call: &Call) -> bool {
         && (call.line.starts_with("write(1, \"subject: ") || call.line.starts_with("write(2, "))
 }
 
-/// Ends a daemon in order.
+/// Stops a daemon.
 #[track_caller]
 fn stop(subject: &Subject, daemon: Process) {
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
@@ -353,14 +354,14 @@ fn stop(subject: &Subject, daemon: Process) {
     reap_daemons();
 }
 
-/// Proves that nothing is in the way, no lock either.
+/// Starts and stops a daemon, which proves that no lock is left.
 #[track_caller]
 fn start_and_stop(subject: &Subject) {
     let daemon = subject.start();
     stop(subject, daemon);
 }
 
-/// Records the calls of every case, makes them fail, and says how that went.
+/// Records the calls of every case, makes them fail, and prints the result.
 fn torture(shape: Shape, floor: usize) {
     if !strace_or_skip() || !root_or_skip() {
         return;
@@ -411,7 +412,7 @@ fn torture(shape: Shape, floor: usize) {
     assert!(injected >= floor, "only {injected} faults");
 }
 
-/// Keeps one error of each call, and of the many that look a user up a fifth.
+/// Keeps one error of each call, and of a fifth of the many calls that look up a user.
 fn some_of(faults: &[Fault], dice: &mut Dice) -> Vec<Fault> {
     let id = |fault: &Fault| (fault.call.name.clone(), fault.call.when);
     let calls = faults.chunk_by(|one, other| id(one) == id(other));

@@ -1,6 +1,8 @@
-//! Whatever is in a pidfile, is one, or is given as action, name or path: each answer is one of the contract's,
-//! nothing panics, no bystander is signalled and nothing is left. `DAEMONIC_TORTURE=long` tries a hundred times
-//! as much; `DAEMONIC_SEED` repeats a run whose seed it is.
+//! Random pidfiles, actions, names and paths: each answer is a documented one, nothing panics, no
+//! bystander is signalled, and nothing is left.
+//!
+//! `DAEMONIC_TORTURE=long` tries a hundred times as many. `DAEMONIC_SEED` repeats the run with that
+//! seed.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -22,7 +24,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use tempfile::TempDir;
 
-/// Tries a property with many inputs, and says with which seed.
+/// Tests a property with many inputs, and prints the seed.
 #[track_caller]
 fn fuzz<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_nanos();
@@ -39,7 +41,7 @@ fn fuzz<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value) -> Resul
     }
 }
 
-/// Processes that have nothing to do with any daemon, and end by any signal that one sends.
+/// Processes that have nothing to do with any daemon. Any signal ends them.
 struct Bystanders(Vec<Child>);
 
 impl Bystanders {
@@ -68,7 +70,7 @@ impl Drop for Bystanders {
     }
 }
 
-/// What may be in a file: bytes, numbers of all sizes and forms, and the PIDs of bystanders.
+/// Generates the contents of a file: bytes, numbers of all sizes and forms, PIDs of bystanders.
 fn contents(pids: Vec<u32>) -> impl Strategy<Value = Vec<u8>> {
     let pid = proptest::sample::select(pids);
     let number = prop_oneof![
@@ -92,14 +94,14 @@ fn contents(pids: Vec<u32>) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A pidfile in a folder of its own, as this process sees it.
+/// A pidfile in a directory of its own, as this process sees it.
 struct Place {
     folder: TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self { folder: tempfile::tempdir().expect("a directory") }
     }
 
     fn pidfile(&self) -> PathBuf {
@@ -111,7 +113,7 @@ impl Place {
     }
 
     fn entries(&self) -> usize {
-        fs::read_dir(self.folder.path()).expect("a folder").count()
+        fs::read_dir(self.folder.path()).expect("a directory").count()
     }
 }
 
@@ -148,7 +150,7 @@ fn what_is_in_a_pidfile_makes_no_daemon_and_hurts_nobody() {
     });
 }
 
-/// Has a launcher start and stop its daemon, which must succeed.
+/// Lets a launcher start and stop its daemon, which must succeed.
 fn starts_and_stops(launcher: &mut Conversation, pidfile: &Path) -> Result<(), TestCaseError> {
     let started = launcher.say("start");
     prop_assert!(started.starts_with("Started { pid: "), "{}", started);
@@ -161,7 +163,7 @@ fn starts_and_stops(launcher: &mut Conversation, pidfile: &Path) -> Result<(), T
     prop_assert!(stopped.starts_with(&format!("Stopped {{ pid: {daemon} }}")), "{}", stopped);
     prop_assert!(!daemon.is_alive());
     prop_assert!(!pidfile.exists());
-    // It is this process's orphan.
+    // This process has adopted it.
     daemon.killer();
     Ok(())
 }
@@ -178,7 +180,7 @@ fn a_daemon_starts_over_whatever_may_be_a_pidfile() {
         if bytes.len() <= 32 {
             starts_and_stops(launcher, &path)?;
         } else {
-            // A restart gets no further than its stop.
+            // A restart does not get beyond its stop.
             for (action, part) in [("start", "start"), ("restart", "stop")] {
                 let answer = launcher.say(action);
                 prop_assert!(answer.starts_with(&format!("subject: failed to {part}: ")), "{}", answer);
@@ -219,7 +221,7 @@ fn what_is_written_over_a_living_daemons_pidfile_changes_nothing() {
     subject.left_nothing();
 }
 
-/// What can be at the end of a path.
+/// A kind of thing that a path can lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thing {
     Folder,
@@ -257,7 +259,7 @@ impl Thing {
     fn make(self, path: &Path, other: &Path, mode: u32) {
         let mode_of = Mode::from_bits_truncate(mode);
         let device = |kind, major, minor| {
-            // Only root may.
+            // Only root may make it.
             if mknod(path, kind, mode_of, makedev(major, minor)).is_err() {
                 mkfifo(path, mode_of).unwrap();
             }
@@ -272,7 +274,7 @@ impl Thing {
             Self::Socket => drop(UnixListener::bind(path).unwrap()),
             Self::Null => device(SFlag::S_IFCHR, 1, 3),
             Self::Full => device(SFlag::S_IFCHR, 1, 7),
-            // One that no driver has.
+            // No driver has this device number.
             Self::BlockDevice => device(SFlag::S_IFBLK, 259, 999_999),
             Self::Link => {
                 fs::write(other, "precious").unwrap();
@@ -293,7 +295,7 @@ impl Thing {
     }
 }
 
-/// Everything that could have been changed about a file: its traits, and what is in it.
+/// Everything that can change about a file: its metadata and its contents.
 fn traits(path: &Path) -> Option<([u64; 6], Vec<u8>)> {
     let stat = fs::symlink_metadata(path).ok()?;
     let bytes = if stat.is_file() { fs::read(path).unwrap() } else { Vec::new() };
@@ -332,7 +334,7 @@ fn what_is_no_regular_file_is_refused_and_left_as_it_is() {
 
 const WORDS: [&str; 6] = ["start", "stop", "restart", "status", "reload", "run"];
 
-/// What somebody may write where an action is expected.
+/// Generates words in the place of an action.
 fn actions() -> impl Strategy<Value = OsString> {
     let word = proptest::sample::select(&WORDS[..]);
     let odd =
@@ -377,7 +379,7 @@ fn a_word_is_an_action_or_is_refused_with_the_list() {
 
 #[test]
 fn a_whole_program_takes_any_word_and_says_which_it_knows() {
-    // Each case is a process: fewer of them. An argument can hold no NUL.
+    // Each case is a process, hence fewer cases. An argument cannot hold a NUL.
     let words = actions().prop_filter("an argument", |word| {
         let unusual = !WORDS.map(OsStr::new).contains(&word.as_os_str());
         unusual && !word.as_bytes().contains(&0) && !word.as_bytes().starts_with(b"-h") && word != "help"
@@ -417,7 +419,7 @@ fn any_name_is_used_as_it_is_or_refused() {
             Err(error) if !is_word => prop_assert!(error.to_string().contains("`name` must be"), "{}", error),
             _ => prop_assert!(false, "{:?}", status),
         }
-        // The default path is made of it, and may be too long for a file.
+        // The default path contains it, and may be too long for a file.
         let default = Daemon::new(&name).status();
         let fits = name.len() + ".pid".len() <= 255;
         match &default {
@@ -433,7 +435,7 @@ fn any_name_is_used_as_it_is_or_refused() {
     });
 }
 
-/// Names of files: of any bytes that may be in one, with a liking for the troublesome.
+/// Generates file names of any bytes that a name may have, troublesome ones more often.
 fn file_names() -> impl Strategy<Value = OsString> {
     let byte = any::<u8>().prop_map(|byte| if [0, b'/'].contains(&byte) { b'\n' } else { byte });
     let name = prop_oneof![
@@ -455,7 +457,7 @@ fn any_path_can_be_a_pidfiles() {
         let path = folder.join(&name);
         let daemon = || Daemon::new("x").pidfile(&path);
         prop_assert_eq!(daemon().status().unwrap().answer().clone(), Answer::NotRunning);
-        // In the foreground, as this process has many threads.
+        // In the foreground, since this process has many threads.
         let (here, other) = (std::process::id(), RefCell::new(None));
         let ended = daemon().run(|| {
             let text = fs::metadata(&path).map(|stat| stat.len()).unwrap_or_default();
@@ -487,7 +489,7 @@ fn a_daemon_starts_in_a_folder_of_any_name() {
         let (pidfile, log) = (folder.join("x.pid"), folder.join("x.log"));
         starts_and_stops(&mut launcher, &pidfile)?;
         prop_assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "more than the log");
-        // What can't be opened is named, however odd it looks.
+        // The message names the path, however odd it looks.
         fs::remove_file(&log).unwrap();
         fs::create_dir(&log).unwrap();
         let failed = launcher.say("start");
@@ -496,7 +498,7 @@ fn a_daemon_starts_in_a_folder_of_any_name() {
     });
 }
 
-/// Makes a path of a certain length whose folder exists.
+/// Makes a path of a certain length whose directory exists.
 fn path_of(folder: &Path, length: usize) -> PathBuf {
     let name = "n".repeat(240);
     let mut path = folder.to_owned();
@@ -505,7 +507,7 @@ fn path_of(folder: &Path, length: usize) -> PathBuf {
         path.push("f".repeat(200));
     }
     while missing(&path) > 0 {
-        // A `/` and the bytes of one more folder, or of the last but one.
+        // A `/` and the bytes of one more directory, or of the last but one.
         let rest = missing(&path) - 1;
         path.push("f".repeat(if rest <= 200 { rest } else { 150 }));
     }

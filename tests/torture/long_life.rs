@@ -1,5 +1,5 @@
-//! What becomes of a daemon with time: a thousand runs a second without drift or growth, and thousands of
-//! starts and stops that leave nothing. `DAEMONIC_TORTURE=long` makes seconds minutes.
+//! Long lives: a thousand runs a second without drift or growth, and thousands of starts and stops
+//! that leave nothing. With `DAEMONIC_TORTURE=long` they take minutes instead of seconds.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,12 +9,12 @@ use nix::sys::signal::Signal;
 
 const PERIOD: i128 = 1_000_000;
 
-/// What is quick by default and thorough in the long mode.
+/// Returns a small number by default and a large one with `DAEMONIC_TORTURE=long`.
 fn rounds(quick: usize, long: usize) -> usize {
     if is_long() { long } else { quick }
 }
 
-/// Waits as long as some minutes of work take.
+/// Waits until a condition holds, and fails after some minutes.
 #[track_caller]
 fn wait_long(what: &str, mut condition: impl FnMut() -> bool) {
     let mut patience = rounds(10, 200);
@@ -29,7 +29,7 @@ fn wait_long(what: &str, mut condition: impl FnMut() -> bool) {
     wait_until(what, condition);
 }
 
-/// The memory that a process has for itself alone, in kB.
+/// The private memory of a process, in kB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Memory {
     anonymous: i64,
@@ -37,7 +37,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// Counts its pages; `/proc/PID/status` only estimates them, by what each processor has counted.
+    /// Counts the pages of a process. `/proc/PID/status` only estimates them.
     fn of(process: Process) -> Self {
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("a process");
         let kilobytes = |field: &str| {
@@ -47,11 +47,11 @@ impl Memory {
         Self { anonymous: kilobytes("Anonymous:"), private_dirty: kilobytes("Private_Dirty:") }
     }
 
-    /// Fails if there is more than before, but for what the allocator keeps at the top of the heap rather than gives
-    /// back: up to 128 kB, says mallopt(3), here after the listings (32 kB each) that are seldom made.
+    /// Fails if there is more memory than before. The allocator may keep up to 128 kB at the top of
+    /// the heap, says mallopt(3), here after the rare listings of 32 kB each.
     ///
-    /// Private dirty pages are told, not judged: those of a program that has just been built count, until the
-    /// system has written its file.
+    /// Private dirty pages are printed only. They include those of the program's file until the
+    /// system has written that to the disk.
     #[track_caller]
     fn has_not_grown_since(self, before: Self, what: &str) {
         common::torture::say(format_args!("{what}: before {before:?}, after {self:?}"));
@@ -60,13 +60,14 @@ impl Memory {
     }
 }
 
-/// The moments at which the runs began, in nanoseconds.
+/// Returns the moments at which the runs began, in nanoseconds.
 fn stamps(subject: &Subject) -> Vec<i128> {
     let text = subject.log_text();
     text.lines().map(|line| line.parse().expect("a stamp")).collect()
 }
 
-/// How late the most punctual of some runs was, against a grid that begins with the first run of all.
+/// Returns how late the most punctual of some runs was, on a grid that begins with the very first
+/// run.
 fn least_lateness(stamps: &[i128], first: usize, count: usize) -> i128 {
     let late = |number: usize| stamps[number] - stamps[0] - PERIOD * i128::try_from(number).unwrap();
     (first..first + count).map(late).min().expect("some runs")
@@ -75,7 +76,7 @@ fn least_lateness(stamps: &[i128], first: usize, count: usize) -> i128 {
 #[test]
 fn a_thousand_runs_a_second_do_not_drift() {
     let count = rounds(5_000, 120_000);
-    // Made up for, so that the n-th run is due n periods after the first.
+    // Missed runs are made up for, so the n-th run is due n periods after the first.
     let subject = Subject::new().every(1, "stamp").key("missed", "burst").key("times", count.to_string());
     let daemon = subject.start();
     wait_long("all runs", || !daemon.is_alive());
@@ -86,7 +87,8 @@ fn a_thousand_runs_a_second_do_not_drift() {
     let (first, last) = (least_lateness(&stamps, 0, sample), least_lateness(&stamps, count - sample, sample));
     let drift = last - first;
     common::torture::say(format_args!("{count} runs of 1 ms: drift {drift} ns"));
-    // A pause of a period between two runs drifts by some 60 µs each: here by far more than a period.
+    // With a pause between two runs each run would drift by some 60 µs, together by far more than a
+    // period.
     assert!(drift.abs() < PERIOD / 2, "it has drifted by {drift} ns");
     let earliest = least_lateness(&stamps, 0, count);
     assert!(earliest > -PERIOD / 2, "a run was {} ns early", -earliest);
@@ -103,8 +105,9 @@ fn skipped_runs_leave_the_grid_where_it_is() {
     let stamps = stamps(&subject);
     let pairs = stamps.windows(2);
     assert!(pairs.clone().all(|pair| pair[0] < pair[1]));
-    // Where in its period each run began, as on a clock's face. On a grid that stays most are close together, just
-    // after the moment; on one that moves they are everywhere, and a quarter of them takes a quarter of the face.
+    // Where in its period each run began, as on a clock's face. On a fixed grid most are close
+    // together, just after the tick. On a moving grid they are everywhere, and a quarter of them
+    // takes a quarter of the face.
     let mut phases: Vec<_> = stamps.iter().map(|stamp| (stamp - stamps[0]).rem_euclid(PERIOD)).collect();
     phases.sort_unstable();
     let quarter = count / 4;
@@ -116,14 +119,15 @@ fn skipped_runs_leave_the_grid_where_it_is() {
     subject.left_nothing();
 }
 
-/// Lets a daemon of 1 kHz work, with reloads and questions now and then, and looks at what it has got.
+/// Runs a daemon at 1 kHz, with a few reloads and questions, and fails if its memory or descriptors
+/// grow.
 #[track_caller]
 fn does_not_grow(what: &str, subject: &Subject) {
-    // As many as fill what is allocated once: buffers, and the pages of the stack.
+    // Enough runs for what is allocated once: buffers, and the pages of the stack.
     let warm = 3_000;
     let count = rounds(4_000, 120_000);
     let mut start = subject.action("start");
-    // The symbols of a backtrace take many megabytes.
+    // The symbols for a backtrace take many megabytes.
     start.env("RUST_BACKTRACE", "0");
     let daemon = Answer::of(start).started();
     let runs = || fs::metadata(subject.path("count")).map_or(0, |file| usize::try_from(file.len()).unwrap());
@@ -135,7 +139,7 @@ fn does_not_grow(what: &str, subject: &Subject) {
         wait_long("the runs", || runs() > warm + count * part / 10);
         subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
         subject.act("status").runs(daemon);
-        // A log in memory isn't the daemon's; one on a disk needn't be large either.
+        // A log on a tmpfs would take memory too.
         fs::File::create(subject.log()).unwrap();
     }
     assert_eq!(daemon.status("Threads"), "1", "{what}");
@@ -146,7 +150,7 @@ fn does_not_grow(what: &str, subject: &Subject) {
     subject.left_nothing();
 }
 
-/// A daemon of 1 kHz that leaves a byte in a file at each run, and does something more.
+/// Returns a daemon at 1 kHz that writes a byte to a file in each run, and takes one more step.
 fn busy(step: &str) -> Subject {
     let subject = Subject::new();
     let count = subject.path("count");
@@ -173,20 +177,20 @@ fn a_repeating_daemon_whose_runs_panic_does_not_grow() {
     does_not_grow("a body that panics", &busy("panic about something that takes some words to say"));
 }
 
-/// One way to begin and to end.
+/// A way to start and to end a daemon.
 #[derive(Debug, Clone, Copy)]
 enum Cycle {
     Stop,
     Restart,
-    /// Killed, and started over what is stale then.
+    /// Killed, and started over the stale pidfile.
     Kill,
-    /// Ended by a signal that no `stop` has sent.
+    /// Ended by a signal that no `stop` sends.
     Term,
-    /// The same, with its pidfile gone before.
+    /// The same, after its pidfile was removed.
     Unlink,
 }
 
-/// Does a cycle with one and the same launcher, and leaves no daemon.
+/// Runs a cycle with the same launcher, and leaves no daemon.
 #[track_caller]
 fn cycle(subject: &Subject, launcher: &mut common::Conversation, way: Cycle) {
     let mut begin = |word: &str| {
@@ -267,7 +271,7 @@ fn cycles_of_processes_of_their_own_leave_nothing() {
         let inode = fs::metadata(subject.pidfile()).unwrap().ino();
         subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
         assert_eq!(daemon.killer(), Signal::SIGTERM);
-        // As the kernel lists them: `1: POSIX ADVISORY WRITE 42 00:1f:7 0 1`.
+        // The kernel lists them as `1: POSIX ADVISORY WRITE 42 00:1f:7 0 1`.
         let locks = fs::read_to_string("/proc/locks").unwrap();
         let is_ours =
             |line: &&str| line.contains(&format!(" {daemon} ")) && line.contains(&format!(":{inode} "));
@@ -320,7 +324,7 @@ fn runs_in_the_foreground_one_after_the_other_leave_nothing() {
         run();
     }
     assert_eq!(process.descriptors(), descriptors);
-    // Each life stays, since a handler may be looking at it: some hundred bytes, as its docs say.
+    // The state of each run stays, since a handler may read it: some hundred bytes, as documented.
     let grown = Memory::of(process).anonymous - memory.anonymous;
     common::torture::say(format_args!("{count} runs in one process: grown by {grown} kB"));
     assert!(grown * 1024 < 16_384 + 1_000 * i64::try_from(count).unwrap());

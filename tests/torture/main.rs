@@ -1,4 +1,4 @@
-//! What survives failing system calls, death at any moment, races, chance inputs, and time.
+//! Failing system calls, death at any moment, races, random input, and long lives.
 
 mod death;
 mod faults;

@@ -1,5 +1,6 @@
-//! Many callers at once, a pidfile that is replaced under their hands, and PIDs that pass to others: never two live
-//! bodies, never a `start` that says so without a daemon, never a signal to somebody else.
+//! Many callers at once, a pidfile that is replaced meanwhile, and PIDs that pass to other
+//! processes: never two live bodies, never a success of `start` without a daemon, never a signal to
+//! a bystander.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,11 +15,11 @@ use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, to
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A daemon whose body says who it is, and sees to it that a second live body shows.
+/// Returns a daemon whose body logs its PID, and holds a claim that reveals a second live body.
 fn exclusive() -> Subject {
     let subject = Subject::new();
     let claim = subject.path("claim");
-    // Released by the body itself: once that has ended, the process may still be on its way out.
+    // The body releases it. When that has ended, its process may still be exiting.
     subject.graceful(format!("identify; claim {}; wait; release", claim.display()))
 }
 
@@ -29,7 +30,7 @@ fn none_overlapped(subject: &Subject) {
     assert_eq!(overlaps, "", "two bodies at once");
 }
 
-/// Gives the PIDs of all bodies that have begun.
+/// Returns the PIDs of all bodies that have begun.
 fn bodies(subject: &Subject) -> Vec<Process> {
     subject.log_text().lines().filter_map(|line| line.parse().ok().map(Process)).collect()
 }
@@ -61,7 +62,7 @@ fn of_a_hundred_starts_at_once_one_wins() {
     say(format_args!("a hundred starts at once: {rounds} rounds"));
 }
 
-/// What many callers have been told.
+/// The answers that many callers have received.
 #[derive(Default)]
 struct Tally {
     answers: Mutex<BTreeMap<String, usize>>,
@@ -97,7 +98,7 @@ impl Tally {
     }
 }
 
-/// Has callers do actions of their choice for a while; `check` sees every answer.
+/// Lets callers run random actions for a while. `check` receives every answer.
 fn mix(
     subject: &Subject,
     callers: usize,
@@ -136,7 +137,8 @@ fn sixteen_callers_never_get_two_daemons() {
         let fine = match (action, answer.status.code()) {
             ("start" | "restart" | "stop" | "reload", Some(0)) | ("status", Some(0 | 3)) => true,
             ("start" | "restart", Some(1)) => refused,
-            // A daemon that is between its lock and its first word, or its last word and its end.
+            // A daemon between its lock and the text of its pidfile, or between its body and its
+            // end.
             ("status", Some(1)) => answer.stdout.contains("stale pidfile"),
             ("reload", Some(1)) => answer.stderr == "subject: not running\n",
             _ => false,
@@ -160,7 +162,7 @@ fn sixteen_callers_never_get_two_daemons() {
 #[test]
 fn a_pidfile_that_is_replaced_all_the_time_never_harms_a_bystander() {
     let dice = Dice::new("a replaced pidfile");
-    // Any signal that can be caught shows in its log, and what can't be caught ends it.
+    // A signal that can be caught appears in its log, and any other one ends it.
     let bystander = Subject::new().graceful("event; event; event");
     let innocent = bystander.start();
     let subject = Subject::new().graceful("identify; wait");
@@ -177,7 +179,7 @@ fn a_pidfile_that_is_replaced_all_the_time_never_harms_a_bystander() {
                     0 => fs::remove_file(&pidfile),
                     1 => fs::write(&new, &text).and_then(|()| fs::rename(&new, &pidfile)),
                     2 => fs::write(&new, "").and_then(|()| fs::rename(&new, &pidfile)),
-                    // In place: the lock stays, the text lies.
+                    // In place: the lock stays, and the text is wrong.
                     _ => fs::File::options()
                         .write(true)
                         .open(&pidfile)
@@ -201,7 +203,7 @@ fn a_pidfile_that_is_replaced_all_the_time_never_harms_a_bystander() {
         result.unwrap_or_else(|error| panic!("{error}"))
     });
     tally.is_borne_out_by(&subject);
-    // Daemons that lost their pidfile are nobody's any more; each still ends in order.
+    // No action finds a daemon that has lost its pidfile. Each still ends by SIGTERM.
     for lost in subject.processes() {
         let _ = kill(Pid::from_raw(lost.0), Signal::SIGTERM);
     }
@@ -220,9 +222,9 @@ fn a_pidfile_that_is_replaced_all_the_time_never_harms_a_bystander() {
     assert!(replaced > 20, "too few replacements");
 }
 
-/// Each round a process gets the daemon's PID while an action is between the question who holds the lock and its
-/// signal: right after the question, or after the pidfd was opened. The last line has the number of rounds in which
-/// it got it.
+/// In each round another process gets the daemon's PID after an action has asked for the lock's
+/// holder and before it sends its signal: right after asking, or after the pidfd was opened. The
+/// last line of output is the number of rounds in which this succeeded.
 const RECYCLE: &str = r#"
 hits=0
 for round in $(seq $ROUNDS); do

@@ -1,4 +1,4 @@
-//! Async daemons by the attributes; `SUBJECT_VARIANT` names the function that is one.
+//! Async daemons by the attributes. `SUBJECT_VARIANT` names the function.
 
 use std::env;
 use std::net::SocketAddr;
@@ -65,7 +65,7 @@ async fn current_thread_inside(context: &Context) -> Result<()> {
     serve(context.clone()).await
 }
 
-/// Answers each line of each connection, and has a hundred tasks wait for the stop meanwhile.
+/// Answers each line of each connection, while a hundred tasks wait for the stop.
 async fn serve(context: Context) -> Result<()> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     println!("address {}", listener.local_addr()?);
@@ -96,7 +96,7 @@ async fn serve(context: Context) -> Result<()> {
     Ok(())
 }
 
-/// A line `timer` is answered after a timer, `blocking` by another thread, any other at once.
+/// Answers the line `timer` after a timer, `blocking` from another thread, any other line at once.
 async fn answer(mut stream: TcpStream) -> Result<()> {
     let (reader, mut writer) = stream.split();
     let mut lines = BufReader::new(reader).lines();
@@ -153,7 +153,7 @@ async fn failing(context: &Context) -> Result<()> {
     Err(error.context("cannot begin"))
 }
 
-/// `tokio::signal` and the context hear the same signals.
+/// `tokio::signal` and the context receive the same signals.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"), wait_ready = "10s")]
 #[tokio::main]
 async fn graceful_signals(context: &Context) -> Result<()> {
@@ -166,7 +166,7 @@ async fn graceful_signals(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A body without a context that hears of a stop by `tokio::signal` ends as it likes.
+/// A body without a context that receives the stop by `tokio::signal` ends as it likes.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
 #[tokio::main]
 async fn plain_signals() -> Result<ExitCode> {
@@ -177,7 +177,7 @@ async fn plain_signals() -> Result<ExitCode> {
     Ok(ExitCode::from(7))
 }
 
-/// Waits in a runtime that has neither timers nor sockets.
+/// Waits in a runtime that has neither timers nor I/O.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"), wait_ready = "10s")]
 fn sleepless(context: &Context) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -195,7 +195,7 @@ fn sleepless(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Hands the descriptor to tokio's own reactor.
+/// Passes the descriptor to tokio's reactor.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"), wait_ready = "10s")]
 #[tokio::main]
 #[allow(unsafe_code, reason = "tokio wants to be told that a descriptor stays open")]
@@ -210,7 +210,7 @@ async fn reactor(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Becomes ready in a task, when the file `go` is there.
+/// Becomes ready in a task, when the file `go` exists.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"), wait_ready = "10s")]
 #[tokio::main]
 async fn late(context: &Context) {
@@ -225,7 +225,7 @@ async fn late(context: &Context) {
     context.stopped().await;
 }
 
-/// Blocks its only thread, while a task waits, until the file `go` is there.
+/// Blocks its only thread until the file `go` exists, while a task waits.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
 #[tokio::main(flavor = "current_thread")]
 async fn hanging(context: &Context) {
@@ -239,7 +239,7 @@ async fn hanging(context: &Context) {
     waiter.await.expect("a task that ends");
 }
 
-/// Doesn't ask its context anything.
+/// Never uses its context.
 #[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"), stop_timeout = "50ms")]
 #[tokio::main]
 async fn deaf(_context: &Context) {

@@ -1,4 +1,4 @@
-//! A program that calls the dispatcher from inside a tokio runtime; `SUBJECT_FLAVOR` says of which kind.
+//! A program that calls the dispatcher inside a tokio runtime of the kind `SUBJECT_FLAVOR`.
 
 use std::env;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! A program that calls the dispatcher from inside a tokio runtime, and doesn't have the feature `tokio`.
+//! A program that calls the dispatcher inside a tokio runtime without the feature `tokio`.
 
 use std::env;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
-//! Two daemons, `a` and `b`, in one program, each with `NAME.pid` and `NAME.log` in `SUBJECT_FOLDER`.
+//! Two daemons, `a` and `b`, in one program, each with `NAME.pid` and `NAME.log` in
+//! `SUBJECT_FOLDER`.
 //!
-//! `pair start` starts both, `pair stop NAME` and so on are for one of them. `pair threads` runs both in threads of
-//! one process; `pair again` runs `a` twice and keeps the first one's `Context`.
+//! `pair start` starts both. `pair stop NAME` and the like are for one of them. `pair threads` runs
+//! both in threads of one process. `pair again` runs `a` twice and keeps the first `Context`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn file(name: &str) -> PathBuf {
-    Path::new(&env::var_os("SUBJECT_FOLDER").expect("a folder")).join(name)
+    Path::new(&env::var_os("SUBJECT_FOLDER").expect("a directory")).join(name)
 }
 
 fn daemon(name: &str) -> Daemon {
@@ -44,7 +45,7 @@ fn both(act: impl Fn(&'static str) -> daemonic::Result) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Prints each event, until the file `end-NAME` is there or a stop is asked for.
+/// Prints each event until the file `end-NAME` exists or a stop comes.
 fn listen(name: &str, context: &Context) {
     println!("{name} began, stopping {}", context.is_stopping());
     let end = file(&format!("end-{name}"));
@@ -72,7 +73,8 @@ fn threads() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What has been kept of the first run is told to stop at its end, and isn't part of the second.
+/// A context that is kept from the first run reports a stop at the end of that run, and is not part
+/// of the second.
 fn again() -> ExitCode {
     static FIRST: OnceLock<Context> = OnceLock::new();
     let is_readable = |context: &Context| {

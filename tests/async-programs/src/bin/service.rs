@@ -1,8 +1,9 @@
-//! A daemon and what its body does with its `Context`; the environment says both.
+//! A daemon whose body uses its `Context`. The environment configures both.
 //!
-//! `SUBJECT_FORM` is `graceful`, `plain`, `repeat` or `plain repeat`; a few keys of the builder are variables
-//! such as `SUBJECT_WAIT_READY`, with durations in milliseconds. `SUBJECT_BODY` is a script: steps divided by
-//! `;`, each a verb and what it is about. A step of steps, for a thread or a fork, divides them by `&`.
+//! `SUBJECT_FORM` is `graceful`, `plain`, `repeat` or `plain repeat`. A few keys of the builder are
+//! variables such as `SUBJECT_WAIT_READY`, with durations in milliseconds. `SUBJECT_BODY` is a
+//! script: steps divided by `;`, each a verb and its object. Steps for a thread or a fork are
+//! divided by `&`.
 
 use std::env;
 use std::path::Path;
@@ -94,7 +95,7 @@ impl Body<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Does one step; a code ends the script.
+    /// Runs one step. An exit code ends the script.
     fn step(self, step: &str) -> Result<Option<ExitCode>> {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         let number = || rest.parse::<u8>().expect("a number");
@@ -113,7 +114,7 @@ impl Body<'_> {
             "reloading" => println!("reloading {}", self.context().reload_requested()),
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
             "glance" => println!("readable {}", self.is_readable(PollTimeout::ZERO)),
-            // Serves as a server does: comes back after each reload, ends by a stop.
+            // Like a server: continues after each reload, ends by a stop.
             "serve" => while self.context().next_event(Duration::MAX) == Some(daemonic::Event::Reload) {},
             "park" => endless_park(),
             "pause" => thread::sleep(duration()),
@@ -132,7 +133,7 @@ impl Body<'_> {
             "spawn" => spawn(rest),
             "exec" => exec(rest),
             "hook" => hook(signal()),
-            // The same without a thread, which a daemon to be couldn't have.
+            // The same without a thread, which a process that is to fork must not have.
             "flag" => drop(signal_hook::flag::register(signal() as i32, Arc::default()).expect("a hook")),
             "other" => match Daemon::new("other").pidfile(rest).start(|| endless_park()) {
                 Ok(outcome) => println!("{outcome}"),
@@ -159,7 +160,7 @@ impl Body<'_> {
         if SECOND.swap(true, Ordering::Relaxed) { Ok(None) } else { self.step(step) }
     }
 
-    /// Does steps in as many threads, each with a clone of the context, and waits for all.
+    /// Runs each step in a thread with a clone of the context, and waits for all threads.
     fn threads(self, rest: &str) {
         let (count, steps) = rest.split_once(' ').expect("a number and steps");
         let begin = || {
@@ -173,7 +174,7 @@ impl Body<'_> {
         }
     }
 
-    /// Forks a child that does steps and exits.
+    /// Forks a child that runs steps and exits.
     #[allow(unsafe_code, reason = "there is no safe fork")]
     fn fork(self, steps: &str) -> Result<()> {
         // SAFETY: the scripts fork before they have any other thread.
@@ -194,7 +195,7 @@ fn endless_park() -> ! {
     }
 }
 
-/// Says that it waits for a file, and goes on when it is there.
+/// Prints that it waits for a file, and continues when the file exists.
 fn until(path: &str) {
     println!("until");
     while !Path::new(path).exists() {
@@ -210,7 +211,7 @@ fn spawn(command: &str) {
     println!("spawned {}", child.id());
 }
 
-/// Becomes another program, with nothing of what the standard library tidies up before that.
+/// Executes another program, without the cleanup of the standard library.
 fn exec(command: &str) -> ! {
     let words: Vec<_> =
         command.split(' ').map(|word| std::ffi::CString::new(word).expect("a word")).collect();
@@ -218,7 +219,7 @@ fn exec(command: &str) -> ! {
     panic!("cannot execute {command}: {errno}");
 }
 
-/// Has signal-hook listen to a signal too, and prints when it hears it.
+/// Registers a signal with signal-hook too, and prints when it arrives.
 fn hook(signal: Signal) {
     let heard = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal as i32, Arc::clone(&heard)).expect("a hook");

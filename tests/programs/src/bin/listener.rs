@@ -1,4 +1,4 @@
-//! A daemon that is handed a socket which its caller has bound: `listener ACTION`.
+//! A daemon that inherits a socket which its caller has bound: `listener ACTION`.
 
 use std::io::Write;
 use std::net::TcpListener;

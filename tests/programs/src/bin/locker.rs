@@ -1,7 +1,7 @@
-//! Holds a lock until its standard input ends, to stand in for somebody's process.
+//! A process that holds a lock until its standard input ends.
 //!
-//! Its arguments are the path, the kind (`read`, `write`, or `description` for a lock of the open file
-//! description, which has no owner), the first byte and the number of bytes.
+//! Its arguments are the path, the kind (`read`, `write`, or `description` for a lock of the open
+//! file description, which has no owner), the first byte and the number of bytes.
 
 use std::env::args;
 use std::fs::File;

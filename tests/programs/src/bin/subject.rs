@@ -1,11 +1,11 @@
-//! The daemon that the tests start; the environment says what it is and what it does.
+//! The daemon that most tests start. The environment configures it.
 //!
-//! Each key of the builder is a variable such as `SUBJECT_PIDFILE`, with durations in milliseconds and
-//! the umask in octal. `SUBJECT_BODY` is a script: steps divided by `;`, each a verb and what it is
-//! about, as in `print hello; park`. With `SUBJECT_CONTEXT` the body takes a `Context`.
+//! Each key of the builder is a variable such as `SUBJECT_PIDFILE`, with durations in milliseconds
+//! and the umask in octal. `SUBJECT_BODY` is a script: steps divided by `;`, each a verb and its
+//! object, as in `print hello; park`. With `SUBJECT_CONTEXT` the body takes a `Context`.
 //!
-//! `subject ACTION` does one action. `subject converse` does an action for each line of its standard
-//! input and answers each with a line, so that one can see what becomes of a caller that lives on.
+//! `subject ACTION` runs one action. `subject converse` runs an action for each line of its
+//! standard input and answers each with a line, which shows the effects on a caller that lives on.
 
 use std::env;
 use std::ffi::{c_int, c_long, c_uint};
@@ -31,13 +31,13 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid};
 
-/// What the body has claimed, until it releases it or the process ends.
+/// The claim of the body, until the body releases it or the process ends.
 static CLAIM: Mutex<Option<Flock<File>>> = Mutex::new(None);
 
-/// What the program has opened before it came to the dispatcher.
+/// The file that the program has opened before it called the dispatcher.
 static NOTES: OnceLock<File> = OnceLock::new();
 
-/// What the program has duplicated, without a thought of its children.
+/// The descriptor that the program has duplicated without `O_CLOEXEC`.
 static DUPLICATE: OnceLock<RawFd> = OnceLock::new();
 
 fn main() -> ExitCode {
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Asks for the daemon that this process is about to become, until it is one.
+/// Asks for the status of the daemon that this process is about to become, until it is one.
 fn ask() {
     while !matches!(daemon().status(), Ok(outcome) if matches!(outcome.answer(), Answer::Running { .. })) {}
 }
@@ -162,7 +162,7 @@ fn repeating(every: Duration) -> Daemon<Repeating> {
     daemon().every(every).times(times).missed(missed).on_error(on_error)
 }
 
-/// An error with more to say when it is asked for all, as those of `anyhow` have.
+/// An error whose alternate form is longer, like the errors of `anyhow`.
 struct Failure(String);
 
 impl fmt::Display for Failure {
@@ -173,10 +173,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a [`Failure`] panics about instead of saying it.
+/// The text with which a [`Failure`] panics when it is displayed.
 const UNSPEAKABLE: &str = "unspeakable";
 
-/// Writes down who comes back from the dispatcher, or out of it by a panic.
+/// Records which process returns from the dispatcher, or leaves it by a panic.
 struct After(String);
 
 impl Drop for After {
@@ -186,7 +186,7 @@ impl Drop for After {
     }
 }
 
-/// What a body has captured, and what panics when it is dropped after a run.
+/// A value that a body captures, and that panics when it is dropped after a run.
 struct Bomb(bool);
 
 impl Bomb {
@@ -214,7 +214,7 @@ impl Script {
     }
 }
 
-/// Does one step; a code ends the script.
+/// Runs one step. An exit code ends the script.
 fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failure> {
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
     let number = || rest.parse::<u8>().expect("a number");
@@ -224,7 +224,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "warn" => eprintln!("{rest}"),
         "half" => print!("{rest}"),
         "note" => writeln!(NOTES.get().expect("SUBJECT_OPEN"), "{rest}").expect("the notes take a line"),
-        // One byte for each run, where the log is something else's.
+        // One byte for each run, in a file other than the log.
         "tally" => NOTES.get().expect("SUBJECT_OPEN").write_all(b".").expect("the notes take a byte"),
         "stamp" => {
             let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
@@ -236,7 +236,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
         "sleep" => thread::sleep(milliseconds(rest)),
-        // Wakes whoever waits for the line, and goes on when the file is there.
+        // Prints a line for the test to wait for, and continues when the file exists.
         "until" => {
             println!("until {rest}");
             while !Path::new(rest).exists() {
@@ -257,14 +257,15 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             }
         }
         "fork" => return fork(rest, context),
-        // Children get a PID namespace, where the first one is process 1.
+        // Children get a PID namespace, in which the first one is process 1.
         "namespace" => unshare(CloneFlags::CLONE_NEWPID).expect("a namespace"),
         "reap" => drop(waitpid(None, None)),
-        // As its owner does in a release build; a debug build ends where the descriptor is closed already.
+        // As its owner does in a release build. A debug build aborts if the descriptor is closed
+        // already.
         "forget" => drop(nix::unistd::close(*DUPLICATE.get().expect("SUBJECT_DUPLICATE"))),
         "flood" => flood(),
         "block" => block(rest.parse().expect("a signal")),
-        // As many files as it may have, up to a number that takes the system a while to close.
+        // As many files as the limit allows, up to a number that takes the system a while to close.
         "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
         "read" => drop(fs::read(rest).expect("a file to read")),
         "act" => match dispatch(Some(rest.to_owned())) {
@@ -293,8 +294,8 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
     Ok(None)
 }
 
-/// Stops one process until it gets SIGCONT, before it does anything: this one (0), the first child (1) or the
-/// daemon (2).
+/// Suspends one process at its beginning until it gets SIGCONT: this one (0), the first child (1)
+/// or the daemon (2).
 #[allow(unsafe_code, reason = "there is no safe pthread_atfork")]
 fn halt(process: u32) {
     static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -309,12 +310,12 @@ fn halt(process: u32) {
         return;
     }
     HALTING.store(process, Ordering::Relaxed);
-    // SAFETY: the function lives as long as the program, and only does what is async-signal-safe.
+    // SAFETY: the function lives as long as the program, and is async-signal-safe.
     let failure = unsafe { nix::libc::pthread_atfork(None, None, Some(in_child)) };
     assert_eq!(failure, 0, "a handler for forks");
 }
 
-/// Locks a file for life. If another body that lives has it, that is written down in `PATH.overlap`.
+/// Locks a file for life. If another live body has the lock, writes that to `PATH.overlap`.
 fn claim(path: &Path) {
     let open = || File::options().create(true).append(true).read(true).open(path).expect("a file to claim");
     let mut file = open();
@@ -336,7 +337,8 @@ fn claim(path: &Path) {
     *CLAIM.lock().expect("one thread") = Some(claimed);
 }
 
-/// Tells whether a process lives that isn't exiting, when its locks go one after the other.
+/// Returns whether a process lives and is not exiting. The kernel releases the locks of an exiting
+/// process one after the other.
 fn is_running(pid: u32) -> bool {
     const EXITING: u32 = 4;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -344,7 +346,7 @@ fn is_running(pid: u32) -> bool {
     fields.is_some_and(|fields| fields[9 - 3].parse::<u32>().is_ok_and(|flags| flags & EXITING == 0))
 }
 
-/// Prints numbered lines for ever, with a pause after each.
+/// Prints numbered lines forever, with a pause after each.
 fn count() -> ! {
     for number in 0_u64.. {
         println!("{number}");
@@ -353,7 +355,7 @@ fn count() -> ! {
     unreachable!("there are more numbers than time")
 }
 
-/// Handles a signal in front of whoever has handled it so far, and calls that one too.
+/// Installs a handler that also calls the previous handler of the signal.
 #[allow(unsafe_code, reason = "there is no safe sigaction")]
 fn hook(signal: Signal) {
     static BEFORE: OnceLock<SigHandler> = OnceLock::new();
@@ -370,16 +372,16 @@ fn hook(signal: Signal) {
     println!("hooking");
 }
 
-/// Needs more stack than there is.
+/// Overflows the stack.
 #[allow(unconditional_recursion, reason = "that is the point")]
 fn overflow(depth: u64) -> u64 {
     std::hint::black_box([depth; 1000]).iter().sum::<u64>() + overflow(depth + 1)
 }
 
-/// Forks a child that does a step and ends.
+/// Forks a child that runs a step and ends.
 #[allow(unsafe_code, reason = "there is no safe fork")]
 fn fork(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failure> {
-    // SAFETY: this process has one thread, so the child may do what it likes.
+    // SAFETY: this process has one thread, so the child may call anything.
     match unsafe { nix::unistd::fork() }.expect("a fork") {
         ForkResult::Parent { child } => {
             println!("forked {child}");
@@ -392,7 +394,7 @@ fn fork(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Failu
     }
 }
 
-/// Fills the pipe that its log is.
+/// Fills the pipe that is its log.
 fn flood() {
     let nonblocking = |flags| fcntl(io::stdout(), FcntlArg::F_SETFL(flags)).expect("flags");
     nonblocking(OFlag::O_NONBLOCK);
@@ -405,10 +407,11 @@ fn block(signal: Signal) {
     SigSet::from(signal).thread_block().expect("a mask");
 }
 
-/// Closes whatever is open, and opens files of its own under these numbers.
+/// Closes every descriptor, and opens files of its own under their numbers.
 #[allow(unsafe_code, reason = "there is no safe close_range")]
 fn seize(folder: &Path) {
-    // SAFETY: who owns the descriptors finds other files under their numbers, which is the point.
+    // SAFETY: the owners of the descriptors find other files under their numbers. The tests are
+    // about that.
     let failure = unsafe { libc::syscall(libc::SYS_close_range, 3, c_uint::MAX, 0) };
     assert_eq!(failure, 0, "the descriptors close");
     for number in 0..8 {
@@ -419,8 +422,8 @@ fn seize(folder: &Path) {
     }
 }
 
-/// Locks a file as a daemon does, by a child that shares this process's descriptors and ends: the lock stays, and
-/// the kernel names the child, whose number this gives.
+/// Locks a file as a daemon does, by a child that shares this process's descriptors and ends. The
+/// lock stays, and the kernel names the child, whose PID this returns.
 #[allow(unsafe_code, reason = "there is no safe clone")]
 fn bequeath(path: &Path) -> Pid {
     let file =
@@ -437,7 +440,7 @@ fn bequeath(path: &Path) -> Pid {
     let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
     if child == 0 {
         let locked = fcntl(&file, FcntlArg::F_SETLK(&lock)).is_ok();
-        // SAFETY: it only ends the process.
+        // SAFETY: `_exit` only ends the process.
         unsafe { libc::_exit(i32::from(!locked)) };
     }
     let child = Pid::from_raw(child.try_into().expect("a process"));
@@ -446,7 +449,7 @@ fn bequeath(path: &Path) -> Pid {
     child
 }
 
-/// Makes a child that gets a certain number, and does nothing; says which it has got, or why not.
+/// Makes an idle child with a certain PID, and prints the PID or the reason of the failure.
 #[allow(unsafe_code, reason = "there is no safe clone3")]
 fn reincarnate(pid: Pid) {
     let number: libc::pid_t = pid.as_raw();
@@ -454,8 +457,8 @@ fn reincarnate(pid: Pid) {
     arguments[4] = u64::from(libc::SIGCHLD.unsigned_abs());
     arguments[8] = (&raw const number).addr() as u64;
     arguments[9] = 1;
-    // SAFETY: the arguments are a `clone_args` with `set_tid`, this process has one thread, and the child has
-    // memory of its own.
+    // SAFETY: the arguments are a `clone_args` with `set_tid`, this process has one thread, and the
+    // child has memory of its own.
     let child = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
     match child {
         0 => never(),

@@ -1,4 +1,4 @@
-//! A whole program by `Daemon::main`; its pidfile is in the environment.
+//! A whole program by `Daemon::main`. The environment names its pidfile.
 
 use std::env;
 use std::process::ExitCode;
