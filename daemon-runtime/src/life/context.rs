@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::life::pipe::Pipe;
 use crate::life::state::State;
 use crate::sys::clock::now;
+use crate::sys::process::ProcessId;
 
 /// A handle by which a body waits for a stop or a reload, and reports that it is ready.
 ///
@@ -99,7 +100,10 @@ impl Context {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn ready(&self) {
-        self.state.ready();
+        // A child that the body has forked inherits the channel, but is not the daemon.
+        if self.state.owner == ProcessId::current() {
+            self.state.ready();
+        }
     }
 
     /// Returns whether the daemon must stop.

@@ -29,10 +29,6 @@ impl State {
 
     /// Reports that the daemon is ready. Ends the process if the launcher is gone.
     pub(crate) fn ready(&self) {
-        // A child that the body has forked inherits the channel, but is not the daemon.
-        if self.owner != ProcessId::current() {
-            return;
-        }
         let reported = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()));
         if reported.is_err() {
             std::process::exit(1);

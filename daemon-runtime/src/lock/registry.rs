@@ -80,9 +80,9 @@ impl AsFd for Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        let this = ProcessId::current();
         let mut registry = Registry::lock();
-        match registry.0.iter_mut().find(|entry| entry.id == self.id && entry.owner == this) {
+        let is_ours = |entry: &&mut Entry| entry.id == self.id && entry.owner == ProcessId::current();
+        match registry.0.iter_mut().find(is_ours) {
             Some(entry) => entry.probes.extend(self.file.take()),
             // Closed while the list is locked.
             None => drop(self.file.take()),
