@@ -53,6 +53,7 @@ pub mod keys {}
 #[doc = include_str!("guide/migrating.md")]
 pub mod migrating {}
 
+#[doc = "[design]: crate::guide::design"]
 #[doc = include_str!("../PLATFORM.md")]
 pub mod platform {}
 
