@@ -13,7 +13,7 @@
 //!
 //! For reference, see the attributes [`daemon`](macro@crate::daemon) and
 //! [`repeat_daemon`](macro@crate::repeat_daemon), the builder [`Daemon`](crate::Daemon) that they
-//! expand to, and [`Context`](crate::Context), which tells a body about stops and reloads.
+//! expand to, and [`Context`](crate::Context), through which a body receives stops and reloads.
 //!
 //! # How to read the examples
 //!
