@@ -13,14 +13,14 @@
 //!
 //! For reference, see the attributes [`daemon`](macro@crate::daemon) and
 //! [`repeat_daemon`](macro@crate::repeat_daemon), the builder [`Daemon`](crate::Daemon) that they
-//! expand to, and [`Context`](crate::Context), which tells a body about stops and reloads.
+//! expand to, and [`Context`](crate::Context), through which a body receives stops and reloads.
 //!
 //! # How to read the examples
 //!
 //! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs
 //! and ages vary from run to run, and nothing else does. Within a section, equal PIDs belong to the
-//! same process. A daemon may need a moment before its log looks as shown. Each program is
-//! installed under the name that its messages begin with, and depends on `daemonic`.
+//! same process. A daemon may need a moment before its log looks as shown. Each program depends on
+//! `daemonic`, and is installed under the name that the commands use.
 //!
 //! # Terms
 //!
@@ -29,7 +29,12 @@
 //!   generates it; for the builder it is [`Daemon::dispatch`](crate::Daemon::dispatch).
 //! - The *launcher* is the process that calls `start` or `restart`. It waits until the daemon is
 //!   ready or has failed.
+//! - The *pidfile* is the file that the daemon locks for as long as it runs. It contains the PID.
 //! - The *holder* is the process that holds the lock on the pidfile: the daemon.
+//! - A *stale* pidfile is one that a dead daemon has left behind.
+//! - The daemon is *ready* when it is set up and about to call the body, or with
+//!   [`wait_ready`](keys#wait_ready), when the body has called
+//!   [`Context::ready`](crate::Context::ready).
 
 #[doc = include_str!("guide/actions.md")]
 pub mod actions {}
@@ -48,6 +53,7 @@ pub mod keys {}
 #[doc = include_str!("guide/migrating.md")]
 pub mod migrating {}
 
+#[doc = "[design]: crate::guide::design"]
 #[doc = include_str!("../PLATFORM.md")]
 pub mod platform {}
 
