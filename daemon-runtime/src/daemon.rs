@@ -523,8 +523,8 @@ impl<M> Daemon<M> {
     /// ```
     pub fn start<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer(Action::Start, |plan, pidfile| {
-            preconditions::check()?;
-            let pid = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?.launch(body)?;
+            let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
+            let pid = startup.launch(preconditions::check()?, body)?;
             Ok(Answer::Started { pid: number(pid) })
         })
     }
@@ -556,11 +556,11 @@ impl<M> Daemon<M> {
     /// ```
     pub fn stop(&self) -> Result {
         self.answer(Action::Stop, |plan, pidfile| {
-            let Settings { stop_timeout: after, stop_signal: signal, .. } = *plan.settings;
+            let after = plan.settings.stop_timeout;
             Ok(match stop::stop(pidfile, plan.settings)? {
                 Stopped::NotRunning => Answer::NotRunning,
                 Stopped::Ended(pid) => Answer::Stopped { pid: number(pid) },
-                Stopped::Killed(pid) => Answer::Killed { pid: number(pid), after, signal },
+                Stopped::Killed(pid, signal) => Answer::Killed { pid: number(pid), after, signal },
             })
         })
     }
@@ -581,11 +581,11 @@ impl<M> Daemon<M> {
     /// ```
     pub fn restart<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer(Action::Restart, |plan, pidfile| {
-            preconditions::check()?;
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
+            let _ = preconditions::check()?;
             let stopped = stop::stop(pidfile, plan.settings)
                 .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
-            let pid = number(startup.launch(body)?);
+            let pid = number(startup.launch(preconditions::check()?, body)?);
             let was_running = stopped != Stopped::NotRunning;
             Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
         })
@@ -598,8 +598,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be read or is none, or its
-    /// holder has no PID in this process's namespace.
+    /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be read or is no regular
+    /// file, or its holder has no PID in this process's namespace.
     ///
     /// # Examples
     ///

@@ -91,7 +91,7 @@ impl Error {
         Self::os(format_args!("cannot open {what} {path}{}", repair.unwrap_or_default()), errno)
     }
 
-    /// Refuses a start, because this process is the daemon.
+    /// Refuses a start, because a daemon is running already.
     pub(crate) fn already_running(pid: Pid) -> Self {
         Self::new(Kind::AlreadyRunning(pid), format_args!(""))
     }

@@ -1,6 +1,6 @@
 //! The vocabulary of a command line: actions, their outcomes, errors, the values of keys.
 //!
-//! Nothing here asks the system for anything; only [`outcome::report`] prints.
+//! The only question to the system is whether a directory is missing, for a message. Only [`outcome::report`] prints.
 
 pub(crate) mod account;
 pub(crate) mod action;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use self::sealed::IntoEnding;
 use crate::command::error::Error;
 use crate::life::context::Context;
+use crate::life::panic;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,9 +107,7 @@ impl Ending {
     }
 
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        let panic = Some(text.map_or("panicked".into(), |text| format!("panicked: {text}")));
+        let panic = Some(panic::reason(&*payload));
         // The payload's destructor could panic again, and so could that panic's.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(payload);

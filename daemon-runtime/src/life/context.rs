@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::life::pipe::Pipe;
+use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::sys::clock::now;
 use crate::sys::process::ProcessId;
@@ -101,8 +102,8 @@ impl Context {
     /// ```
     pub fn ready(&self) {
         // A child that the body has forked inherits the channel, but is not the daemon.
-        if self.state.owner == ProcessId::current() {
-            self.state.ready();
+        if self.state.owner == ProcessId::current() && self.state.ready().is_err() {
+            process::exit(1);
         }
     }
 

@@ -11,15 +11,17 @@ use crate::life::flag::Flag;
 use crate::life::handlers;
 use crate::life::instance::{self, Instance, StopMode};
 use crate::life::notify::ServiceManager;
-use crate::life::pipe::Pipe;
+use crate::life::panic;
 use crate::life::readiness::Readiness;
+use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
+use crate::sys::handler;
 use crate::sys::mask::{self, AllBlocked};
 
 /// What a daemon's life begins with.
-pub(crate) struct Beginning<'a> {
+pub(crate) struct InstanceOptions<'a> {
     pub(crate) name: &'a str,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
@@ -40,9 +42,9 @@ pub(crate) struct InstanceGuard {
 
 impl InstanceGuard {
     /// Installs the handlers around a pidfile that is held.
-    pub(crate) fn begin(beginning: Beginning<'_>) -> Result<Self> {
-        let Beginning { name, stop_signal, stop_mode, has_context, streams, service_manager, held } =
-            beginning;
+    pub(crate) fn begin(options: InstanceOptions<'_>) -> Result<Self> {
+        let InstanceOptions { name, stop_signal, stop_mode, has_context, streams, service_manager, held } =
+            options;
         let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
         let flag = Flag::new().map_err(cannot)?;
         let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
@@ -58,10 +60,19 @@ impl InstanceGuard {
             has_ended: AtomicBool::new(false),
             next: OnceLock::new(),
         }));
+        panic::hook_if_aborting();
+        // On some systems the first lock of a mutex allocates, which must not happen in a handler.
+        drop((lock(&instance.held), lock(&instance.pipe)));
         let mut guard = Self { instance, signals: Vec::new() };
         instance::add(instance).map_err(cannot)?;
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, stop_signal] {
+        for signal in [Signal::SIGTERM, stop_signal] {
             guard.handle(signal).map_err(cannot)?;
+        }
+        for signal in [Signal::SIGINT, Signal::SIGHUP] {
+            // In the foreground the caller may have ignored it: `nohup`, or a shell for `run &`.
+            if instance.streams.is_some() || !handler::is_ignored(signal as i32) {
+                guard.handle(signal).map_err(cannot)?;
+            }
         }
         Ok(guard)
     }
@@ -112,6 +123,7 @@ impl Drop for InstanceGuard {
         // Threads that still wait for a stop need not wait any longer.
         self.instance.request_stop();
         drop(lock(&self.instance.pipe).take());
+        self.instance.state.service_manager.close();
     }
 }
 

@@ -2,18 +2,25 @@
 //!
 //! The handler calls async-signal-safe functions only
 //! ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)): `getpid`, `sigaction`, futex(2),
-//! `write`, `fstat`; for a reload `stat`, `open`, `fcntl`, `dup2`, `poll`, `close`; for the end of the process `lstat`,
+//! `write`, `fstat`, `poll`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process `lstat`,
 //! `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes no lock but by
 //! `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
+//!
+//! A handler that the program has set before is called first, and decides about a plain body in place of ours.
 
-use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::iter;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
+use nix::libc::siginfo_t;
 use nix::sys::signal::Signal;
 
 use crate::life::instance;
-use crate::sys::handler::{self, Disposition};
+use crate::sys::handler::{self, Disposition, Handler};
 use crate::sys::process::ProcessId;
 
 /// The signals that have our handler.
@@ -29,34 +36,113 @@ struct Installed {
     users: usize,
 }
 
+/// A handler of the program itself, below ours. Our handler may look at it at any time, so it is never freed.
+struct Below {
+    signal: Signal,
+    handler: Disposition,
+    /// Whether it decides about a plain body. One that the body of a daemon has installed, which has then started this
+    /// daemon, decides about that body only.
+    decides: bool,
+    is_active: AtomicBool,
+    next: OnceLock<&'static Below>,
+}
+
+static BELOW: OnceLock<&'static Below> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread is in a handler below ours. That one may call ours in turn, as the handler of a library does
+    /// that was installed over an earlier one of ours.
+    static IS_BELOW: Cell<bool> = const { Cell::new(false) };
+}
+
+const OURS: Handler = Handler { plain: on_signal, with_info: on_signal_with_info };
+
 extern "C" fn on_signal(number: c_int) {
+    on_signal_with_info(number, ptr::null_mut(), ptr::null_mut());
+}
+
+extern "C" fn on_signal_with_info(number: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    if IS_BELOW.get() {
+        return;
+    }
     let errno = Errno::last_raw();
     if let Ok(signal) = Signal::try_from(number) {
-        let is_outermost = || handler::is_installed(signal, on_signal);
+        let has_other = call_below(signal, info, context);
+        let decides = || !has_other && handler::is_installed(signal, OURS);
         let mut has_instance = false;
         for instance in instance::current() {
-            instance.receive(signal, &is_outermost);
+            instance.receive(signal, &decides);
             has_instance = true;
         }
         // A child that the body has forked inherits the handler, but is not the daemon. It ends as it would without.
-        if !has_instance && is_outermost() {
+        if !has_instance && decides() {
             instance::end_by(signal);
         }
     }
     Errno::set_raw(errno);
 }
 
+/// Calls the program's own handler, and returns whether there is one that decides about a plain body.
+#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
+fn call_below(signal: Signal, info: *mut siginfo_t, context: *mut c_void) -> bool {
+    let Some(below) = belows().find(|below| below.is_for(signal)) else { return false };
+    IS_BELOW.set(true);
+    // SAFETY: this is the handler of the same signal, and these are its arguments. They are null only if the handler
+    // below takes none.
+    unsafe { below.handler.call(signal as c_int, info, context) };
+    IS_BELOW.set(false);
+    below.decides
+}
+
+fn belows() -> impl Iterator<Item = &'static Below> {
+    iter::successors(BELOW.get(), |below| below.next.get()).copied()
+}
+
+impl Below {
+    fn is_for(&self, signal: Signal) -> bool {
+        self.signal == signal && self.is_active.load(Ordering::Acquire)
+    }
+
+    /// Makes a handler the one below ours. It may have been that before.
+    fn activate(signal: Signal, handler: Disposition, decides: bool) {
+        let key = (signal, handler, decides);
+        if let Some(known) = belows().find(|known| (known.signal, known.handler, known.decides) == key) {
+            known.is_active.store(true, Ordering::Release);
+            return;
+        }
+        let below =
+            Self { signal, handler, decides, is_active: AtomicBool::new(true), next: OnceLock::new() };
+        let below: &'static Self = Box::leak(Box::new(below));
+        let mut link = &BELOW;
+        while link.set(below).is_err() {
+            link = &link.get().expect("a link that cannot be set is set").next;
+        }
+    }
+
+    fn deactivate(signal: Signal) {
+        for below in belows().filter(|below| below.signal == signal) {
+            below.is_active.store(false, Ordering::Release);
+        }
+    }
+}
+
 /// Installs the handler, or counts one more instance that needs it.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 pub(crate) fn install(signal: Signal, owner: ProcessId) -> nix::Result<()> {
     let mut installed = lock();
+    let is_daemons_child = installed.iter().any(|entry| entry.signal == signal && entry.owner != owner);
     installed.retain(|entry| entry.owner == owner);
     if let Some(entry) = installed.iter_mut().find(|entry| entry.signal == signal) {
         entry.users += 1;
         return Ok(());
     }
-    // SAFETY: the handler calls only the async-signal-safe functions that this file lists, and restores errno.
-    let before = unsafe { handler::install(signal, on_signal)? };
+    // SAFETY: the handler calls only the async-signal-safe functions that this file lists, and restores errno. What the
+    // program's own handler calls is as safe as before, when the system called it.
+    let before = unsafe { handler::install(signal, OURS)? };
+    if before.is_handler_other_than(OURS) {
+        Below::deactivate(signal);
+        Below::activate(signal, before, !is_daemons_child);
+    }
     installed.push(Installed { signal, owner, before, users: 1 });
     Ok(())
 }
@@ -68,8 +154,9 @@ pub(crate) fn uninstall(signal: Signal) {
     installed[at].users -= 1;
     if installed[at].users == 0 {
         let Installed { before, .. } = installed.swap_remove(at);
-        if handler::is_installed(signal, on_signal) {
-            handler::restore(signal, &before);
+        if handler::is_installed(signal, OURS) {
+            handler::restore(signal, before);
+            Below::deactivate(signal);
         }
     }
 }

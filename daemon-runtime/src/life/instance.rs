@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
-use crate::life::pipe::Pipe;
+use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
@@ -65,16 +65,16 @@ pub(crate) fn current() -> impl Iterator<Item = &'static Instance> {
 }
 
 impl Instance {
-    /// Acts on a signal. `is_outermost` says whether our handler was called by the system, not by another handler that
-    /// was installed over it. Async-signal-safe.
-    pub(crate) fn receive(&self, signal: Signal, is_outermost: &dyn Fn() -> bool) {
+    /// Acts on a signal. `decides` says whether our handler decides about a plain body: whether no handler of the program
+    /// is below it, and none was installed over it. Async-signal-safe.
+    pub(crate) fn receive(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match signal {
             // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
             Signal::SIGIO if self.state.is_abandoned() => end_by(Signal::SIGTERM),
             Signal::SIGIO => {}
             Signal::SIGHUP => self.reload(),
-            Signal::SIGTERM | Signal::SIGINT => self.end(signal, is_outermost),
-            _ if signal == self.stop_signal => self.end(signal, is_outermost),
+            Signal::SIGTERM | Signal::SIGINT => self.end(signal, decides),
+            _ if signal == self.stop_signal => self.end(signal, decides),
             _ => {}
         }
     }
@@ -86,11 +86,11 @@ impl Instance {
         self.state.flag.reload();
     }
 
-    fn end(&self, signal: Signal, is_outermost: &dyn Fn() -> bool) {
+    fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match self.stop_mode {
-            // A handler over ours that calls ours, as those of signal-hook and tokio do, means that the body wants to
-            // receive this signal itself.
-            StopMode::Abrupt if is_outermost() => end_by(signal),
+            // A handler below ours, or one over ours that calls it, as those of signal-hook and tokio do, means that the
+            // program wants to receive this signal itself.
+            StopMode::Abrupt if decides() => end_by(signal),
             StopMode::Abrupt => {}
             StopMode::Graceful | StopMode::GracefulForeground => {
                 let is_first = self.request_stop();
@@ -133,13 +133,18 @@ pub(crate) fn end_by(signal: Signal) {
     exit_now(128 + u8::try_from(signal as i32).unwrap_or(0));
 }
 
+/// Reports to launchers that still wait, and removes pidfiles, because the process is about to end.
+pub(crate) fn end_all(reason: &str) {
+    for instance in current() {
+        instance.state.failed(reason);
+        instance.remove_pidfile();
+    }
+}
+
 /// Has pidfiles removed when the body ends the process by `std::process::exit`.
 fn register_exit() -> nix::Result<()> {
     extern "C" fn before_exit() {
-        for instance in current() {
-            instance.state.failed("exited before it was ready");
-            instance.remove_pidfile();
-        }
+        end_all("exited before it was ready");
     }
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.swap(true, Ordering::AcqRel) { Ok(()) } else { at_exit(before_exit) }

@@ -5,9 +5,12 @@
 //! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(feature = "systemd")]
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::sys::clock::now;
+use crate::sys::mask::AllBlocked;
 
 #[cfg(feature = "systemd")]
 use socket::Socket;
@@ -16,7 +19,7 @@ use socket::Socket;
 #[derive(Default)]
 pub(crate) struct ServiceManager {
     #[cfg(feature = "systemd")]
-    socket: Option<Socket>,
+    socket: Mutex<Option<Arc<Socket>>>,
     /// The time between two signs of life, if there is a watchdog.
     watchdog: Option<Duration>,
     /// The time of the next sign of life, in nanoseconds of the monotonic clock.
@@ -29,7 +32,6 @@ pub(crate) struct ServiceManager {
 enum News {
     Ready,
     Reloading,
-    Stopping,
     Alive,
 }
 
@@ -45,7 +47,7 @@ impl ServiceManager {
         // A timeout of zero means that there is no watchdog (sd_watchdog_enabled(3)).
         let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
         let watchdog = timeout.map(|timeout| (timeout / 2).max(SHORTEST));
-        Self { socket: Some(socket), watchdog, ..Self::default() }
+        Self { socket: Mutex::new(Some(Arc::new(socket))), watchdog, ..Self::default() }
     }
 
     #[cfg(not(feature = "systemd"))]
@@ -61,6 +63,11 @@ impl ServiceManager {
     /// Notifies that the daemon is ready, or that a reload is complete. A daemon that is stopping is neither.
     pub(crate) fn ready(&self) {
         self.awaits_reload.store(false, Ordering::Release);
+        if !self.is_there() {
+            return;
+        }
+        // Otherwise a stop could be notified between the look and the message.
+        let _blocked = AllBlocked::new();
         if !self.knows_of_stop.load(Ordering::Acquire) {
             self.send(News::Ready);
         }
@@ -68,8 +75,9 @@ impl ServiceManager {
 
     /// Notifies once that the daemon is stopping. Async-signal-safe.
     pub(crate) fn stopping(&self) {
-        if !self.knows_of_stop.swap(true, Ordering::AcqRel) {
-            self.send(News::Stopping);
+        if !self.knows_of_stop.swap(true, Ordering::AcqRel) && !self.send_stopping() {
+            // The manager's queue is full, for example. The end of `run` tries again.
+            self.knows_of_stop.store(false, Ordering::Release);
         }
     }
 
@@ -95,17 +103,31 @@ impl ServiceManager {
             self.send(News::Alive);
         }
     }
+}
+
+#[cfg(feature = "systemd")]
+impl ServiceManager {
+    /// Closes the socket, because the daemon's life in this process has ended.
+    pub(crate) fn close(&self) {
+        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    fn is_there(&self) -> bool {
+        self.socket().is_some()
+    }
+
+    fn socket(&self) -> Option<Arc<Socket>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 
     /// Sends, if there is a socket. A manager that does not listen does not stop the daemon's work.
-    #[cfg(feature = "systemd")]
     fn send(&self, news: News) {
         use sd_notify::NotifyState;
 
-        let Some(socket) = &self.socket else { return };
+        let Some(socket) = self.socket() else { return };
         match news {
             News::Ready => socket.send(b"READY=1\n"),
             News::Alive => socket.send(b"WATCHDOG=1\n"),
-            News::Stopping => socket.send_from_handler(b"STOPPING=1\n"),
             News::Reloading => {
                 if let Ok(time) = NotifyState::monotonic_usec_now() {
                     socket.send(format!("RELOADING=1\n{time}\n").as_bytes());
@@ -114,9 +136,27 @@ impl ServiceManager {
         }
     }
 
-    #[cfg(not(feature = "systemd"))]
-    #[allow(clippy::unused_self, reason = "no service manager without the feature")]
+    /// Sends that the daemon is stopping, and returns false if that has to be tried again. Async-signal-safe.
+    fn send_stopping(&self) -> bool {
+        let Ok(socket) = self.socket.try_lock() else { return false };
+        socket.as_deref().is_none_or(|socket| socket.send_at_once(b"STOPPING=1\n"))
+    }
+}
+
+#[cfg(not(feature = "systemd"))]
+#[allow(clippy::unused_self, reason = "no service manager without the feature")]
+impl ServiceManager {
+    pub(crate) fn close(&self) {}
+
+    fn is_there(&self) -> bool {
+        false
+    }
+
     fn send(&self, _: News) {}
+
+    fn send_stopping(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(feature = "systemd")]
@@ -128,50 +168,53 @@ mod socket {
     use std::os::unix::net::{SocketAddr, UnixDatagram};
     use std::time::Duration;
 
+    use nix::errno::Errno;
     use nix::sys::socket::{MsgFlags, send};
 
     use crate::sys::descriptor::above_floor;
     use crate::sys::file::FileId;
-    use crate::sys::interrupted::retry;
+    use crate::sys::interrupted::uninterrupted;
 
     /// The longest time that a message waits for a manager that does not read.
     const LONGEST: Duration = Duration::from_millis(100);
 
     /// A socket that is connected to the service manager.
     pub(super) struct Socket {
-        socket: UnixDatagram,
+        inner: UnixDatagram,
+        address: SocketAddr,
         id: FileId,
     }
 
     impl Socket {
         pub(super) fn connect() -> Option<Self> {
-            let address = env::var_os("NOTIFY_SOCKET")?;
-            let socket = open(&address).ok()?;
-            let id = FileId::of(&socket).ok()?;
-            Some(Self { socket, id })
+            Self::open(&env::var_os("NOTIFY_SOCKET")?).ok()
         }
 
+        fn open(address: &OsStr) -> io::Result<Self> {
+            let inner = UnixDatagram::from(above_floor(OwnedFd::from(UnixDatagram::unbound()?))?);
+            inner.set_write_timeout(Some(LONGEST))?;
+            let (address, id) = (parse(address)?, FileId::of(&inner)?);
+            // If the manager does not listen yet, the first message connects.
+            let _ = inner.connect_addr(&address);
+            Ok(Self { inner, address, id })
+        }
+
+        /// Sends, and connects again to a manager that has begun anew.
         pub(super) fn send(&self, message: &[u8]) {
-            if self.id.is_open_at(&self.socket) {
-                let _ = self.socket.send(message);
+            if self.id.is_open_at(&self.inner) && self.inner.send(message).is_err() {
+                let _ = self.inner.connect_addr(&self.address).and_then(|()| self.inner.send(message));
             }
         }
 
-        /// Sends without waiting. Async-signal-safe.
-        pub(super) fn send_from_handler(&self, message: &[u8]) {
+        /// Sends without waiting, and returns false if the manager's queue is full. Async-signal-safe.
+        pub(super) fn send_at_once(&self, message: &[u8]) -> bool {
             // A body that closes descriptors it does not know may have a file of its own under this number.
-            if self.id.is_open_at(&self.socket) {
-                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-                let _ = retry(|| send(self.socket.as_raw_fd(), message, flags));
+            if !self.id.is_open_at(&self.inner) {
+                return true;
             }
+            let sent = uninterrupted(|| send(self.inner.as_raw_fd(), message, MsgFlags::MSG_DONTWAIT));
+            sent != Err(Errno::EAGAIN)
         }
-    }
-
-    fn open(address: &OsStr) -> io::Result<UnixDatagram> {
-        let socket = UnixDatagram::from(above_floor(OwnedFd::from(UnixDatagram::unbound()?))?);
-        socket.set_write_timeout(Some(LONGEST))?;
-        socket.connect_addr(&parse(address)?)?;
-        Ok(socket)
     }
 
     /// Reads the manager's address: a path, or on Linux `@` with a name that has no file.

@@ -21,20 +21,37 @@ pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
 
 /// Sends a whole frame, or fails because the other end has been closed.
 fn send(mut channel: &UnixStream, frame: &[u8]) -> io::Result<()> {
-    insist(|| channel.write_all(frame))
+    let mut rest = frame;
+    insist(|| {
+        while !rest.is_empty() {
+            let sent = channel.write(rest)?;
+            rest = &rest[sent..];
+        }
+        Ok(())
+    })
 }
 
 /// Fills the buffer, or fails because the other end has been closed before.
 fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
-    insist(|| channel.read_exact(buffer))
+    let mut received = 0;
+    insist(|| {
+        while received < buffer.len() {
+            match channel.read(&mut buffer[received..])? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                length => received += length,
+            }
+        }
+        Ok(())
+    })
 }
 
-/// Makes a call again that has failed for another reason than a closed end: a lack of memory, say. Frames are short, so
-/// a call that fails has transferred nothing. A daemon's life depends on these calls.
-fn insist(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// Goes on with a transfer that has failed for another reason than a closed end: a signal, or a lack of memory. A
+/// daemon's life depends on these messages.
+fn insist(mut go_on: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut failures = 0;
     loop {
-        match call() {
+        match go_on() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if !is_closing(error.kind()) && failures < 3 => failures += 1,
             result => return result,
         }

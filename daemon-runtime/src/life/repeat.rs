@@ -154,7 +154,8 @@ impl Repeating {
         Ending::SUCCESS
     }
 
-    /// Returns when the run after the one that was due and is over now is due, or `None` if the clock cannot reach that.
+    /// Returns the time of the next run, given the time at which the last one was due and the time now. Returns `None` if
+    /// the clock cannot reach it.
     fn next(&self, due: Duration, now: Duration) -> Option<Duration> {
         let on_time = due.checked_add(self.every)?;
         match self.missed {

@@ -1,5 +1,6 @@
 //! The state of a daemon that its body can see.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use crate::command::error::Error;
@@ -27,13 +28,15 @@ impl State {
         *self.readiness.lock().unwrap_or_else(PoisonError::into_inner) = Some(launcher);
     }
 
-    /// Reports that the daemon is ready. Ends the process if the launcher is gone.
-    pub(crate) fn ready(&self) {
-        let reported = self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()));
-        if reported.is_err() {
-            std::process::exit(1);
-        }
+    /// Reports that the daemon is ready.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the launcher is gone. A cancelled start leaves no daemon.
+    pub(crate) fn ready(&self) -> io::Result<()> {
+        self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
         self.service_manager.ready();
+        Ok(())
     }
 
     /// Reports that the daemon has failed, if a launcher still waits.

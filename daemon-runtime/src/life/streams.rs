@@ -1,7 +1,8 @@
 //! The standard streams of a daemon.
 
-use std::io::stderr;
-use std::os::fd::OwnedFd;
+use std::ffi::CStr;
+use std::io::{stderr, stdout};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -11,9 +12,9 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::settings::Plan;
-use crate::sys::descriptor::{above_floor, is_writable, set_flags};
+use crate::sys::descriptor::{above_floor, add_flags, is_writable, set_flags};
 use crate::sys::file::{FileId, file_type};
-use crate::sys::interrupted::retry;
+use crate::sys::interrupted::uninterrupted;
 
 /// The files behind a daemon's standard streams.
 pub(crate) struct Streams {
@@ -26,6 +27,8 @@ pub(crate) struct Streams {
 
 /// Never gets a terminal, never reaches a program that this process executes.
 const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY);
+/// The default of all streams.
+const DEFAULT: &CStr = c"/dev/null";
 const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);
 
 impl Streams {
@@ -50,9 +53,9 @@ impl Streams {
         let stdout = open("stdout", &self.stdout, LOG)?;
         let is_separate = self.stderr != self.stdout;
         let stderr = is_separate.then(|| open("stderr", &self.stderr, LOG)).transpose()?;
-        retry(|| dup2_stdin(&stdin))
-            .and_then(|()| retry(|| dup2_stdout(&stdout)))
-            .and_then(|()| retry(|| dup2_stderr(stderr.as_ref().unwrap_or(&stdout))))
+        uninterrupted(|| dup2_stdin(&stdin))
+            .and_then(|()| uninterrupted(|| dup2_stdout(&stdout)))
+            .and_then(|()| uninterrupted(|| dup2_stderr(stderr.as_ref().unwrap_or(&stdout))))
             .map_err(|errno| Error::os(format_args!("cannot redirect the standard streams"), errno))
     }
 
@@ -62,24 +65,43 @@ impl Streams {
         if self.are_outside {
             return complain(name, &self.stdout, "it is outside the chroot");
         }
-        let reopen = |path| match open_stream(path, LOG, pidfile, Blocking::Never) {
-            Ok(Some(file)) => Some(file),
-            Ok(None) => {
-                complain(name, path, "it is the pidfile");
-                None
-            }
-            Err(errno) => {
-                complain(name, path, errno.desc());
-                None
-            }
-        };
-        let stdout = reopen(&self.stdout);
+        let is_separate = self.stderr != self.stdout;
+        let stdout = reopen(name, &self.stdout, stdout(), pidfile);
+        let stderr = if is_separate { reopen(name, &self.stderr, stderr(), pidfile) } else { None };
         if let Some(log) = &stdout {
-            let _ = retry(|| dup2_stdout(log));
+            let _ = uninterrupted(|| dup2_stdout(log));
         }
-        let stderr = if self.stderr == self.stdout { stdout } else { reopen(&self.stderr) };
-        if let Some(log) = &stderr {
-            let _ = retry(|| dup2_stderr(log));
+        if let Some(log) = if is_separate { &stderr } else { &stdout } {
+            let _ = uninterrupted(|| dup2_stderr(log));
+        }
+    }
+}
+
+/// Opens a log again, unless its path still leads to the open file. Async-signal-safe.
+fn reopen(name: &str, path: &SystemPath, open: impl AsFd, pidfile: FileId) -> Option<OwnedFd> {
+    if stat(path.as_c_str()).is_ok_and(|stat| FileId::new(&stat).is_open_at(open)) {
+        return None;
+    }
+    match open_stream(path, LOG, pidfile, Blocking::Never) {
+        Ok(Some(file)) => return Some(file),
+        Ok(None) => complain(name, path, "it is the pidfile"),
+        Err(errno) => complain(name, path, errno.desc()),
+    }
+    None
+}
+
+/// Makes this process append to its standard output and standard error where these are the daemon's logs. Otherwise the
+/// launcher's message could overwrite the daemon's first line.
+pub(crate) fn append_to_logs(plan: &Plan<'_>) {
+    for path in [&plan.stdout, &plan.stderr].map(SystemPath::as_c_str) {
+        if path == DEFAULT {
+            continue;
+        }
+        let Ok(log) = stat(path).map(|stat| FileId::new(&stat)) else { continue };
+        for stream in [stdout().as_fd(), stderr().as_fd()] {
+            if log.is_open_at(stream) {
+                let _ = add_flags(stream, OFlag::O_APPEND);
+            }
         }
     }
 }
@@ -102,7 +124,7 @@ fn open_stream(
 ) -> nix::Result<Option<OwnedFd>> {
     let path = path.as_c_str();
     // The default path needs no look: it is neither a pidfile nor a FIFO.
-    let found = if path == c"/dev/null" { Err(Errno::ENOENT) } else { stat(path) };
+    let found = if path == DEFAULT { Err(Errno::ENOENT) } else { stat(path) };
     let found_type = match found {
         Ok(stat) if FileId::new(&stat) == pidfile => return Ok(None),
         Ok(stat) => file_type(&stat),
@@ -114,7 +136,7 @@ fn open_stream(
     }
     let at_once = found_type == SFlag::S_IFIFO || blocking == Blocking::Never;
     let how = if at_once { SAFELY | OFlag::O_NONBLOCK } else { SAFELY };
-    let file = retry(|| open(path, flags | how, Mode::from_bits_truncate(0o666)))?;
+    let file = uninterrupted(|| open(path, flags | how, Mode::from_bits_truncate(0o666)))?;
     if at_once {
         set_flags(&file, flags & OFlag::O_APPEND)?;
     }

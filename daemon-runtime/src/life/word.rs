@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
-use crate::life::pipe::Pipe;
+use crate::life::self_pipe::Pipe;
 #[cfg(not(target_os = "linux"))]
 use crate::sys::clock::now;
 #[cfg(target_os = "linux")]

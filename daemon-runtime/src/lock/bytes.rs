@@ -21,7 +21,7 @@ const IN_USE: Bytes = Bytes { start: 1, length: 1 };
 const DAEMON_IN_USE: Bytes = Bytes { start: 0, length: 2 };
 const SURVIVOR: Bytes = Bytes { start: 2, length: 1 };
 
-/// What came of an attempt to take a daemon's locks.
+/// The result of an attempt to take a daemon's locks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
     Taken,
@@ -31,7 +31,7 @@ pub(crate) enum Claim {
     Survived,
 }
 
-/// What the locks of a file say.
+/// The holder of a file, as its locks show.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locks {
     Free,

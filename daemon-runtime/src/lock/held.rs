@@ -34,8 +34,7 @@ impl Pidfile {
     ///
     /// # Errors
     ///
-    /// Fails if another daemon holds the file. A failure leaves no file behind that no process holds, unless it cannot
-    /// even be locked.
+    /// Fails if another daemon holds the file, or a step fails. A failure removes a file that no process holds.
     pub(crate) fn acquire(&self) -> Result<HeldPidfile> {
         self.try_to_acquire().inspect_err(|error| {
             if !error.is_already_running() {
@@ -59,7 +58,8 @@ impl Pidfile {
         Ok(held)
     }
 
-    /// Opens and locks the file that the path leads to, for as long as another process is in the way but no daemon.
+    /// Opens and locks the file that the path leads to. Tries again for a second while a process that is no daemon is in
+    /// the way.
     fn lock(&self) -> Result<(OwnedFd, FileStat)> {
         let mut retry = Retry::default();
         loop {

@@ -21,8 +21,9 @@ use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
 use crate::sys::clock::now;
 use crate::sys::descriptor::wait_readable;
-use crate::sys::interrupted::retry;
+use crate::sys::interrupted::uninterrupted;
 use crate::sys::pidfd::PidFd;
+use crate::sys::proc::{self, SignalSets};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -114,6 +115,23 @@ impl Holder {
         }
     }
 
+    /// Returns whether the process ignores a signal, as far as `/proc` says.
+    pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
+        let ignored = SignalSets::read(self.pid).and_then(|sets| sets.ignored());
+        ignored.is_some_and(|ignored| proc::has_signal(ignored, signal as i32))
+    }
+
+    /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the given
+    /// one. It may be an earlier version of the program, with another `stop_signal`, and every daemon handles SIGTERM.
+    pub(crate) fn stop_signal(&self, given: Signal) -> Signal {
+        if given == Signal::SIGTERM {
+            return given;
+        }
+        let Some(sets) = SignalSets::read(self.pid) else { return given };
+        let has = |set: Option<u64>| set.is_none_or(|set| proc::has_signal(set, given.raw() as i32));
+        if has(sets.caught()) || has(sets.blocked()) { given } else { Signal::SIGTERM }
+    }
+
     /// Sends a signal. A daemon that has just ended needs none.
     pub(crate) fn signal(&self, signal: signal::Signal) -> Result<()> {
         let sent = match self.pinned().map(|process| process.signal(signal)) {
@@ -162,7 +180,7 @@ impl Holder {
             let left = || deadline.map(|deadline| deadline.saturating_sub(now()));
             let timeout = || [left(), pause].into_iter().flatten().min();
             let [is_readable, has_ended] =
-                retry(|| wait_readable([input, process], timeout())).map_err(cannot)?;
+                uninterrupted(|| wait_readable([input, process], timeout())).map_err(cannot)?;
             if is_readable {
                 return Ok(Woken::Readable);
             }

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::command;
 use crate::command::error::{Error, Result};
 use crate::lock::holder::Holder;
 use crate::lock::pidfile::Pidfile;
@@ -14,7 +15,8 @@ use crate::settings::Settings;
 pub(crate) enum Stopped {
     NotRunning,
     Ended(Pid),
-    Killed(Pid),
+    /// Killed, because it did not exit after this signal.
+    Killed(Pid, command::signal::Signal),
 }
 
 /// Signals the daemon, waits until it is gone, and kills it if it is still there after `stop_timeout`.
@@ -26,18 +28,26 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
     };
     if daemon.is_own() {
         return Err(Error::failed(format_args!(
-            "this is the daemon itself; return from its body, which a `Context` tells about a stop"
+            "this is the daemon itself; return from its body, which can wait for a stop by a `Context`"
         )));
     }
-    let is_killed = daemon.end(settings.stop_signal, settings.stop_timeout)?;
+    let signal = daemon.stop_signal(settings.stop_signal);
+    let is_killed = daemon.end(signal, settings.stop_timeout)?;
     // The daemon has removed the file itself if it could. If this process cannot either, a stale one stays.
     let _ = pidfile.remove_stale(Evidence::SeenToEnd);
-    Ok(if is_killed { Stopped::Killed(daemon.pid()) } else { Stopped::Ended(daemon.pid()) })
+    let pid = daemon.pid();
+    Ok(if is_killed { Stopped::Killed(pid, signal) } else { Stopped::Ended(pid) })
 }
 
 /// Sends SIGHUP to the daemon, which makes it reopen its logs.
 pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
     let daemon = Holder::find(pidfile)?.ok_or_else(Error::not_running)?;
+    if daemon.ignores(Signal::SIGHUP) {
+        let pid = daemon.pid();
+        return Err(Error::failed(format_args!(
+            "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
+        )));
+    }
     daemon.signal(Signal::SIGHUP)?;
     Ok(daemon.pid())
 }

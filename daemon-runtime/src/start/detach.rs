@@ -9,6 +9,7 @@ use nix::sys::stat::{self, Mode};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::sys::proc::SignalSets;
 use crate::sys::{descriptor, handler, proc};
 
 /// Gives the default disposition to every signal that the caller ignored, as `nohup` does.
@@ -16,22 +17,14 @@ use crate::sys::{descriptor, handler, proc};
 /// An exec passes on no other disposition, and the program's own handlers stay. SIGPIPE stays ignored, because Rust's
 /// standard library relies on that.
 pub(crate) fn reset_ignored_signals() {
-    let mask = ignored_mask();
+    let ignored = SignalSets::read("self").and_then(|sets| sets.ignored());
     for signal in 1..=64 {
         let is_ignored =
-            mask.map_or_else(|| handler::is_ignored(signal), |mask| mask >> (signal - 1) & 1 == 1);
+            ignored.map_or_else(|| handler::is_ignored(signal), |ignored| proc::has_signal(ignored, signal));
         if is_ignored && signal != libc::SIGPIPE {
             handler::reset(signal);
         }
     }
-}
-
-/// Reads the line `SigIgn:\t0000000000001000`, one call for all signals.
-fn ignored_mask() -> Option<u64> {
-    let status = proc::read("/proc/self/status")?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t"))?;
-    // With very many groups the line may be cut, or beyond what was read.
-    if mask.len() == 16 { u64::from_str_radix(mask, 16).ok() } else { None }
 }
 
 /// Closes every descriptor above 2 that this program has inherited: those without `FD_CLOEXEC`, which everything that
@@ -40,9 +33,8 @@ fn ignored_mask() -> Option<u64> {
 pub(crate) fn close_inherited() {
     for fd in open_descriptors() {
         if fd > libc::STDERR_FILENO && descriptor::is_inheritable(fd) {
-            // SAFETY: the descriptor lacks FD_CLOEXEC, so Rust has not opened it, and nothing in this program owns it.
-            // A program that owns one without the flag is told to give `close_fds = false`. If it does not, its owner
-            // finds the descriptor closed, and a second close meets none of ours, which are above the floor.
+            // SAFETY: the descriptor lacks FD_CLOEXEC, so std has not opened it. The documentation of `close_fds` makes
+            // it the caller's duty that nothing else in the program owns such a descriptor.
             unsafe { descriptor::close_inherited(fd) };
         }
     }

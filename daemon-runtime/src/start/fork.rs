@@ -20,8 +20,9 @@ use nix::unistd::{ForkResult, setsid};
 use crate::command::error::{Error, Result};
 use crate::life::readiness::{Readiness, channel};
 use crate::start::launcher::Launcher;
+use crate::start::preconditions::SingleThread;
 use crate::sys::mask::AllBlocked;
-use crate::sys::process::{exit_now, fork};
+use crate::sys::process::{exit_now, flush_c_streams, fork};
 
 /// The process in which [`fork_daemon`] has returned.
 pub(crate) enum Side {
@@ -32,18 +33,17 @@ pub(crate) enum Side {
 }
 
 /// Forks a daemon, and returns in both processes.
-///
-/// The caller has checked the [preconditions](crate::start::preconditions).
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
-pub(crate) fn fork_daemon() -> Result<Side> {
-    // Both processes would write what is in the buffers.
+pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
+    // Both processes would write what is in the buffers, Rust's or C's.
     let _ = (io::stdout().flush(), io::stderr().flush());
+    flush_c_streams();
     let (launchers, daemons) =
         channel().map_err(|error| Error::os(format_args!("cannot make a channel"), error))?;
     let blocked =
         AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
-    // SAFETY: the preconditions have shown that this thread is the only one. Where the system does not count threads,
-    // the documentation of `start` makes it the caller's duty.
+    // SAFETY: the argument shows that this thread is the only one. Where the system does not count threads, the
+    // documentation of `start` makes it the caller's duty.
     match unsafe { fork() } {
         Err(errno) => Err(Error::os(format_args!("cannot fork"), errno)),
         Ok(ForkResult::Child) => {
@@ -58,7 +58,7 @@ pub(crate) fn fork_daemon() -> Result<Side> {
     }
 }
 
-/// Lives the first child's life, and returns in its own child only.
+/// Runs the first child, and returns in its own child only.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 fn lead_session(channel: UnixStream) -> Readiness {
     let readiness = Readiness::new(channel);

@@ -1,4 +1,4 @@
-//! The user and group that a daemon becomes: looked up in the launcher, taken on in the daemon for good.
+//! The account that a daemon takes on for good, after its launcher has looked it up.
 
 use std::ffi::CString;
 

@@ -21,18 +21,19 @@ use crate::lock::removal::Evidence;
 use crate::settings::Settings;
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
-use crate::sys::interrupted::retry;
+use crate::sys::interrupted::uninterrupted;
 use crate::sys::pidfd::PidFd;
 
 /// The launcher's side of a start.
 pub(crate) struct Launcher {
     first_child: Pid,
     channel: UnixStream,
+    has_begun: bool,
 }
 
 impl Launcher {
     pub(crate) fn new(first_child: Pid, channel: UnixStream) -> Self {
-        Self { first_child, channel }
+        Self { first_child, channel, has_begun: false }
     }
 
     /// Waits until the daemon is ready, and returns its PID.
@@ -40,9 +41,12 @@ impl Launcher {
     /// # Errors
     ///
     /// Fails if the daemon has failed. Then nothing is left of it.
-    pub(crate) fn wait(self, pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
+    pub(crate) fn wait(&mut self, pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
         let outcome = match self.next_message() {
-            Some(Message::Ready(pid)) => Ok(pid),
+            Some(Message::Ready(pid)) => {
+                self.has_begun = true;
+                Ok(pid)
+            }
             Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
             Some(Message::Failed(pid, error)) => {
                 await_end(pid);
@@ -55,12 +59,17 @@ impl Launcher {
             pidfile.remove_after_failed_start();
         }
         // The first child only has to exit. A caller that ignores SIGCHLD, or reaps every child, may have it already.
-        let _ = retry(|| waitpid(self.first_child, None));
+        let _ = uninterrupted(|| waitpid(self.first_child, None));
         outcome
     }
 
+    /// Returns whether the daemon may have called the body.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Lets the body begin once the daemon is pinned, and waits for the body's report. A failure here ends the daemon.
-    fn await_body(&self, pidfile: &Pidfile, settings: &Settings, pid: Pid) -> Result<Pid> {
+    fn await_body(&mut self, pidfile: &Pidfile, settings: &Settings, pid: Pid) -> Result<Pid> {
         // The daemon waits for our verdict, and only it has its end of the channel open. So if that end is still open
         // once the process is pinned, the process is the daemon.
         let daemon = match Holder::of_child(pid, pidfile) {
@@ -83,12 +92,13 @@ impl Launcher {
 
     /// Waits for the body's report, as long as `wait_ready`. A child that the body has forked may keep the channel open
     /// after the daemon's death, so the daemon itself is watched too.
-    fn until_ready(&self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
+    fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
         let timeout = settings.wait_ready.unwrap_or_default();
         let deadline = now().checked_add(timeout);
         Verdict::GoOn
             .send(&self.channel)
             .map_err(|error| Error::os(format_args!("cannot let the daemon go on"), error))?;
+        self.has_begun = true;
         let channel = self.channel.as_fd();
         let woken = daemon.wait(Some(channel), deadline)?;
         let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
@@ -122,7 +132,7 @@ fn died() -> Error {
 fn await_end(pid: Pid) {
     const LONGEST: Duration = Duration::from_secs(1);
     let Ok(process) = PidFd::open(pid) else { return };
-    let _ = retry(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
+    let _ = uninterrupted(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
     reap_orphan(pid);
 }
 

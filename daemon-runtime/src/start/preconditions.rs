@@ -1,15 +1,23 @@
 //! The conditions under which this process can fork a daemon.
 
+use std::fmt::Display;
 use std::process;
+use std::thread::sleep;
+use std::time::Duration;
 
-use crate::command::error::{Error, Result};
+use crate::command::error::{Error, Result, list};
+use crate::sys::clock::now;
 use crate::sys::proc;
+
+/// A process that has one thread, so that it can be forked.
+#[must_use = "it is what a fork needs"]
+pub(crate) struct SingleThread(());
 
 /// Refuses a process that cannot have a daemon.
 ///
 /// A fork keeps only the calling thread: the locks of the others stay locked forever, and a runtime's workers are gone.
 /// The kernel ends all processes of a container with its process 1.
-pub(crate) fn check() -> Result<()> {
+pub(crate) fn check() -> Result<SingleThread> {
     if process::id() == 1 {
         return Err(Error::failed(format_args!(
             "this is process 1; the container, and the daemon with it, would end when this process does; \
@@ -23,12 +31,32 @@ pub(crate) fn check() -> Result<()> {
              `#[daemon(..)] #[tokio::main] async fn ..`"
         )));
     }
-    match proc::threads() {
-        Some(count) if count > 1 => Err(Error::failed(format_args!(
-            "this process has {count} threads, and a fork would keep only one; call this first in \
-             `main`, before any thread or async runtime is started (with tokio: \
-             `#[daemon(..)] #[tokio::main] async fn ..`)"
-        ))),
-        _ => Ok(()),
+    check_threads()
+}
+
+/// Refuses a process with more than one thread.
+fn check_threads() -> Result<SingleThread> {
+    let deadline = now() + JOINING;
+    loop {
+        match proc::threads() {
+            Some(count) if count > 1 && now() < deadline => sleep(PAUSE),
+            Some(count) if count > 1 => return Err(has_threads(count)),
+            _ => return Ok(SingleThread(())),
+        }
     }
+}
+
+/// The time for which the kernel may still count a thread that has been joined.
+const JOINING: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(1);
+
+fn has_threads(count: impl Display) -> Error {
+    let names = proc::thread_names();
+    let names = list(names.iter().map(String::as_str));
+    Error::failed(format_args!(
+        "this process has {count} threads ({names}), and a fork would keep only one; call this first in `main`, before \
+         any thread or async runtime is started (with tokio: `#[daemon(..)] #[tokio::main] async fn ..`); if it is the \
+         first already, the threads may belong to an allocator, a preloaded library or an emulator: do without it, or \
+         use the action `run`"
+    ))
 }

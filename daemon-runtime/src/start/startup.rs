@@ -1,16 +1,18 @@
 //! The steps of a start, in the launcher, in the daemon, in the foreground.
 
+use std::mem;
 use std::process;
 
 use nix::unistd::Pid;
 
 use crate::command::error::{Error, Result};
 use crate::life::body::{Body, BodyResult, Ending};
-use crate::life::guard::{Beginning, InstanceGuard};
+use crate::life::context::Context;
+use crate::life::guard::{InstanceGuard, InstanceOptions};
 use crate::life::instance::StopMode;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
-use crate::life::streams::Streams;
+use crate::life::streams::{self, Streams};
 use crate::lock::held::HeldPidfile;
 use crate::lock::look::State;
 use crate::lock::pidfile::Pidfile;
@@ -18,6 +20,7 @@ use crate::settings::Plan;
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
+use crate::start::preconditions::SingleThread;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::exit_now;
 
@@ -46,18 +49,32 @@ impl<'a, M> Startup<'a, M> {
         Ok(Self { plan, pidfile, mode, identity })
     }
 
-    /// Forks the daemon, and returns its PID once it is ready. Returns in the launcher only.
-    pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(self, body: B) -> Result<Pid> {
+    /// Forks the daemon, and returns its PID once it is ready. Returns in the launcher only, and drops the body there only
+    /// if the daemon has not called it.
+    pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
+        self,
+        thread: SingleThread,
+        body: B,
+    ) -> Result<Pid> {
         if let State::Running { pid, .. } = self.pidfile.state()? {
             return Err(Error::already_running(pid));
         }
-        match fork_daemon()? {
-            Side::Launcher(launcher) => launcher.wait(self.pidfile, self.plan.settings),
+        streams::append_to_logs(self.plan);
+        match fork_daemon(thread)? {
+            Side::Launcher(mut launcher) => {
+                let pid = launcher.wait(self.pidfile, self.plan.settings);
+                if launcher.has_begun() {
+                    // What the body has captured is the daemon's now: dropping it here too would, for example, remove
+                    // a temporary directory that the daemon uses.
+                    mem::forget(body);
+                }
+                pid
+            }
             Side::Daemon(readiness) => self.be_daemon(readiness, body),
         }
     }
 
-    /// Lives the daemon's life, from the second fork to its exit.
+    /// Runs the daemon, from the second fork to its exit.
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
             if self.plan.settings.wait_ready.is_some() {
@@ -73,11 +90,14 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
-        if self.plan.settings.wait_ready.is_none() {
-            instance.state().ready();
+        if self.plan.settings.wait_ready.is_none() && instance.state().ready().is_err() {
+            drop(instance);
+            exit_now(1);
         }
+        // Made before the signals come in, since making it takes a lock that a handler wants.
+        let context = instance.context();
         mask::unblock_all();
-        let ending = self.call(&instance, body);
+        let ending = self.call(&context, body);
         instance.state().failed(ending.reason());
         // Flushes what the body has printed. The exit handler removes the pidfile.
         process::exit(ending.code.into())
@@ -101,7 +121,7 @@ impl<'a, M> Startup<'a, M> {
         self.begin::<K, B>(held, Some(streams), ServiceManager::default())
     }
 
-    /// Lives the same life without the forks: the caller's streams and directory stay. Returns the body's exit code.
+    /// Runs the daemon without the forks: the caller's streams and directory stay. Returns the body's exit code.
     pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
         if let Some(mask) = self.plan.settings.umask {
             detach::set_umask(mask);
@@ -113,13 +133,15 @@ impl<'a, M> Startup<'a, M> {
         self.confine()?;
         self.drop_privileges()?;
         let instance = self.begin::<K, B>(held, None, service_manager)?;
+        let context = instance.context();
+        if self.plan.settings.wait_ready.is_none() {
+            // Without a launcher this cannot fail.
+            let _ = instance.state().ready();
+        }
         // Dropped at the end too, since the caller may have blocked what the daemon handles.
         blocked.restore();
         instance.unblock();
-        if self.plan.settings.wait_ready.is_none() {
-            instance.state().ready();
-        }
-        let ending = self.call(&instance, body);
+        let ending = self.call(&context, body);
         instance.state().service_manager.stopping();
         Ok(ending.code)
     }
@@ -144,7 +166,7 @@ impl<'a, M> Startup<'a, M> {
             (true, Some(_)) => StopMode::Graceful,
             (true, None) => StopMode::GracefulForeground,
         };
-        InstanceGuard::begin(Beginning {
+        InstanceGuard::begin(InstanceOptions {
             name: &self.plan.settings.name,
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
@@ -156,10 +178,9 @@ impl<'a, M> Startup<'a, M> {
     }
 
     /// Calls the body. Nothing may unwind from here into what the caller of the action would do next.
-    fn call<K, B: Body<M, K, Output: BodyResult>>(&self, instance: &InstanceGuard, body: B) -> Ending {
+    fn call<K, B: Body<M, K, Output: BodyResult>>(&self, context: &Context, body: B) -> Ending {
         let name = &self.plan.settings.name;
-        let context = instance.context();
-        let ending = Ending::caught(|| body.live(self.mode, name, &context));
+        let ending = Ending::caught(|| body.live(self.mode, name, context));
         ending.log(name);
         ending
     }

@@ -53,6 +53,12 @@ pub(crate) fn set_flags(file: impl AsFd, flags: OFlag) -> nix::Result<()> {
     fcntl(file, FcntlArg::F_SETFL(flags)).map(drop)
 }
 
+/// Adds flags to those of an open file.
+pub(crate) fn add_flags(file: impl AsFd, flags: OFlag) -> nix::Result<()> {
+    let before = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    set_flags(file, before | flags)
+}
+
 /// Has SIGIO sent to a process when the other end of a socket is closed.
 ///
 /// The signal comes for other reasons too, so its handler must look at the socket.

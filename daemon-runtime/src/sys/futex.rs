@@ -38,5 +38,7 @@ pub(crate) fn wake_all(word: &AtomicU32) {
 
 /// Returns `None` for a moment that the kernel's clock cannot reach.
 fn representable(moment: Duration) -> Option<Duration> {
-    i64::try_from(moment.as_nanos()).is_ok().then_some(moment)
+    let is_in_range =
+        i64::try_from(moment.as_nanos()).is_ok() && libc::time_t::try_from(moment.as_secs()).is_ok();
+    is_in_range.then_some(moment)
 }

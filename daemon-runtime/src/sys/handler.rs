@@ -2,68 +2,111 @@
 //!
 //! nix can install a handler, but cannot ask which one is installed, and knows no real-time signal.
 
-use std::ffi::c_int;
-use std::mem::MaybeUninit;
+use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use nix::errno::Errno;
-use nix::libc::{self, sigaction};
-use nix::sys::signal::{SigSet, Signal};
+use nix::libc::{self, siginfo_t};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// The type of a signal handler.
-pub(crate) type Handler = extern "C" fn(c_int);
+/// A signal handler in its two forms, with and without what `SA_SIGINFO` passes to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Handler {
+    pub(crate) plain: extern "C" fn(c_int),
+    pub(crate) with_info: extern "C" fn(c_int, *mut siginfo_t, *mut c_void),
+}
+
+impl Handler {
+    fn is_at(self, address: libc::sighandler_t) -> bool {
+        [self.plain as libc::sighandler_t, self.with_info as libc::sighandler_t].contains(&address)
+    }
+}
 
 /// The handling of a signal before a handler of ours was installed.
-pub(crate) struct Disposition(sigaction);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disposition(SigAction);
+
+impl Disposition {
+    /// Returns whether it is a handler, and another one than `ours`.
+    pub(crate) fn is_handler_other_than(&self, ours: Handler) -> bool {
+        match self.0.handler() {
+            SigHandler::SigDfl | SigHandler::SigIgn => false,
+            SigHandler::Handler(handler) => !ours.is_at(handler as libc::sighandler_t),
+            SigHandler::SigAction(handler) => !ours.is_at(handler as libc::sighandler_t),
+        }
+    }
+
+    fn takes_info(&self) -> bool {
+        matches!(self.0.handler(), SigHandler::SigAction(_))
+    }
+
+    /// Calls the handler, if it is one. Async-signal-safe as far as the handler is.
+    ///
+    /// # Safety
+    ///
+    /// The call must come from a handler of the same signal, with the arguments of that.
+    pub(crate) unsafe fn call(&self, signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+        match self.0.handler() {
+            SigHandler::SigDfl | SigHandler::SigIgn => {}
+            SigHandler::Handler(handler) => handler(signal),
+            SigHandler::SigAction(handler) => handler(signal, info, context),
+        }
+    }
+}
 
 /// Installs a handler that runs with all signals blocked and restarts interrupted calls.
+///
+/// It is the plain form, because some programs pass a signal on only to such a handler, unless the handler that it
+/// replaces takes more.
 ///
 /// # Safety
 ///
 /// The handler must call only async-signal-safe functions
 /// ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)) and must restore `errno`.
 pub(crate) unsafe fn install(signal: Signal, handler: Handler) -> nix::Result<Disposition> {
-    let flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    exchange(signal as c_int, Some(&action(handler as libc::sighandler_t, flags))).map(Disposition)
+    let flags = SaFlags::SA_RESTART | SaFlags::SA_ONSTACK;
+    let install = |form| replace(signal, &SigAction::new(form, flags, SigSet::all()));
+    let before = Disposition(install(SigHandler::Handler(handler.plain))?);
+    if before.takes_info() {
+        install(SigHandler::SigAction(handler.with_info))?;
+    }
+    Ok(before)
 }
 
 /// Restores what [`install`] has replaced.
-pub(crate) fn restore(signal: Signal, before: &Disposition) {
-    let _ = exchange(signal as c_int, Some(&before.0));
+pub(crate) fn restore(signal: Signal, before: Disposition) {
+    let _ = replace(signal, &before.0);
+}
+
+fn replace(signal: Signal, new: &SigAction) -> nix::Result<SigAction> {
+    // SAFETY: the handler is one that was installed before, or one for which the caller of `install` vouches.
+    unsafe { sigaction(signal, new) }
 }
 
 /// Gives a signal its default disposition, by number since it may be a real-time signal. Async-signal-safe.
 pub(crate) fn reset(signal: c_int) {
-    let _ = exchange(signal, Some(&action(libc::SIG_DFL, 0)));
+    let _ = exchange(signal, Some(&default_action()));
 }
 
 /// Returns whether this handler is the installed one. Async-signal-safe.
 pub(crate) fn is_installed(signal: Signal, handler: Handler) -> bool {
-    exchange(signal as c_int, None).is_ok_and(|current| current.sa_sigaction == handler as libc::sighandler_t)
+    exchange(signal as c_int, None).is_ok_and(|current| handler.is_at(current.sa_sigaction))
 }
 
-/// Returns whether a signal is ignored.
+/// Returns whether a signal is ignored, by number since it may be a real-time signal.
 pub(crate) fn is_ignored(signal: c_int) -> bool {
     exchange(signal, None).is_ok_and(|current| current.sa_sigaction == libc::SIG_IGN)
 }
 
-fn action(handler: libc::sighandler_t, flags: c_int) -> sigaction {
-    sigaction {
-        sa_sigaction: handler,
-        sa_mask: *SigSet::all().as_ref(),
-        sa_flags: flags,
-        #[cfg(target_os = "linux")]
-        sa_restorer: None,
-    }
+fn default_action() -> libc::sigaction {
+    SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty()).into()
 }
 
-/// Returns the disposition of a signal, and replaces it if `new` is given.
-fn exchange(signal: c_int, new: Option<&sigaction>) -> nix::Result<sigaction> {
-    let mut old = MaybeUninit::<sigaction>::uninit();
-    let new = new.map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: `new` is null or leads to a live value whose handler is SIG_DFL, one that was installed before, or one
-    // for which the caller of `install` vouches. `old` has room for the answer.
-    Errno::result(unsafe { libc::sigaction(signal, new, old.as_mut_ptr()) })?;
-    // SAFETY: the call has succeeded, so it has filled `old`.
-    Ok(unsafe { old.assume_init() })
+/// Returns the disposition of a signal, and resets it if the default one is given.
+fn exchange(signal: c_int, default: Option<&libc::sigaction>) -> nix::Result<libc::sigaction> {
+    let mut old = default_action();
+    let new = default.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: `new` is null, which only asks, or leads to a live value without a handler. `old` is a live value.
+    Errno::result(unsafe { libc::sigaction(signal, new, &raw mut old) })?;
+    Ok(old)
 }

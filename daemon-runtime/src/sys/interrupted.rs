@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 /// Makes a call again until it ends otherwise than with `EINTR`. Async-signal-safe if the call is.
-pub(crate) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}

@@ -2,6 +2,8 @@
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 
+use crate::sys::handler::is_ignored;
+
 /// All signals blocked in this thread.
 #[must_use = "dropping this restores the mask from before"]
 pub(crate) struct AllBlocked {
@@ -36,10 +38,11 @@ pub(crate) fn unblock(signals: &[Signal]) {
     let _ = signals.iter().copied().collect::<SigSet>().thread_unblock();
 }
 
-/// Takes back a signal that is pending for this thread. The signal must be blocked; otherwise it is delivered.
+/// Takes back a signal that may be pending for this thread. The signal must be blocked; otherwise it is delivered.
 pub(crate) fn take_back(signal: Signal) {
-    // A pending signal does not queue: the raise ensures that there is one, so the wait returns at once.
-    if raise(signal).is_ok() {
+    // Signals do not queue: the raise ensures that one is pending, so the wait returns at once. One that is ignored need
+    // not become pending (POSIX).
+    if !is_ignored(signal as i32) && raise(signal).is_ok() {
         let _ = SigSet::from(signal).wait();
     }
 }

@@ -1,19 +1,59 @@
 //! What `/proc` reports about processes ([proc(5)](https://man7.org/linux/man-pages/man5/proc.5.html)).
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::RawFd;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, holds_lock, threads};
+pub(crate) use linux::{age, holds_lock, thread_names, threads};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, holds_lock, threads};
+pub(crate) use unknown::{age, holds_lock, thread_names, threads};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
     let mut text = [0; 8192];
     let length = fs::File::open(path).ok()?.read(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text[..length]).into_owned())
+}
+
+/// The signals that a process treats in a special way.
+pub(crate) struct SignalSets {
+    status: String,
+}
+
+impl SignalSets {
+    /// Reads them of `self` or of a PID, in one call for all signals.
+    pub(crate) fn read(process: impl fmt::Display) -> Option<Self> {
+        read(&format!("/proc/{process}/status")).map(|status| Self { status })
+    }
+
+    /// Returns the signals that the process ignores, as bits. The lowest bit is signal 1.
+    pub(crate) fn ignored(&self) -> Option<u64> {
+        self.line("SigIgn:\t")
+    }
+
+    /// Returns the signals that the process catches.
+    pub(crate) fn caught(&self) -> Option<u64> {
+        self.line("SigCgt:\t")
+    }
+
+    /// Returns the signals that the process's first thread blocks.
+    pub(crate) fn blocked(&self) -> Option<u64> {
+        self.line("SigBlk:\t")
+    }
+
+    /// Reads a line such as `SigIgn:\t0000000000001000`.
+    fn line(&self, name: &str) -> Option<u64> {
+        let mask = self.status.lines().find_map(|line| line.strip_prefix(name))?;
+        // With very many groups the line may be cut, or beyond what was read.
+        if mask.len() == 16 { u64::from_str_radix(mask, 16).ok() } else { None }
+    }
+}
+
+/// Returns whether a set of signals has this one.
+pub(crate) fn has_signal(set: u64, signal: i32) -> bool {
+    set >> (signal - 1) & 1 == 1
 }
 
 /// Lists a directory of descriptors. Fails if the listing breaks off before its end.
@@ -27,6 +67,7 @@ pub(crate) fn descriptors(directory: &str) -> io::Result<Vec<RawFd>> {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fs;
     use std::time::Duration;
 
     use nix::errno::Errno;
@@ -94,6 +135,13 @@ mod linux {
         stat("/proc/self/task").ok()?.st_nlink.checked_sub(2)
     }
 
+    /// Returns the names of this process's threads.
+    pub(crate) fn thread_names() -> Vec<String> {
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
     /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
     fn has_our_pids() -> bool {
         let own = read("/proc/self/stat");
@@ -154,5 +202,9 @@ mod unknown {
 
     pub(crate) fn threads() -> Option<u64> {
         None
+    }
+
+    pub(crate) fn thread_names() -> Vec<String> {
+        Vec::new()
     }
 }

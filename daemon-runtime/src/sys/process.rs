@@ -1,5 +1,6 @@
 //! Processes: forking one, ending this one, recognizing it.
 
+use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +18,12 @@ pub(crate) unsafe fn fork() -> nix::Result<ForkResult> {
     // SAFETY: the caller proves that there is one thread, so no other thread holds a lock at the fork that would stay
     // locked in the child.
     unsafe { unistd::fork() }
+}
+
+/// Writes what is in the buffers of C's streams, which a library may use.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null pointer means all streams. The call locks each of them as it goes.
+    unsafe { libc::fflush(ptr::null_mut()) };
 }
 
 /// Ends this process at once, without exit handlers and without flushing buffers. Async-signal-safe.
@@ -42,7 +49,7 @@ pub(crate) fn number(pid: Pid) -> u32 {
 
 /// The identity of a process: its PID and the number of forks that led to it.
 ///
-/// The PID alone does not do: in a PID namespace of its own, a child can have the PID of its parent.
+/// The PID alone is not enough: in a PID namespace of its own, a child can have the PID of its parent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessId {
     pid: Pid,
@@ -61,7 +68,7 @@ impl ProcessId {
         static TRACKED: Once = Once::new();
         TRACKED.call_once(|| {
             // SAFETY: the function is valid for the whole life of the program, and an atomic addition is
-            // async-signal-safe. Where memory is short and the call fails, the PID alone has to do.
+            // async-signal-safe. If memory is short and the call fails, only the PID is compared.
             let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         });
         Self::current()
