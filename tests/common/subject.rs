@@ -35,8 +35,13 @@ pub struct Subject {
 
 impl Subject {
     pub fn new() -> Self {
+        Self::of(program("subject"))
+    }
+
+    /// Makes one of another build of the program.
+    pub fn of(program: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        let subject = Self { folder, program: program("subject").into(), keys: BTreeMap::new() };
+        let subject = Self { folder, program: program.into(), keys: BTreeMap::new() };
         let (pidfile, log) = (subject.pidfile(), subject.log());
         subject.key("pidfile", pidfile).key("stdout", log).body("park")
     }
@@ -178,10 +183,17 @@ impl Subject {
 
     /// Runs the daemon in the foreground, and waits until it is set up.
     pub fn run(&self) -> Foreground {
-        let child = self.action("run").spawn().expect("the subject runs");
+        let run = self.run_by(self.action("run"));
+        wait_until("the handlers of run", || run.process.signals("SigCgt").contains(&Signal::SIGHUP));
+        run
+    }
+
+    /// Runs the daemon in the foreground by a command that becomes it, and waits until it is set up.
+    pub fn run_by(&self, mut command: Command) -> Foreground {
+        let child = command.spawn().expect("the subject runs");
         let process = Process(child.id().try_into().expect("a pid"));
         wait_until("the pidfile of run", || self.pid_text() == format!("{process}\n"));
-        wait_until("the handlers of run", || process.signals("SigCgt").contains(&Signal::SIGHUP));
+        wait_until("the handlers of run", || process.signals("SigCgt").contains(&Signal::SIGTERM));
         Foreground { child, process }
     }
 

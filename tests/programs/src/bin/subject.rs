@@ -47,11 +47,18 @@ fn main() -> ExitCode {
     }
     match key("THREAD").as_deref() {
         None => {}
+        Some("joined") => thread::scope(|scope| drop(scope.spawn(|| {}))),
         Some("ask") => (0..8).for_each(|_| drop(thread::spawn(ask))),
         Some(_) => drop(thread::spawn(thread::park)),
     }
     for descriptor in key("CLOSE").iter().flat_map(|list| list.split(',')) {
         nix::unistd::close(descriptor.parse::<c_int>().expect("a number")).expect("an open descriptor");
+    }
+    if let Some(signal) = key("HANDLER") {
+        hook(signal.parse().expect("a signal"));
+    }
+    if key("PRINTF").is_some() {
+        print_by_c();
     }
     if key("DUPLICATE").is_some() {
         let duplicate = nix::unistd::dup(io::stderr()).expect("a descriptor").into_raw_fd();
@@ -100,6 +107,9 @@ fn milliseconds(text: &str) -> Duration {
 fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
+    if let Some(path) = key("GUARD") {
+        return dispatch_with_guard(action, every, script, After(path));
+    }
     match (every, key("CONTEXT")) {
         (None, None) if script.0 == "never" => daemon().dispatch(action, never),
         (None, None) if script.0 == "nothing" => daemon().dispatch(action, || {}),
@@ -116,6 +126,29 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
         (Some(every), Some(_)) => {
             repeating(every).dispatch(action, |context: &Context| script.perform(Some(context)))
         }
+    }
+}
+
+/// Dispatches a body that owns a value whose drop can be seen.
+fn dispatch_with_guard(
+    action: Option<String>,
+    every: Option<Duration>,
+    script: Script,
+    guard: After,
+) -> daemonic::Result {
+    match (every, key("CONTEXT")) {
+        (None, None) => daemon().dispatch(action, move || {
+            let _guard = guard;
+            script.perform(None)
+        }),
+        (None, Some(_)) => daemon().dispatch(action, move |context: &Context| {
+            let _guard = guard;
+            script.perform(Some(context))
+        }),
+        (Some(every), _) => repeating(every).dispatch(action, move |context: &Context| {
+            let _guard = &guard;
+            script.perform(Some(context))
+        }),
     }
 }
 
@@ -176,7 +209,8 @@ impl fmt::Display for Failure {
 /// The text with which a [`Failure`] panics when it is displayed.
 const UNSPEAKABLE: &str = "unspeakable";
 
-/// Records which process returns from the dispatcher, or leaves it by a panic.
+/// Records which process drops this: the one that returns from the dispatcher or leaves it by a panic, or the one that
+/// drops a body.
 struct After(String);
 
 impl Drop for After {
@@ -281,7 +315,10 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             Err(error) => println!("{error}"),
         },
         "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
-        "hook" => hook(rest.parse().expect("a signal")),
+        "hook" => {
+            hook(rest.parse().expect("a signal"));
+            println!("hooking");
+        }
         "seize" => seize(Path::new(rest)),
         "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
         "reincarnate" => reincarnate(bequeath(Path::new(rest))),
@@ -355,6 +392,13 @@ fn count() -> ! {
     unreachable!("there are more numbers than time")
 }
 
+/// Prints a line by the C library, which keeps it in a buffer of its own unless stdout is a terminal.
+#[allow(unsafe_code, reason = "C's functions are not safe")]
+fn print_by_c() {
+    // SAFETY: the text ends in a NUL byte.
+    unsafe { libc::puts(c"printed by C".as_ptr()) };
+}
+
 /// Installs a handler that also calls the previous handler of the signal.
 #[allow(unsafe_code, reason = "there is no safe sigaction")]
 fn hook(signal: Signal) {
@@ -369,7 +413,6 @@ fn hook(signal: Signal) {
     // SAFETY: the handler only writes, and calls a handler that was installed before.
     let before = unsafe { sigaction(signal, &action) }.expect("a handler");
     BEFORE.set(before.handler()).expect("one hook");
-    println!("hooking");
 }
 
 /// Overflows the stack.
