@@ -1,8 +1,10 @@
 //! The end of a body ends the daemon: its exit status, its last message, its pidfile.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use common::{Answer, Process, Subject, wait_until};
+use common::{Answer, Process, Subject, build, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -310,4 +312,109 @@ fn an_error_that_panics_when_it_is_said_ends_the_daemon_and_no_more() {
 #[test]
 fn a_captured_value_that_panics_when_it_is_dropped_ends_the_daemon_and_no_more() {
     ends_in_the_dispatcher(Subject::new().every(1, "print run").key("times", "2").key("bomb", ""));
+}
+
+/// Starts a daemon whose program has set a handler before it called the dispatcher.
+fn start_with_handler(subject: &Subject) -> Process {
+    let daemon = subject.start();
+    subject.log_with("up");
+    daemon
+}
+
+#[test]
+fn a_handler_from_before_the_dispatcher_decides_about_a_plain_body() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let subject = Subject::new().key("handler", signal.as_str()).body("print up; park");
+        let daemon = start_with_handler(&subject);
+        daemon.signal(signal);
+        subject.log_with("hooked");
+        subject.act("status").runs(daemon);
+        daemon.signal(Signal::SIGKILL);
+        daemon.wait_until_gone();
+    }
+}
+
+#[test]
+fn a_handler_from_before_the_dispatcher_is_called_before_a_context_is_told() {
+    for action in ["start", "run"] {
+        let subject = Subject::new().key("handler", "SIGTERM").graceful("print up; wait");
+        if action == "start" {
+            let daemon = start_with_handler(&subject);
+            subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            assert_eq!(subject.log_text(), "up\nhooked\nstopping true\n");
+        } else {
+            let run = subject.run();
+            subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
+            assert_eq!(run.answer().stdout, "up\nhooked\nstopping true\n");
+        }
+    }
+}
+
+#[test]
+fn a_handler_from_before_the_dispatcher_does_not_keep_the_log_from_being_reopened() {
+    let subject = Subject::new().key("handler", "SIGHUP").graceful("print up; event; wait");
+    let daemon = start_with_handler(&subject);
+    fs::rename(subject.log(), subject.path("old")).unwrap();
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    subject.log_with("Reload");
+    assert_eq!(fs::read_to_string(subject.path("old")).unwrap(), "up\nhooked\n");
+}
+
+#[test]
+fn a_child_of_the_body_keeps_the_programs_own_handler() {
+    let subject = Subject::new().key("handler", "SIGTERM").graceful("print up; fork await; wait");
+    let daemon = start_with_handler(&subject);
+    let child = wait_for("the child", || subject.processes().into_iter().find(|process| *process != daemon));
+    child.signal(Signal::SIGTERM);
+    subject.log_with("hooked");
+    assert!(child.is_alive());
+    child.signal(Signal::SIGKILL);
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn a_handler_from_before_the_dispatcher_is_back_after_run() {
+    let subject = Subject::new().key("handler", "SIGTERM").body("nothing");
+    let mut caller = subject.converse();
+    let _ = caller.say("run");
+    let _ = caller.say("run");
+    caller.process.signal(Signal::SIGTERM);
+    assert_eq!(caller.hear(), "hooked");
+}
+
+/// A subject of a program that aborts on panics.
+fn aborting() -> Subject {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let profile = [r#"profile.abort.inherits="dev""#, r#"profile.abort.panic="abort""#];
+        let profile = ["--config", profile[0], "--config", profile[1], "--profile", "abort"];
+        let program = ["--package", "daemonic-test-programs", "--bin", "subject"];
+        build(&[&profile[..], &program].concat()).into_iter().next().expect("a program")
+    });
+    Subject::of(program)
+}
+
+#[test]
+fn a_panic_that_aborts_leaves_its_message_and_no_pidfile() {
+    let subject = aborting().body("print up; panic the reason");
+    let daemon = Answer::of(subject.action("start")).started();
+    assert_eq!(daemon.killer(), Signal::SIGABRT);
+    assert!(!subject.pidfile().exists());
+    assert!(subject.log_text().contains("the reason"), "{}", subject.log_text());
+    subject.act("status").says(3, "subject: not running");
+}
+
+#[test]
+fn a_panic_that_aborts_before_readiness_reaches_the_launcher() {
+    let subject = aborting().key("wait_ready", "20000").graceful("panic the reason");
+    subject.act("start").fails(1, "subject: failed to start: panicked: the reason");
+    assert!(!subject.pidfile().exists());
+}
+
+#[test]
+fn a_panic_of_a_run_that_aborts_ends_a_daemon_that_would_continue() {
+    let subject = aborting().every(10, "print up; panic the reason").key("on_error", "continue");
+    let daemon = Answer::of(subject.action("start")).started();
+    assert_eq!(daemon.killer(), Signal::SIGABRT);
+    assert!(!subject.pidfile().exists());
 }

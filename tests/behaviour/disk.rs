@@ -299,13 +299,15 @@ fn a_disk_that_becomes_read_only_is_in_no_stops_way() {
     let subject = subject.key("pidfile", &pidfile).key("stdout", &log).body("print up; park");
     let daemon = subject.start();
     wait_until("the log", || fs::read_to_string(&log).unwrap() == "up\n");
+    let rotated = disk.file("x.log.1");
+    fs::rename(&log, &rotated).unwrap();
     disk.protect();
     // The daemon has no mount namespace of its own, so it sees the same.
     subject.act("status").runs(daemon);
     subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     let complaint = format!("subject: cannot reopen {}: Read-only file system\n", log.display());
-    wait_until("the complaint", || fs::read_to_string(&log).unwrap() == format!("up\n{complaint}"));
+    wait_until("the complaint", || fs::read_to_string(&rotated).unwrap() == format!("up\n{complaint}"));
     subject.act("stop").says(0, &stopped(daemon));
     // It cannot be removed. The daemon, which has it open, can empty it.
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), "");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
-use common::{Answer, Process, Subject, available_or_skip, root_or_skip, wait_until};
+use common::{Answer, Process, Subject, available_or_skip, root_or_skip, wait_for, wait_until};
 
 const NOBODY: &str = "65534";
 
@@ -250,8 +250,10 @@ fn a_reload_says_in_the_old_log_that_the_user_may_not_write_another() {
     let subject = Subject::new().key("user", "nobody").graceful("event; print again; wait");
     fs::set_permissions(subject.path("."), fs::Permissions::from_mode(0o755)).unwrap();
     let daemon = subject.start();
+    let rotated = subject.path("rotated");
+    fs::rename(subject.log(), &rotated).unwrap();
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
-    let log = subject.log_with("again");
+    let log = wait_for("the old log", || fs::read_to_string(&rotated).ok().filter(|it| it.contains("again")));
     let complaint = format!("subject: cannot reopen {}: Permission denied", subject.log().display());
     assert_eq!(log.lines().filter(|line| *line == complaint).count(), 1, "{log}");
 }

@@ -1,6 +1,7 @@
 //! `reload`: the daemon reopens its logs, and nothing else happens.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::{Answer, Subject, root_or_skip, strace_or_skip, wait_until};
@@ -221,4 +222,37 @@ fn a_reload_of_a_log_that_nobody_reads_makes_nobody_deaf() {
     wait_until("a full log", || fs::read_to_string(&note).is_ok_and(|note| note == "full\n"));
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn a_log_that_is_still_in_place_is_not_reopened() {
+    if !root_or_skip() {
+        return;
+    }
+    // The user could not open it again.
+    let subject = Subject::new().open_to_all().key("user", "nobody").graceful("print up; event; event; wait");
+    let daemon = subject.start();
+    subject.log_with("up");
+    fs::set_permissions(subject.log(), fs::Permissions::from_mode(0o600)).unwrap();
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    subject.log_with("Reload");
+    assert_eq!(subject.log_text(), "up\nReload\n");
+    // Once it is rotated, the user is told.
+    fs::rename(subject.log(), subject.path("old")).unwrap();
+    fs::write(subject.log(), "").unwrap();
+    fs::set_permissions(subject.log(), fs::Permissions::from_mode(0o600)).unwrap();
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    wait_until("the complaint", || {
+        fs::read_to_string(subject.path("old")).unwrap().contains("cannot reopen")
+    });
+}
+
+#[test]
+fn a_daemon_that_ignores_hangups_cannot_be_reloaded() {
+    let subject = Subject::new().graceful("print up; wait");
+    let run = subject.run_by(subject.wrapped(&["env", "--ignore-signal=HUP"], "run"));
+    subject.act("status").runs(run.process);
+    let pid = run.process;
+    subject.act("reload").fails_naming(1, &["subject: failed to reload: ", &format!("pid {pid}"), "SIGHUP"]);
+    subject.act("stop").says(0, &format!("subject: stopped (pid {pid})"));
 }

@@ -300,3 +300,23 @@ fn a_child_with_the_daemons_number_is_not_the_daemon() {
         subject.left_nothing();
     }
 }
+
+#[test]
+fn what_the_caller_ignores_stays_ignored_in_the_foreground() {
+    for body in ["print up; park", "print up; wait"] {
+        let subject = Subject::new().key("stop_signal", "SIGUSR1");
+        let subject = if body.ends_with("wait") { subject.graceful(body) } else { subject.body(body) };
+        let wrapper = ["env", "--ignore-signal=INT,QUIT,HUP,TERM,USR1"];
+        let run = subject.run_by(subject.wrapped(&wrapper, "run"));
+        let ignored = run.process.signals("SigIgn");
+        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+            assert!(ignored.contains(&signal), "{signal} in {ignored:?}");
+            run.process.signal(signal);
+        }
+        subject.act("status").runs(run.process);
+        // The stop signal and SIGTERM are received all the same.
+        let caught = run.process.signals("SigCgt");
+        assert!(caught.contains(&Signal::SIGUSR1) && caught.contains(&Signal::SIGTERM), "{caught:?}");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Answer, Process, Subject, lines, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
@@ -534,5 +535,107 @@ fn who_gets_the_orphans_gets_no_zombie_of_a_failed_start() {
         let mut caller = subject.converse();
         assert!(caller.say("start").starts_with("subject: failed to start: "));
         assert_eq!(caller.process.children(), "", "with {key}");
+    }
+}
+
+/// The processes that have dropped what the body owns.
+fn drops(subject: &Subject) -> Vec<String> {
+    let text = fs::read_to_string(subject.path("drops")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_daemon_alone_drops_what_its_body_owns() {
+    for action in ["start", "restart"] {
+        for (keys, script) in [
+            (&[][..], "print up; until go"),
+            (&[("context", "1")], "print up; wait"),
+            (&[("context", "1"), ("wait_ready", "20000")], "print up; ready; wait"),
+            (&[("every", "20000")], "print up"),
+        ] {
+            let subject = Subject::new();
+            let (guard, go) = (subject.path("drops"), subject.path("go"));
+            let script = script.replace("go", go.to_str().unwrap());
+            let subject = subject.key("guard", guard).body(&script);
+            let subject = keys.iter().fold(subject, |subject, (key, value)| subject.key(key, value));
+            let daemon = Answer::of(subject.action(action)).started();
+            subject.log_with("up");
+            assert_eq!(drops(&subject), [""; 0], "{action} {script}");
+            fs::write(go, "").unwrap();
+            let subject = subject.without("guard");
+            if !keys.is_empty() {
+                subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            }
+            daemon.wait_until_gone();
+            assert_eq!(drops(&subject), [daemon.to_string()], "{action} {script}");
+        }
+    }
+}
+
+#[test]
+fn the_launcher_drops_what_a_body_owns_that_was_not_called() {
+    let subject = Subject::new();
+    let guard = subject.path("drops");
+    let daemon = subject.start();
+    let subject = subject.key("guard", guard);
+    for action in ["start", "status", "reload", "run"] {
+        let begun = subject.action(action).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let caller = begun.id().to_string();
+        assert!(begun.wait_with_output().is_ok());
+        assert_eq!(drops(&subject), [caller], "{action}");
+        fs::remove_file(subject.path("drops")).unwrap();
+    }
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    fs::remove_file(subject.path("drops")).unwrap();
+    // One that fails in the daemon, before the body is called.
+    let subject = subject.key("working_directory", "/no/such/directory");
+    let begun = subject.action("start").stderr(Stdio::piped()).spawn().unwrap();
+    let caller = begun.id().to_string();
+    assert!(!begun.wait_with_output().unwrap().status.success());
+    assert_eq!(drops(&subject), [caller]);
+}
+
+#[test]
+fn a_thread_that_has_been_joined_is_no_obstacle() {
+    let subject = Subject::new().key("thread", "joined");
+    for _ in 0..20 {
+        let daemon = subject.start();
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+}
+
+#[test]
+fn several_threads_are_named() {
+    let subject = Subject::new().key("thread", "park");
+    subject.act("start").fails_naming(1, &["2 threads (subject, ", "an allocator", "preloaded", "`run`"]);
+}
+
+#[test]
+fn what_c_has_in_its_buffer_is_written_once_by_the_launcher() {
+    let subject = Subject::new().key("printf", "1").graceful("print up; wait");
+    let answer = subject.act("start");
+    let daemon = subject.processes()[0];
+    assert_eq!(answer.stdout, format!("printed by C\nsubject: started (pid {daemon})\n"));
+    subject.log_with("up");
+    let subject = subject.without("printf");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert_eq!(subject.log_text(), "up\nstopping true\n");
+}
+
+#[test]
+fn no_line_is_lost_where_the_launcher_writes_into_the_log() {
+    for streams in ["> LOG", "2> LOG >&2", ">> LOG"] {
+        let subject = Subject::new().graceful("print the daemon's first line; wait");
+        let log = subject.log();
+        let redirection = format!("exec {}", streams.replace("LOG", log.to_str().unwrap()));
+        let answer = Answer::of(subject.after(&redirection, "start"));
+        assert_eq!(answer.status.code(), Some(0), "{answer:?}");
+        let daemon = subject.processes()[0];
+        let text = subject.log_with("the daemon's first line");
+        wait_until("the launcher's line", || {
+            subject.log_text().contains(&format!("subject: started (pid {daemon})\n"))
+        });
+        assert!(text.contains("the daemon's first line\n"), "{streams}: {text}");
+        assert_eq!(subject.log_text().lines().count(), 2, "{streams}");
     }
 }

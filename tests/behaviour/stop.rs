@@ -665,3 +665,36 @@ fn without_pidfd_a_stop_waits_for_a_body_that_has_read_its_own_pidfile() {
     assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("(INJECTED)"));
     assert_eq!(subject.log_text(), "Stop\nread\nended\n");
 }
+
+#[test]
+fn a_daemon_without_a_handler_for_the_stop_signal_gets_sigterm() {
+    // The earlier version of a program, and a later one with another `stop_signal`.
+    for action in ["stop", "restart"] {
+        let subject =
+            Subject::new().key("stop_timeout", "20000").graceful("print up; wait; print cleaned up");
+        let daemon = subject.start();
+        subject.log_with("up");
+        let subject = subject.key("stop_signal", "SIGUSR1");
+        let answer = subject.act(action);
+        assert_eq!(answer.status.code(), Some(0), "{answer:?}");
+        assert_eq!(daemon.exit_code(), 0, "{action}");
+        subject.log_with("cleaned up");
+        // The later version handles the signal itself.
+        if action == "restart" {
+            let daemon = subject.processes()[0];
+            wait_until("its handlers", || daemon.signals("SigCgt").contains(&Signal::SIGUSR1));
+            subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        }
+    }
+}
+
+#[test]
+fn the_message_of_a_kill_names_the_signal_that_was_sent() {
+    let subject = Subject::new().key("stop_timeout", "200").body("block SIGTERM; print deaf; park");
+    let daemon = subject.start();
+    subject.log_with("deaf");
+    let subject = subject.key("stop_signal", "SIGUSR2");
+    subject
+        .act("stop")
+        .says(0, &format!("subject: killed (pid {daemon}): did not exit within 200ms of SIGTERM"));
+}
