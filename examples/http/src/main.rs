@@ -1,8 +1,9 @@
-//! An HTTP server as a daemon: it is ready once it listens, reloads its greeting, and answers what it has
-//! begun before it stops.
+//! An HTTP server as a daemon.
 //!
-//! `cargo run --example http --features tokio -- start`, then `curl localhost:8080`, `reload`, `stop`.
-//! Another address is one more argument (`start localhost:8081`); the greeting is in `~/daemon_http.txt`.
+//! It is ready when it listens, reloads its greeting, and answers every accepted request before it
+//! stops. Try `cargo run -p example-http -- start`, then `curl localhost:8080`, `reload` and `stop`.
+//! Another address is one more argument (`start localhost:8081`). The greeting is in
+//! `~/daemon_http.txt`.
 
 use std::error::Error;
 use std::future::pending;
@@ -21,16 +22,17 @@ use daemonic::{Context, Event, daemon};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// What every request sees, and a reload replaces.
+/// The text that every request returns. A reload replaces it.
 type Greeting = Arc<RwLock<String>>;
 
 fn main() -> ExitCode {
-    // This happens for every action, `status` too, so nothing is bound or opened here.
+    // This code runs for every action, also for `status`, so it binds and opens nothing.
     let address = env::args().nth(2).unwrap_or("localhost:8080".into());
     daemonic::report(http(env::args().nth(1), &address, &home("daemon_http.txt")))
 }
 
-/// The attribute comes first, so that tokio's runtime is built in the daemon: none survives a fork.
+/// `#[daemon]` comes first, so that tokio's runtime is built in the daemon. A runtime does not survive
+/// a fork.
 #[daemon(
     pidfile = home("daemon_http.pid"),
     stdout = home("daemon_http.log"),
@@ -43,7 +45,7 @@ async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dy
     let pages =
         Router::new().route("/", get(greet)).route("/slow", get(greet_slowly)).with_state(greeting.clone());
 
-    // If this fails, so does `start`, with this error: the daemon isn't ready yet.
+    // The daemon is not ready yet, so an error here is the error of `start`.
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("cannot bind {address}: {error}"))?;
     println!("listening on {}", listener.local_addr()?);
@@ -56,22 +58,22 @@ async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Reloads the greeting whenever it is asked to, and returns when connections without a request may be closed.
+/// Reloads the greeting on each reload, and returns when connections without a request may be closed.
 async fn live(context: Context, file: PathBuf, greeting: Greeting) {
     while context.event().await == Event::Reload {
         match read(&file) {
             Ok(text) => *greeting.write().expect("no panic while it is written") = text,
-            // A mistake in the file is no reason to fall silent: the old greeting stays.
+            // After an error the server keeps the old greeting.
             Err(error) => println!("cannot reload {}: {error}", file.display()),
         }
     }
     println!("stopping");
-    // Who is connected by now may have a request on the way.
+    // A client that has connected may have a request on the way.
     sleep(Duration::from_millis(250)).await;
 }
 
-/// Lets connections in until the daemon shall stop, and then those that wait at the door, whose requests would be
-/// lost if it were just shut.
+/// A listener that accepts connections until the daemon stops, and then those that are in the kernel's
+/// queue. Their requests would be lost if the socket were just closed.
 struct Door {
     listener: Option<TcpListener>,
     queue: Vec<(TcpStream, SocketAddr)>,
@@ -101,7 +103,7 @@ impl Listener for Door {
     }
 }
 
-/// Asks the kernel itself who waits; tokio may not have heard of the last ones yet.
+/// Accepts what is in the kernel's queue. tokio may not know the last connections yet.
 fn shut(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
     let listener = listener.into_std()?;
     let waiting = iter::from_fn(|| listener.accept().ok());
@@ -117,7 +119,7 @@ async fn greet(State(greeting): State<Greeting>) -> String {
     greeting.read().expect("no panic while it is written").clone()
 }
 
-/// Takes its time, so that one can see a stop wait for it.
+/// Answers after two seconds, which shows that a stop waits for the answer.
 async fn greet_slowly(greeting: State<Greeting>) -> String {
     println!("a slow request has come");
     sleep(Duration::from_secs(2)).await;
