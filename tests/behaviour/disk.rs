@@ -23,7 +23,7 @@ struct Disk {
 
 impl Disk {
     /// Mounts it in the directory of a daemon, or skips the test.
-    fn mount(subject: &Subject) -> Option<Self> {
+    fn mount_or_skip(subject: &Subject) -> Option<Self> {
         if !root_or_skip() {
             return None;
         }
@@ -99,7 +99,7 @@ fn start_fails(subject: &Subject, pidfile: &Path, parts: &[&str]) {
 #[test]
 fn a_full_disk_under_the_pidfile_is_named_and_nothing_is_left() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = disk.file("x.pid");
     let subject = subject.key("pidfile", &pidfile);
     disk.fill();
@@ -115,7 +115,7 @@ fn a_full_disk_under_the_pidfile_is_named_and_nothing_is_left() {
 #[test]
 fn a_disk_that_is_full_by_now_is_in_no_stops_way() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = disk.file("x.pid");
     let subject = subject.key("pidfile", &pidfile).graceful("wait");
     let daemon = subject.start();
@@ -131,7 +131,7 @@ fn a_disk_that_is_full_by_now_is_in_no_stops_way() {
 #[test]
 fn a_full_disk_lets_a_stale_pidfile_be_taken_over_or_removed() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = disk.file("x.pid");
     let subject = subject.key("pidfile", &pidfile);
     for action in ["start", "stop"] {
@@ -162,7 +162,7 @@ fn a_full_disk_lets_a_stale_pidfile_be_taken_over_or_removed() {
 fn a_log_that_a_full_disk_has_no_room_for_is_named() {
     for key in ["stdout", "stderr"] {
         let subject = Subject::new();
-        let Some(disk) = Disk::mount(&subject) else { return };
+        let Some(disk) = Disk::mount_or_skip(&subject) else { return };
         let log = disk.file("x.log");
         let subject = subject.key(key, &log);
         disk.fill_with_files();
@@ -176,7 +176,7 @@ fn a_log_that_a_full_disk_has_no_room_for_is_named() {
 #[test]
 fn a_log_on_a_full_disk_is_opened_and_the_daemon_lives() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let log = disk.file("x.log");
     let subject = subject.key("stdout", &log);
     disk.fill();
@@ -191,7 +191,7 @@ fn a_log_on_a_full_disk_is_opened_and_the_daemon_lives() {
 fn a_body_that_prints_on_a_full_disk_panics_as_in_any_program_and_leaves_nothing() {
     for body in ["print hello; park", "warn hello; park", "fail hello", "panic hello"] {
         let subject = Subject::new();
-        let Some(disk) = Disk::mount(&subject) else { return };
+        let Some(disk) = Disk::mount_or_skip(&subject) else { return };
         let subject = subject.key("stdout", disk.file("x.log")).body(body);
         disk.fill();
         let code = subject.start().exit_code();
@@ -205,7 +205,7 @@ fn a_body_that_prints_on_a_full_disk_panics_as_in_any_program_and_leaves_nothing
 fn a_repeating_daemon_outlives_a_full_disk_and_logs_again_when_there_is_room() {
     for body in ["print tick", "fail tick", "panic tick"] {
         let subject = Subject::new();
-        let Some(disk) = Disk::mount(&subject) else { return };
+        let Some(disk) = Disk::mount_or_skip(&subject) else { return };
         let log = disk.file("x.log");
         let subject = subject.key("stdout", &log).every(1, body).key("on_error", "continue");
         let daemon = subject.start();
@@ -231,7 +231,7 @@ fn a_repeating_daemon_outlives_a_full_disk_and_logs_again_when_there_is_room() {
 #[test]
 fn a_reload_on_a_full_disk_keeps_the_old_log_and_says_so() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let (log, old) = (disk.file("x.log"), disk.file("old.log"));
     let subject = subject.key("stdout", &log).graceful("print up; event; print still here; wait");
     let daemon = subject.start();
@@ -252,7 +252,7 @@ fn a_reload_on_a_full_disk_keeps_the_old_log_and_says_so() {
 #[test]
 fn a_read_only_disk_is_named_and_nothing_is_left() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = subject.pidfile();
     let (other, log) = (disk.file("x.pid"), disk.file("x.log"));
     disk.protect();
@@ -273,7 +273,7 @@ fn a_read_only_disk_is_named_and_nothing_is_left() {
 #[test]
 fn a_stale_pidfile_on_a_read_only_disk_is_no_daemon() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = disk.file("x.pid");
     let subject = subject.key("pidfile", &pidfile);
     fs::write(&pidfile, "7\n").unwrap();
@@ -293,7 +293,7 @@ fn a_stale_pidfile_on_a_read_only_disk_is_no_daemon() {
 #[test]
 fn a_disk_that_becomes_read_only_is_in_no_stops_way() {
     let subject = Subject::new();
-    let Some(disk) = Disk::mount(&subject) else { return };
+    let Some(disk) = Disk::mount_or_skip(&subject) else { return };
     let pidfile = disk.file("x.pid");
     let log = disk.file("x.log");
     let subject = subject.key("pidfile", &pidfile).key("stdout", &log).body("print up; park");

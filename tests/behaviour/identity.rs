@@ -26,7 +26,7 @@ struct Account {
 
 impl Account {
     /// Makes the user, or skips the test.
-    fn new(suffix: &str) -> Option<Self> {
+    fn new_or_skip(suffix: &str) -> Option<Self> {
         let name = format!("dmn{}{suffix}", std::process::id() % 100_000);
         let made = Command::new("useradd")
             .args(["--system", "--no-create-home", "--user-group", "--groups", "daemon,mail", &name])
@@ -56,7 +56,7 @@ fn group_number(name: &str) -> u32 {
 
 #[test]
 fn the_daemon_becomes_its_user_with_that_users_groups() {
-    let Some(account) = root_or_skip().then(|| Account::new("a")).flatten() else { return };
+    let Some(account) = root_or_skip().then(|| Account::new_or_skip("a")).flatten() else { return };
     let mut groups = [account.gid.parse().unwrap(), group_number("daemon"), group_number("mail")];
     groups.sort_unstable();
     let subject = Subject::new().key("user", &account.name);

@@ -64,7 +64,7 @@ fn agrees_that_there_is_none(systemd: &mut Manager, unit: &Unit, subject: &Subje
 
 #[test]
 fn a_notify_unit_is_active_once_its_body_says_so() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("").waiting(30_000).until("until; ready; event; event; print ended");
     let program = async_programs::program("service");
     let unit = notify(&service);
@@ -89,7 +89,7 @@ fn a_notify_unit_is_active_once_its_body_says_so() {
 
 #[test]
 fn a_notify_unit_of_any_form_starts_reloads_and_stops() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let program = async_programs::program("service");
     for (form, body) in [("graceful", "serve"), ("plain", "park"), ("repeat", ""), ("plain repeat", "")] {
         let service = Service::new(body).form(form).key("every", "5");
@@ -114,7 +114,7 @@ fn a_notify_unit_of_any_form_starts_reloads_and_stops() {
 
 #[test]
 fn a_notify_unit_is_stopped_by_systemds_own_signal_too() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let program = async_programs::program("service");
     for (form, body) in [("graceful", "wait"), ("plain", "park"), ("repeat", "")] {
         let service = Service::new(body).form(form).key("every", "3600000");
@@ -132,7 +132,7 @@ fn a_notify_unit_is_stopped_by_systemds_own_signal_too() {
 
 #[test]
 fn a_notify_unit_that_fails_before_it_is_ready_has_failed() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("fail no disk").waiting(30_000);
     let program = async_programs::program("service");
     let unit = notify(&service);
@@ -147,7 +147,7 @@ fn a_notify_unit_that_fails_before_it_is_ready_has_failed() {
 
 #[test]
 fn a_notify_unit_whose_daemon_runs_already_has_failed_and_the_other_lives() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("serve");
     let program = async_programs::program("service");
     let unit = notify(&service);
@@ -165,7 +165,7 @@ fn a_notify_unit_whose_daemon_runs_already_has_failed_and_the_other_lives() {
 
 #[test]
 fn the_watchdog_is_content_with_a_daemon_that_waits() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     for (form, body) in [("graceful", "wait"), ("repeat", ""), ("plain repeat", "")] {
         let service = Service::new(body).form(form).key("every", "3600000");
         // Long enough for a busy machine. The test waits for several keep-alives.
@@ -186,7 +186,7 @@ fn the_watchdog_is_content_with_a_daemon_that_waits() {
 
 #[test]
 fn the_watchdog_ends_a_daemon_that_hangs_and_the_next_one_starts_over_its_pidfile() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("").until("until; wait");
     let program = async_programs::program("service");
     let unit = notify(&service).with("WatchdogSec=300ms").with("LimitCORE=0");
@@ -214,7 +214,7 @@ fn the_watchdog_ends_a_daemon_that_hangs_and_the_next_one_starts_over_its_pidfil
 
 #[test]
 fn a_notify_unit_that_was_killed_is_started_again_over_its_pidfile() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("serve");
     let unit = notify(&service);
     killed_and_started_again(&mut systemd, &unit, &service, async_programs::program("service"));
@@ -226,7 +226,7 @@ fn a_notify_unit_that_was_killed_is_started_again_over_its_pidfile() {
 
 #[test]
 fn a_forking_unit_that_was_killed_is_started_again_over_its_pidfile() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let subject = Subject::new();
     let unit = forking(&subject, common::program("subject"));
     killed_and_started_again(&mut systemd, &unit, &subject, common::program("subject"));
@@ -255,7 +255,7 @@ fn killed_and_started_again(systemd: &mut Manager, unit: &Unit, subject: &Subjec
 
 #[test]
 fn a_forking_unit_starts_reloads_restarts_and_stops() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let program = common::program("subject");
     let subjects = [
         Subject::new().body("print up; park"),
@@ -288,7 +288,7 @@ fn a_forking_unit_starts_reloads_restarts_and_stops() {
 
 #[test]
 fn a_forking_unit_is_right_about_its_main_process_however_often_it_starts() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let subject = Subject::new();
     let program = common::program("subject");
     // Without systemd's limit on the rate of starts.
@@ -313,7 +313,7 @@ fn a_forking_unit_is_right_about_its_main_process_however_often_it_starts() {
 
 #[test]
 fn a_forking_unit_that_cannot_start_has_failed_and_says_why() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let subject = Subject::new();
     let log = subject.path("missing/x.log");
     let subject = subject.key("stdout", &log);
@@ -329,7 +329,7 @@ fn a_forking_unit_that_cannot_start_has_failed_and_says_why() {
 
 #[test]
 fn a_forking_unit_whose_body_is_not_ready_in_time_has_failed() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("wait").waiting(200);
     let program = async_programs::program("service");
     let unit = forking(&service, program);
@@ -343,7 +343,7 @@ fn a_forking_unit_whose_body_is_not_ready_in_time_has_failed() {
 
 #[test]
 fn a_forking_unit_is_active_once_its_body_says_so() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let service = Service::new("").waiting(30_000).until("until; ready; wait");
     let program = async_programs::program("service");
     let unit = forking(&service, program);
@@ -383,7 +383,7 @@ fn systemd_knows_how_a_daemon_has_ended_by_itself() {
             &["Main process exited, code=killed, status=6/ABRT", "Failed with result 'signal'."],
         ),
     ] {
-        let Some(mut systemd) = Manager::start() else { return };
+        let Some(mut systemd) = Manager::start_or_skip() else { return };
         let subject = Subject::new();
         let go = subject.path("go");
         let subject = subject.body(format!("until {}; {end}", go.display()));
@@ -401,7 +401,7 @@ fn systemd_knows_how_a_daemon_has_ended_by_itself() {
 
 #[test]
 fn a_stop_behind_systemds_back_is_an_end_in_order() {
-    let Some(mut systemd) = Manager::start() else { return };
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
     let subject = Subject::new();
     let program = common::program("subject");
     let unit = forking(&subject, program);

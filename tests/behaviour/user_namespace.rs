@@ -15,7 +15,7 @@ struct UserNamespace {
 
 impl UserNamespace {
     /// Makes one with some users and groups, of which the first is root, or skips the test.
-    fn of(users: u32) -> Option<Self> {
+    fn of_or_skip(users: u32) -> Option<Self> {
         if !root_or_skip() || !tool_or_skip(&["unshare", "-U", "nsenter", "--version"]) {
             return None;
         }
@@ -55,7 +55,7 @@ fn four(id: u32) -> String {
 
 #[test]
 fn its_root_has_a_daemon_like_anybody() {
-    let Some(namespace) = UserNamespace::of(65_536) else { return };
+    let Some(namespace) = UserNamespace::of_or_skip(65_536) else { return };
     let subject = Subject::new().open_to_all();
     let daemon = namespace.act(&subject, "start").started();
     assert_eq!(identity(daemon), [four(OUTSIDE), four(OUTSIDE), String::new()]);
@@ -70,7 +70,7 @@ fn its_root_has_a_daemon_like_anybody() {
 
 #[test]
 fn its_root_can_make_the_daemon_one_of_its_users() {
-    let Some(namespace) = UserNamespace::of(65_536) else { return };
+    let Some(namespace) = UserNamespace::of_or_skip(65_536) else { return };
     let subject = Subject::new().open_to_all().key("user", "1234").key("group", "4321");
     let daemon = namespace.act(&subject, "start").started();
     let group = OUTSIDE + 4321;
@@ -84,7 +84,7 @@ fn its_root_can_make_the_daemon_one_of_its_users() {
 
 #[test]
 fn a_user_whom_it_doesnt_have_is_refused() {
-    let Some(namespace) = UserNamespace::of(1) else { return };
+    let Some(namespace) = UserNamespace::of_or_skip(1) else { return };
     let subject = Subject::new().open_to_all().key("user", "1234").key("group", "0");
     for action in ["start", "run", "restart"] {
         namespace.act(&subject, action).fails_naming(1, &["subject: failed to start: ", "user 1234"]);
@@ -94,7 +94,7 @@ fn a_user_whom_it_doesnt_have_is_refused() {
 
 #[test]
 fn its_root_may_ask_for_a_daemon_outside_but_not_signal_it() {
-    let Some(namespace) = UserNamespace::of(65_536) else { return };
+    let Some(namespace) = UserNamespace::of_or_skip(65_536) else { return };
     let subject = Subject::new().open_to_all().graceful("event; print ended");
     let daemon = subject.start();
     namespace.act(&subject, "status").runs(daemon);
@@ -112,7 +112,7 @@ fn its_root_may_ask_for_a_daemon_outside_but_not_signal_it() {
 
 #[test]
 fn root_stops_a_daemon_that_is_inside() {
-    let Some(namespace) = UserNamespace::of(65_536) else { return };
+    let Some(namespace) = UserNamespace::of_or_skip(65_536) else { return };
     let subject = Subject::new().open_to_all().key("user", "1234").key("group", "4321");
     let daemon = namespace.act(&subject, "start").started();
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));

@@ -98,7 +98,7 @@ struct Entry {
 
 impl Manager {
     /// Starts it, or skips the test where that is impossible.
-    pub fn start() -> Option<Self> {
+    pub fn start_or_skip() -> Option<Self> {
         if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
             return None;
         }
