@@ -89,7 +89,8 @@ use args::Macro;
 /// and `impl Trait` are not allowed.
 ///
 /// The arguments are passed to the body in the daemon. The values of keys may use them, so that one
-/// function serves many instances:
+/// function serves many instances. A parameter that a key uses counts as used, even if the body does
+/// not mention it.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
