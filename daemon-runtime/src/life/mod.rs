@@ -10,6 +10,7 @@ pub(crate) mod flag;
 pub(crate) mod guard;
 pub(crate) mod handlers;
 pub(crate) mod instance;
+pub(crate) mod nested_runtime;
 pub(crate) mod notify;
 pub(crate) mod pipe;
 pub(crate) mod readiness;

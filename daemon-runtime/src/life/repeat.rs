@@ -6,6 +6,7 @@ use crate::command::error::{Error, Result};
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
+use crate::life::nested_runtime;
 use crate::sys::clock::now;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once a period.
@@ -141,7 +142,7 @@ impl Repeating {
         let mut runs = 0;
         while !pause(due) {
             let ending = run();
-            if ending.code != 0 && self.on_error == OnError::Stop {
+            if ending.code != 0 && (self.on_error == OnError::Stop || nested_runtime::is_refused()) {
                 return ending;
             }
             ending.log(name);

@@ -3,6 +3,7 @@
 use std::process;
 
 use crate::command::error::{Error, Result};
+use crate::life::nested_runtime;
 use crate::sys::proc;
 
 /// Refuses a process that cannot have a daemon.
@@ -16,19 +17,24 @@ pub(crate) fn check() -> Result<()> {
              use the action `run`"
         )));
     }
-    #[cfg(feature = "tokio")]
-    if tokio::runtime::Handle::try_current().is_ok() {
-        return Err(Error::failed(format_args!(
-            "this is inside a tokio runtime, which doesn't survive a fork; build it in the daemon: \
-             `#[daemon(..)] #[tokio::main] async fn ..`"
-        )));
+    if nested_runtime::is_inside() {
+        return Err(inside_runtime());
     }
     match proc::threads() {
         Some(count) if count > 1 => Err(Error::failed(format_args!(
             "this process has {count} threads, and a fork would keep only one; call this first in \
-             `main`, before any thread or async runtime is started (with tokio: \
-             `#[daemon(..)] #[tokio::main] async fn ..`)"
+             `main`, before any thread or async runtime is started (with tokio: no \
+             `#[tokio::main]` on `main`, but `#[daemon(..)] #[tokio::main] async fn ..`)"
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses a body that needs a runtime of its own, or a fork, inside a runtime.
+pub(crate) fn inside_runtime() -> Error {
+    Error::failed(format_args!(
+        "this is inside a tokio runtime, which does not survive a fork; remove `#[tokio::main]` from `main` (or call \
+         this before the runtime is built), and keep it on the daemon's fn: \
+         `#[daemon(..)] #[tokio::main] async fn ..`"
+    ))
 }

@@ -8,6 +8,7 @@ use crate::command::error::{Error, Result};
 use crate::life::body::{Body, BodyResult, Ending};
 use crate::life::guard::{Beginning, InstanceGuard};
 use crate::life::instance::StopMode;
+use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
 use crate::life::streams::Streams;
@@ -18,6 +19,7 @@ use crate::settings::Plan;
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
+use crate::start::preconditions;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::exit_now;
 
@@ -119,9 +121,10 @@ impl<'a, M> Startup<'a, M> {
         if self.plan.settings.wait_ready.is_none() {
             instance.state().ready();
         }
+        let _watch = nested_runtime::Watch::begin();
         let ending = self.call(&instance, body);
         instance.state().service_manager.stopping();
-        Ok(ending.code)
+        if nested_runtime::is_refused() { Err(preconditions::inside_runtime()) } else { Ok(ending.code) }
     }
 
     fn confine(&self) -> Result<()> {
