@@ -17,4 +17,6 @@ pub(crate) mod readiness;
 pub(crate) mod repeat;
 pub(crate) mod state;
 pub(crate) mod streams;
+#[cfg(not(feature = "tokio"))]
+pub(crate) mod without_tokio;
 pub(crate) mod word;

@@ -111,7 +111,7 @@ impl<'a, M> Startup<'a, M> {
         let blocked =
             AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
         let held = self.pidfile.acquire()?;
-        let service_manager = ServiceManager::find();
+        let service_manager = ServiceManager::find(&self.plan.settings.name);
         self.confine()?;
         self.drop_privileges()?;
         let instance = self.begin::<K, B>(held, None, service_manager)?;
