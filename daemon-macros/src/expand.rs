@@ -363,7 +363,7 @@ impl<'a> Expansion<'a> {
                 quote_spanned!(site=> #angle #krate::Context as ::core::clone::Clone>::clone #argument)
             }
             Role::Value if self.args.repeats() => {
-                quote_spanned!(site=> <#ty as ::core::clone::Clone>::clone(&#name))
+                quote_spanned!(site=> <#ty as #krate::RunArgument>::for_run(&#name))
             }
             Role::Value | Role::Reference => name.to_token_stream(),
         }

@@ -84,6 +84,45 @@ pub enum OnError {
     Continue,
 }
 
+/// A value of which each run of a repeating daemon gets a clone.
+///
+/// Every `Clone` type is one. The attribute `#[repeat_daemon]` passes an argument by value with
+/// this trait, because the compiler's message about a type that is not `Clone` then has the right repair: a reference,
+/// which is lent to each run. A clone would begin every run with the value that the caller has passed.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, RunArgument};
+/// use std::time::Duration;
+///
+/// fn tick(mut names: Vec<&str>) {
+///     assert_eq!(names.pop(), Some("gamma"));
+/// }
+///
+/// let names = vec!["alpha", "beta", "gamma"];
+/// let daemon = Daemon::new("run-argument-example").every(Duration::from_millis(1)).times(3);
+/// daemon.run(|| tick(names.for_run()))?;
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone`, so it can't be passed by value to every run",
+    label = "write `&mut {Self}`, which is lent to each run and keeps its state, or `&{Self}`"
+)]
+pub trait RunArgument {
+    /// Returns a clone.
+    #[must_use]
+    fn for_run(&self) -> Self;
+}
+
+// Otherwise the compiler would ask for `Clone`, and not show the message above.
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RunArgument for T {
+    fn for_run(&self) -> Self {
+        self.clone()
+    }
+}
+
 impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     type Output = T;
     const GRACEFUL: bool = true;

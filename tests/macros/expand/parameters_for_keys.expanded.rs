@@ -19,8 +19,8 @@ fn tick(
         .dispatch(
             action,
             move || tick(
-                <std::time::Duration as ::core::clone::Clone>::clone(&period),
-                <u32 as ::core::clone::Clone>::clone(&id),
+                <std::time::Duration as ::daemonic::RunArgument>::for_run(&period),
+                <u32 as ::daemonic::RunArgument>::for_run(&id),
                 text,
             ),
         )
