@@ -137,6 +137,11 @@ impl Args {
         self.plain.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
+    /// Reports whether a value mentions a variable of this name.
+    pub(crate) fn mention(&self, name: &Ident) -> bool {
+        self.plain.iter().chain(&self.repeat).any(|arg| arg.value.mentions(name))
+    }
+
     /// Reports whether `every` is given, which the other keys of a repeating daemon need.
     pub(crate) fn repeats(&self) -> bool {
         self.repeat.first().is_some_and(|arg| arg.key == "every")

@@ -6,12 +6,13 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Lit, Signature};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, FnArg, Lit, Signature, Token, parse_quote_spanned};
 
 use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
-use crate::item::{Body, Item, Param, Role};
-use crate::value::{self, Value};
+use crate::item::{self, Body, Item, Param, Role};
+use crate::value::{self, Mention, Value};
 
 /// Expands one of the two attributes.
 pub(crate) fn expand(ours: Macro, args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -171,13 +172,33 @@ impl<'a> Expansion<'a> {
         let Item { inner_attrs, signature, body, .. } = self.item;
         match body {
             Body::Braces(body) => {
-                let signature =
-                    Signature { constness: None, abi: None, ident: self.inner_name(), ..signature.clone() };
+                let (ident, inputs) = (self.inner_name(), self.inner_params(body));
+                let signature = Signature { constness: None, abi: None, ident, inputs, ..signature.clone() };
                 quote!(#(#inner_attrs)* #signature #body)
             }
             Body::Whole(function) => quote!(#(#inner_attrs)* #function),
             Body::HalfTyped => TokenStream::new(),
         }
+    }
+
+    /// Returns the inner fn's parameters.
+    ///
+    /// One that a key uses is not unused, whether or not the body uses it too.
+    fn inner_params(&self, body: &Group) -> Punctuated<FnArg, Token![,]> {
+        let mut params = self.item.signature.inputs.clone();
+        for param in &mut params {
+            let FnArg::Typed(param) = param else { continue };
+            let Some(name) = item::name(&param.pat) else { continue };
+            // A variable that shadows the parameter would be the first mention in the body.
+            let is_read = || value::mentions(body.stream(), name).first() == Some(&Mention::Read);
+            if self.args.mention(name) && !is_read() {
+                // The user's own lint attributes come later, and so take precedence.
+                let used =
+                    parse_quote_spanned!(self.site=> #[allow(unused_variables, reason = "a key uses it")]);
+                param.attrs.insert(0, used);
+            }
+        }
+        params
     }
 
     /// Prints a method's body in a closure, where `self` exists and the compiler checks it.
@@ -342,7 +363,7 @@ impl<'a> Expansion<'a> {
                 quote_spanned!(site=> #angle #krate::Context as ::core::clone::Clone>::clone #argument)
             }
             Role::Value if self.args.repeats() => {
-                quote_spanned!(site=> <#ty as ::core::clone::Clone>::clone(&#name))
+                quote_spanned!(site=> <#ty as #krate::RunArgument>::for_run(&#name))
             }
             Role::Value | Role::Reference => name.to_token_stream(),
         }
@@ -358,10 +379,7 @@ impl<'a> Expansion<'a> {
     /// A name like `_id` that no value uses becomes ours, because clippy reports uses of such names.
     fn passed(&self, param: &Param<'_>) -> Option<Ident> {
         let mut name = param.name.cloned()?;
-        let text = name.to_string();
-        let mut values = self.args.plain.iter().chain(&self.args.repeat).map(|arg| &arg.value);
-        let is_used = |value: &Value| matches!(value, Value::Text(it) | Value::Expr(it) if it.to_string().contains(&text));
-        if text.starts_with('_') && !values.any(is_used) {
+        if name.to_string().starts_with('_') && !self.args.mention(&name) {
             name.set_span(Span::mixed_site().located_at(name.span()));
         }
         Some(name)

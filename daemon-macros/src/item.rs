@@ -450,7 +450,7 @@ fn parse_conditional(input: ParseStream) -> Result<Meta> {
 }
 
 /// Returns the name that a pattern binds, if it is `x` or `mut x`.
-fn name(pattern: &Pat) -> Option<&Ident> {
+pub(crate) fn name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(PatIdent { by_ref: None, ident, subpat: None, .. }) => Some(ident),
         _ => None,

@@ -89,7 +89,8 @@ use args::Macro;
 /// and `impl Trait` are not allowed.
 ///
 /// The arguments are passed to the body in the daemon. The values of keys may use them, so that one
-/// function serves many instances:
+/// function serves many instances. A parameter that a key uses counts as used, even if the body does
+/// not mention it.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -244,7 +245,33 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # Parameters
 ///
 /// The parameters are those of [`macro@daemon`]. The type of an argument that is passed by value must
-/// be `Clone`, because each run gets its own clone. References are lent to each run.
+/// be `Clone`, because each run gets its own clone. References are lent to each run, so a state that
+/// the runs change and keep is a `&mut` reference:
+///
+/// ```no_run
+/// # use daemonic::repeat_daemon;
+/// #[repeat_daemon(every = "5s")]
+/// fn count(name: String, runs: &mut u32) {
+///     *runs += 1;
+///     println!("run {runs} of {name}");
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Equivalent code without the macro:
+///
+/// ```no_run
+/// fn count(action: impl daemonic::IntoAction, name: String, runs: &mut u32) -> daemonic::Result {
+///     fn count(name: String, runs: &mut u32) {
+///         *runs += 1;
+///         println!("run {runs} of {name}");
+///     }
+///     daemonic::Daemon::new("count")
+///         .every(std::time::Duration::from_secs(5))
+///         .dispatch(action, move || count(<String as daemonic::RunArgument>::for_run(&name), runs))
+/// }
+/// # fn main() {}
+/// ```
 #[proc_macro_attribute]
 pub fn repeat_daemon(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Macro::RepeatDaemon, args.into(), &item.into()).into()

@@ -304,6 +304,66 @@ fn a_text_that_the_body_needs_too_is_lent() {
     assert_contains(&expanded, ".name(&name).pidfile(&path).user(&user)");
 }
 
+/// The compiler would otherwise advise to rename the parameter, which breaks the key.
+#[test]
+fn a_parameter_that_a_key_mentions_counts_as_used() {
+    for (value, is_mentioned) in [
+        ("id", true),
+        ("&id", true),
+        ("id.path", true),
+        ("path(1, [id])", true),
+        ("Place { path: id }", true),
+        ("Place { id }", true),
+        ("..id", true),
+        ("id != 3", true),
+        ("if x { id } else { y }", true),
+        (r#"format!("/run/{id}.pid")"#, true),
+        (r#"format!("/run/{ id :?}.pid")"#, true),
+        (r##"format!(r#"/run/"{id}".pid"#)"##, true),
+        (r#"std::format!("{:>0id$} {:.3}", 1, 2)"#, true),
+        (r#"format!("{{{id}}}")"#, true),
+        (r#"path(format!["{}", id])"#, true),
+        ("path![x.id, 'id]", true),
+        (r#""id""#, false),
+        (r#"path("{id}")"#, false),
+        (r#"format!("id {{id}} {idx} {0:grid$} {}", 1)"#, false),
+        ("here.id", false),
+        ("id::PATH", false),
+        ("x::id", false),
+        ("id!()", false),
+        ("'id: loop { break 'id x }", false),
+        ("Place { id: 3 }", false),
+        ("idx", false),
+    ] {
+        let expanded = expansion(Macro::Daemon, &format!("pidfile = {value}"), "fn f(a: u8, mut id: u8) {}");
+        let attr = r#"#[allow(unused_variables, reason = "a key uses it")]"#;
+        let attr = if is_mentioned { attr } else { "" };
+        assert_contains(&expanded, &format!("fn f(a: u8, {attr} mut id: u8) {{}}"));
+    }
+    let item = "fn f(r#type: u8, #[expect(unused)] context: &Context) {}";
+    let expanded = expansion(Macro::Daemon, r#"pidfile = format!("{type}{context}")"#, item);
+    assert_contains(&expanded, r#"fn f(#[allow(unused_variables, reason = "a key uses it")] r#type: u8"#);
+}
+
+#[test]
+fn a_body_that_plainly_reads_its_parameter_is_left_as_it_is() {
+    for (body, is_read) in [
+        ("{ id.work(); }", true),
+        (r#"{ if x { println!("{id}"); } }"#, true),
+        ("{ work(id) }", false),
+        ("{ let id = 3; id.work() }", false),
+        ("{ let id: u8 = 3; id.work() }", false),
+        ("{ for id in id {} }", false),
+        ("{ here.id.work(); }", false),
+        ("{ match x { id..3 => {} } }", false),
+        (r#"{ log("{id}"); }"#, false),
+        ("{}", false),
+    ] {
+        let expanded = expansion(Macro::Daemon, "pidfile = id", &format!("fn f(id: &str) {body}"));
+        assert_eq!(expanded.to_string().contains("allow"), !is_read, "{expanded}");
+    }
+}
+
 #[test]
 fn what_is_not_a_fn_is_left_alone() {
     for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {

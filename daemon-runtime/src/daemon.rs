@@ -670,6 +670,9 @@ impl<M> Daemon<M> {
     /// taken on or the [`chroot`](Daemon::chroot) cannot be entered, or if [`wait_ready`](Daemon::wait_ready) is set and
     /// the body has no `Context`. A body that fails is not an error of this method: the outcome has its exit code.
     ///
+    /// With the feature `tokio`, this also fails if it is called inside a tokio runtime and the body builds another one,
+    /// which tokio refuses. Remove `#[tokio::main]` from `main`, and keep it on the daemon's function.
+    ///
     /// # Examples
     ///
     /// ```

@@ -21,4 +21,4 @@ pub use command::signal::Signal;
 pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::context::{Context, Event};
-pub use life::repeat::{Missed, OnError, Repeating};
+pub use life::repeat::{Missed, OnError, Repeating, RunArgument};

@@ -270,7 +270,7 @@ fn an_async_main_with_a_context_is_a_whole_program() {
 /// Runs every action inside a runtime. Those that fork are refused with advice, the others work.
 fn refuses_to_fork(inside: &Service) {
     for action in ["start", "restart"] {
-        let advice = ["subject: failed to start: ", "#[daemon(..)] #[tokio::main] async fn"];
+        let advice = ["subject: failed to start: ", "`main`", "#[daemon(..)] #[tokio::main] async fn"];
         inside.act(action).fails_naming(1, &advice);
         assert!(!inside.pidfile().exists());
         assert_eq!(inside.processes(), []);
@@ -298,4 +298,45 @@ fn a_start_inside_a_runtime_is_refused_with_advice() {
 #[test]
 fn a_start_inside_a_runtime_of_many_threads_is_refused_without_the_feature_too() {
     refuses_to_fork(&Service::of(program("inside_plain")));
+}
+
+const ADVICE: &str = "this is inside a tokio runtime, which does not survive a fork; remove `#[tokio::main]` from `main` \
+                      (or call this before the runtime is built), and keep it on the daemon's fn: \
+                      `#[daemon(..)] #[tokio::main] async fn ..`";
+
+#[test]
+fn a_body_that_builds_a_runtime_is_refused_inside_another() {
+    for variant in ["attribute", "context", "repeat", "builder"] {
+        for flavor in ["multi_thread", "current_thread"] {
+            let nested = Service::of(program("nested")).key("variant", variant).key("flavor", flavor);
+            nested.act("start").fails(1, &format!("subject: failed to start: {ADVICE}"));
+            nested.act("restart").fails(1, &format!("subject: failed to start: {ADVICE}"));
+            let run = nested.act("run");
+            run.fails(1, &format!("subject: failed to start: {ADVICE}"));
+            assert_eq!(run.stdout, "", "{variant}, {flavor}");
+            nested.left_nothing();
+        }
+    }
+}
+
+#[test]
+fn a_body_that_builds_a_runtime_runs_where_it_may_block() {
+    for place in ["blocking", "entered"] {
+        for variant in ["attribute", "builder"] {
+            let nested = Service::of(program("nested")).key("variant", variant).key("place", place);
+            let run = nested.act("run");
+            assert_eq!(
+                (run.status.code(), run.stdout.as_str(), run.stderr.as_str()),
+                (Some(0), "body\n", "")
+            );
+            nested.left_nothing();
+        }
+    }
+}
+
+#[test]
+fn another_panic_inside_a_runtime_is_told_as_it_is() {
+    let run = Service::of(program("nested")).key("variant", "panicking").act("run");
+    assert_eq!(run.status.code(), Some(101), "{}", run.stderr);
+    assert!(run.stderr.contains("of its own"), "{}", run.stderr);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use common::{Answer, Process, Subject, now, strace_or_skip, wait_until};
+use common::{Answer, Process, Subject, now, program, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 const HOUR: u32 = 3_600_000;
@@ -295,4 +295,23 @@ fn a_period_longer_than_any_clock_runs_once_and_can_be_stopped() {
     subject.log_with("ran");
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     assert_eq!(daemon.exit_code(), 0);
+}
+
+#[test]
+fn a_state_that_is_lent_is_kept_between_the_runs() {
+    for (more, log) in
+        [(None, "run 11\nrun 12\nrun 13\n"), (Some("at"), "at! 12 false\nat! 14 false\nat! 16 false\n")]
+    {
+        let subject = Subject::new();
+        let subject = more.map_or_else(Subject::new, |more| subject.key("more", more));
+        let act = |action: &str| {
+            let mut command = subject.command(program("kept"));
+            command.arg(action);
+            Answer::of(command)
+        };
+        assert_eq!(act("start").started().exit_code(), 0);
+        assert_eq!(subject.log_text(), log);
+        assert_eq!(act("run").stdout, log);
+        subject.left_nothing();
+    }
 }

@@ -15,7 +15,7 @@ pub fn program(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let package = ["--package", "daemonic-test-async-programs"];
     let programs = PROGRAMS.get_or_init(|| {
-        let all = ["asynchronous", "inside", "pair", "service", "whole_async"];
+        let all = ["asynchronous", "inside", "nested", "pair", "service", "whole_async"];
         let mut programs = build(&[&package[..], &all.map(|name| ["--bin", name]).concat()].concat());
         // The features of the others would change this one.
         programs.extend(build(&[&package[..], &["--no-default-features", "--bin", "inside_plain"]].concat()));

@@ -10,6 +10,7 @@ pub(crate) mod flag;
 pub(crate) mod guard;
 pub(crate) mod handlers;
 pub(crate) mod instance;
+pub(crate) mod nested_runtime;
 pub(crate) mod notify;
 pub(crate) mod panic;
 pub(crate) mod readiness;
@@ -17,4 +18,6 @@ pub(crate) mod repeat;
 pub(crate) mod self_pipe;
 pub(crate) mod state;
 pub(crate) mod streams;
+#[cfg(not(feature = "tokio"))]
+pub(crate) mod without_tokio;
 pub(crate) mod word;

@@ -2,7 +2,8 @@
 //!
 //! The messages are those of [sd_notify(3)](https://man7.org/linux/man-pages/man3/sd_notify.3.html).
 //!
-//! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent.
+//! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent. Without the feature, but with the
+//! variable, a line in the log says so: the manager would wait in vain.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(feature = "systemd")]
@@ -40,7 +41,7 @@ impl ServiceManager {
     ///
     /// This comes before the signal handlers, one of which sends, and before a chroot, in which the socket has no path.
     #[cfg(feature = "systemd")]
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(_name: &str) -> Self {
         /// The shortest time between two signs of life.
         const SHORTEST: Duration = Duration::from_millis(1);
         let Some(socket) = Socket::connect() else { return Self::default() };
@@ -50,8 +51,18 @@ impl ServiceManager {
         Self { socket: Mutex::new(Some(Arc::new(socket))), watchdog, ..Self::default() }
     }
 
+    /// Writes to the log that a manager which waits for messages gets none.
     #[cfg(not(feature = "systemd"))]
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(name: &str) -> Self {
+        use std::io::{self, Write};
+
+        if std::env::var_os("NOTIFY_SOCKET").is_some_and(|address| !address.is_empty()) {
+            let line = format!(
+                "{name}: NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of `daemonic`; \
+                 the service manager is not notified\n"
+            );
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
         Self::default()
     }
 

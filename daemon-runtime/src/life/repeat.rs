@@ -6,6 +6,7 @@ use crate::command::error::{Error, Result};
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
+use crate::life::nested_runtime;
 use crate::sys::clock::now;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once a period.
@@ -83,6 +84,45 @@ pub enum OnError {
     Continue,
 }
 
+/// A value of which each run of a repeating daemon gets a clone.
+///
+/// Every `Clone` type is one. The attribute `#[repeat_daemon]` passes an argument by value with
+/// this trait, because the compiler's message about a type that is not `Clone` then has the right repair: a reference,
+/// which is lent to each run. A clone would begin every run with the value that the caller has passed.
+///
+/// # Examples
+///
+/// ```
+/// use daemonic::{Daemon, RunArgument};
+/// use std::time::Duration;
+///
+/// fn tick(mut names: Vec<&str>) {
+///     assert_eq!(names.pop(), Some("gamma"));
+/// }
+///
+/// let names = vec!["alpha", "beta", "gamma"];
+/// let daemon = Daemon::new("run-argument-example").every(Duration::from_millis(1)).times(3);
+/// daemon.run(|| tick(names.for_run()))?;
+/// # Ok::<_, daemonic::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone`, so it can't be passed by value to every run",
+    label = "write `&mut {Self}`, which is lent to each run and keeps its state, or `&{Self}`"
+)]
+pub trait RunArgument {
+    /// Returns a clone.
+    #[must_use]
+    fn for_run(&self) -> Self;
+}
+
+// Otherwise the compiler would ask for `Clone`, and not show the message above.
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RunArgument for T {
+    fn for_run(&self) -> Self {
+        self.clone()
+    }
+}
+
 impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     type Output = T;
     const GRACEFUL: bool = true;
@@ -141,7 +181,7 @@ impl Repeating {
         let mut runs = 0;
         while !pause(due) {
             let ending = run();
-            if ending.code != 0 && self.on_error == OnError::Stop {
+            if ending.code != 0 && (self.on_error == OnError::Stop || nested_runtime::is_refused()) {
                 return ending;
             }
             ending.log(name);

@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::command::error::{Error, Result, list};
+use crate::life::nested_runtime;
 use crate::sys::clock::now;
 use crate::sys::proc;
 
@@ -24,12 +25,8 @@ pub(crate) fn check() -> Result<SingleThread> {
              use the action `run`"
         )));
     }
-    #[cfg(feature = "tokio")]
-    if tokio::runtime::Handle::try_current().is_ok() {
-        return Err(Error::failed(format_args!(
-            "this is inside a tokio runtime, which doesn't survive a fork; build it in the daemon: \
-             `#[daemon(..)] #[tokio::main] async fn ..`"
-        )));
+    if nested_runtime::is_inside() {
+        return Err(inside_runtime());
     }
     check_threads()
 }
@@ -55,8 +52,18 @@ fn has_threads(count: impl Display) -> Error {
     let names = list(names.iter().map(String::as_str));
     Error::failed(format_args!(
         "this process has {count} threads ({names}), and a fork would keep only one; call this first in `main`, before \
-         any thread or async runtime is started (with tokio: `#[daemon(..)] #[tokio::main] async fn ..`); if it is the \
+         any thread or async runtime is started (with tokio: no `#[tokio::main]` on `main`, but \
+         `#[daemon(..)] #[tokio::main] async fn ..`); if it is the \
          first already, the threads may belong to an allocator, a preloaded library or an emulator: do without it, or \
          use the action `run`"
+    ))
+}
+
+/// Refuses a body that needs a runtime of its own, or a fork, inside a runtime.
+pub(crate) fn inside_runtime() -> Error {
+    Error::failed(format_args!(
+        "this is inside a tokio runtime, which does not survive a fork; remove `#[tokio::main]` from `main` (or call \
+         this before the runtime is built), and keep it on the daemon's fn: \
+         `#[daemon(..)] #[tokio::main] async fn ..`"
     ))
 }

@@ -10,6 +10,7 @@ use crate::life::body::{Body, BodyResult, Ending};
 use crate::life::context::Context;
 use crate::life::guard::{InstanceGuard, InstanceOptions};
 use crate::life::instance::StopMode;
+use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
 use crate::life::streams::{self, Streams};
@@ -20,7 +21,7 @@ use crate::settings::Plan;
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
-use crate::start::preconditions::SingleThread;
+use crate::start::preconditions::{self, SingleThread};
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::exit_now;
 
@@ -129,7 +130,7 @@ impl<'a, M> Startup<'a, M> {
         let blocked =
             AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
         let held = self.pidfile.acquire()?;
-        let service_manager = ServiceManager::find();
+        let service_manager = ServiceManager::find(&self.plan.settings.name);
         self.confine()?;
         self.drop_privileges()?;
         let instance = self.begin::<K, B>(held, None, service_manager)?;
@@ -141,9 +142,10 @@ impl<'a, M> Startup<'a, M> {
         // Dropped at the end too, since the caller may have blocked what the daemon handles.
         blocked.restore();
         instance.unblock();
+        let _watch = nested_runtime::Watch::begin();
         let ending = self.call(&context, body);
         instance.state().service_manager.stopping();
-        Ok(ending.code)
+        if nested_runtime::is_refused() { Err(preconditions::inside_runtime()) } else { Ok(ending.code) }
     }
 
     fn confine(&self) -> Result<()> {

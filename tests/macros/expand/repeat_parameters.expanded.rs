@@ -22,7 +22,7 @@ fn fetch(
         .dispatch(
             action,
             move |context: &::daemonic::Context| fetch(
-                <String as ::core::clone::Clone>::clone(&url),
+                <String as ::daemonic::RunArgument>::for_run(&url),
                 log,
                 context,
             ),

@@ -1,0 +1,53 @@
+//! Repeating daemons with a state that every run changes. Their log and pidfile are named by the environment.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use daemonic::{Context, IntoAction, repeat_daemon};
+
+/// Not `Clone`, as a connection or a guard.
+struct State {
+    runs: u32,
+}
+
+fn path(key: &str) -> PathBuf {
+    env::var_os(key).expect("a path").into()
+}
+
+#[repeat_daemon(
+    name = "subject",
+    every = "1ms",
+    times = 3,
+    pidfile = path("SUBJECT_PIDFILE"),
+    stdout = path("SUBJECT_STDOUT")
+)]
+fn lent(state: &mut State) {
+    state.runs += 1;
+    println!("run {}", state.runs);
+}
+
+#[repeat_daemon(
+    name = "subject",
+    every = "1ms",
+    times = 3,
+    pidfile = path("SUBJECT_PIDFILE"),
+    stdout = path("SUBJECT_STDOUT")
+)]
+fn lent_with_more(mut text: String, context: &Context, state: &mut State, by: &u32) {
+    state.runs += by;
+    text.push('!');
+    println!("{text} {} {}", state.runs, context.is_stopping());
+}
+
+fn act(action: impl IntoAction) -> daemonic::Result {
+    let mut state = State { runs: 10 };
+    match env::var_os("SUBJECT_MORE") {
+        None => lent(action, &mut state),
+        Some(text) => lent_with_more(action, text.into_string().expect("text"), &mut state, &2),
+    }
+}
+
+fn main() -> ExitCode {
+    daemonic::report(act(env::args().nth(1)))
+}
