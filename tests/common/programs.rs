@@ -21,7 +21,7 @@ pub fn program(name: &str) -> &'static Path {
 
 /// Builds programs, and returns their paths.
 pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new(std::env::var_os("DAEMONIC_CARGO").unwrap_or_else(|| env!("CARGO").into()))
         .args(["build", "--quiet", "--message-format=json"])
         .args(arguments)
         .current_dir(repository())

@@ -8,7 +8,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc::{self, sigaction};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 
 /// The type of a signal handler.
 pub(crate) type Handler = extern "C" fn(c_int);
@@ -23,8 +23,8 @@ pub(crate) struct Disposition(sigaction);
 /// The handler must call only async-signal-safe functions
 /// ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)) and must restore `errno`.
 pub(crate) unsafe fn install(signal: Signal, handler: Handler) -> nix::Result<Disposition> {
-    let flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    exchange(signal as c_int, Some(&action(handler as libc::sighandler_t, flags))).map(Disposition)
+    let action = action(SigHandler::Handler(handler), SaFlags::SA_RESTART | SaFlags::SA_ONSTACK);
+    exchange(signal as c_int, Some(&action)).map(Disposition)
 }
 
 /// Restores what [`install`] has replaced.
@@ -34,7 +34,7 @@ pub(crate) fn restore(signal: Signal, before: &Disposition) {
 
 /// Gives a signal its default disposition, by number since it may be a real-time signal. Async-signal-safe.
 pub(crate) fn reset(signal: c_int) {
-    let _ = exchange(signal, Some(&action(libc::SIG_DFL, 0)));
+    let _ = exchange(signal, Some(&action(SigHandler::SigDfl, SaFlags::empty())));
 }
 
 /// Returns whether this handler is the installed one. Async-signal-safe.
@@ -47,14 +47,8 @@ pub(crate) fn is_ignored(signal: c_int) -> bool {
     exchange(signal, None).is_ok_and(|current| current.sa_sigaction == libc::SIG_IGN)
 }
 
-fn action(handler: libc::sighandler_t, flags: c_int) -> sigaction {
-    sigaction {
-        sa_sigaction: handler,
-        sa_mask: *SigSet::all().as_ref(),
-        sa_flags: flags,
-        #[cfg(target_os = "linux")]
-        sa_restorer: None,
-    }
+fn action(handler: SigHandler, flags: SaFlags) -> sigaction {
+    SigAction::new(handler, flags, SigSet::all()).into()
 }
 
 /// Returns the disposition of a signal, and replaces it if `new` is given.
