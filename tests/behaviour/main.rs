@@ -7,6 +7,7 @@ mod body;
 mod context;
 mod detached;
 mod disk;
+mod empty_root;
 mod identity;
 mod peers;
 mod ready;

@@ -1,8 +1,10 @@
 //! The helper programs, built once for each test binary.
 
+use std::env::{self, consts};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -19,17 +21,46 @@ pub fn program(name: &str) -> &'static Path {
     programs.iter().find(|path| path.ends_with(name)).expect("a helper program of that name")
 }
 
-/// Builds programs, and returns their paths.
+/// Returns the path of a helper program that needs no C library beside it. Returns `None` if this
+/// system cannot link one.
+pub fn static_program(name: &str) -> Option<PathBuf> {
+    static BUILD: Mutex<()> = Mutex::new(());
+    let path = program(name);
+    if is_static(path) {
+        return Some(path.into());
+    }
+    let _one_at_a_time = BUILD.lock();
+    // With a target of its own, the flag does not apply to macros, and the usual build stays as it is.
+    let target = format!("{}-unknown-linux-gnu", consts::ARCH);
+    let flags = format!(r#"target.{target}.rustflags=["-Ctarget-feature=+crt-static"]"#);
+    let arguments = ["--package", "daemonic-test-programs", "--bin", name, "--target", &target];
+    let programs = build_by(env!("CARGO").as_ref(), &[&arguments[..], &["--config", &flags]].concat());
+    programs?.into_iter().find(|path| path.ends_with(name) && is_static(path))
+}
+
+/// Returns whether a program names no dynamic linker in its headers.
+fn is_static(program: &Path) -> bool {
+    let output = Command::new("readelf").arg("-lW").arg(program).output().expect("readelf runs");
+    output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("INTERP")
+}
+
+/// Builds programs, and returns their paths. `DAEMONIC_CARGO` is a command that does what cargo
+/// does, but for another target.
 pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
-    let output = Command::new(env!("CARGO"))
+    let cargo = env::var_os("DAEMONIC_CARGO").unwrap_or_else(|| env!("CARGO").into());
+    build_by(&cargo, arguments).expect("the programs build")
+}
+
+fn build_by(cargo: &OsStr, arguments: &[&str]) -> Option<Vec<PathBuf>> {
+    let output = Command::new(cargo)
         .args(["build", "--quiet", "--message-format=json"])
         .args(arguments)
         .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "the programs do not build");
-    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
+    let messages = String::from_utf8(output.stdout).expect("text");
+    output.status.success().then(|| messages.lines().filter_map(executable).collect())
 }
 
 /// Reads `{…,"executable":"/target/debug/subject",…}`.

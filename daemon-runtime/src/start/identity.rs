@@ -82,15 +82,15 @@ impl Identity {
 /// Finds a user. One that is given by number needs no entry in the user database.
 fn find_user(account: &Account) -> Result<(Uid, Option<User>)> {
     let number = number(account).map(Uid::from_raw);
-    let by_number = || number.map_or(Ok(None), User::from_uid);
-    let found = match account {
+    let by_number = || number.map_or(Ok(None), |uid| found(User::from_uid(uid)));
+    let entry = match account {
         Account::Id(_) => by_number(),
         Account::Name(name) => {
-            User::from_name(name).and_then(|user| user.map_or_else(by_number, |user| Ok(Some(user))))
+            found(User::from_name(name)).and_then(|user| user.map_or_else(by_number, |user| Ok(Some(user))))
         }
     };
-    let found = found.map_err(|errno| Error::os(format_args!("cannot look up user {account}"), errno))?;
-    match (found, number) {
+    let entry = entry.map_err(|errno| Error::os(format_args!("cannot look up user {account}"), errno))?;
+    match (entry, number) {
         (Some(user), _) => Ok((user.uid, Some(user))),
         (None, Some(uid)) => Ok((uid, None)),
         (None, None) => {
@@ -100,17 +100,26 @@ fn find_user(account: &Account) -> Result<(Uid, Option<User>)> {
 }
 
 fn find_group(account: &Account) -> Result<Gid> {
-    let found = match account {
+    let entry = match account {
         Account::Id(_) => Ok(None),
-        Account::Name(name) => Group::from_name(name),
+        Account::Name(name) => found(Group::from_name(name)),
     };
-    found
+    entry
         .map_err(|errno| Error::os(format_args!("cannot look up group {account}"), errno))?
         .map(|group| group.gid)
         .or_else(|| number(account).map(Gid::from_raw))
         .ok_or_else(|| {
             Error::failed(format_args!("there is no group {account}; give `group` one that exists"))
         })
+}
+
+/// Treats a user database that does not exist as an empty one. The C library musl reports it as an error, which
+/// [getpwnam(3)](https://man7.org/linux/man-pages/man3/getpwnam.3.html) allows.
+fn found<T>(entry: nix::Result<Option<T>>) -> nix::Result<Option<T>> {
+    match entry {
+        Err(Errno::ENOENT) => Ok(None),
+        entry => entry,
+    }
 }
 
 /// Returns the number of an account. The highest number means *unchanged* to the system.
