@@ -6,6 +6,7 @@
 //!
 //! `subject ACTION` runs one action. `subject converse` runs an action for each line of its
 //! standard input and answers each with a line, which shows the effects on a caller that lives on.
+//! The line `reap` has it wait for a child.
 
 use std::env;
 use std::ffi::{c_int, c_long, c_uint};
@@ -67,6 +68,9 @@ fn main() -> ExitCode {
     if key("SUBREAPER").is_some() {
         nix::sys::prctl::set_child_subreaper(true).expect("a flag");
     }
+    if key("NOCLDWAIT").is_some() {
+        leave_no_zombies();
+    }
     if key("KEEPCAPS").is_some() {
         nix::sys::prctl::set_keepcaps(true).expect("a flag");
     }
@@ -88,6 +92,10 @@ fn ask() {
 
 fn converse() -> ExitCode {
     for action in io::stdin().lines().map_while(Result::ok) {
+        if action == "reap" {
+            println!("{:?}", waitpid(None, None));
+            continue;
+        }
         match dispatch(Some(action)) {
             Ok(outcome) => println!("{:?} {outcome}", outcome.answer()),
             Err(error) => println!("{error}"),
@@ -269,6 +277,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "claim" => claim(Path::new(rest)),
         "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
+        "directory" => println!("{}", env::current_dir().expect("a directory").display()),
+        "make" => drop(File::create_new(rest).expect("a new file")),
+        "raise" => nix::sys::signal::raise(rest.parse().expect("a signal")).expect("a signal to itself"),
         "sleep" => thread::sleep(milliseconds(rest)),
         // Prints a line for the test to wait for, and continues when the file exists.
         "until" => {
@@ -397,6 +408,14 @@ fn count() -> ! {
 fn print_by_c() {
     // SAFETY: the text ends in a NUL byte.
     unsafe { libc::puts(c"printed by C".as_ptr()) };
+}
+
+/// Has the system forget each child as soon as it ends.
+#[allow(unsafe_code, reason = "there is no safe sigaction")]
+fn leave_no_zombies() {
+    let action = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    // SAFETY: the default disposition calls nothing of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("a default");
 }
 
 /// Installs a handler that also calls the previous handler of the signal.
