@@ -12,14 +12,18 @@
 //! | `rust,ignore (before)` | nothing, since it uses another crate: it is the code before a migration |
 //!
 //! Each section with a heading `# ` is a scene: a root shell in namespaces of its own, with its own
-//! `/etc`, `/run` and similar directories. Every process of a scene ends with it.
+//! `/etc`, `/run` and similar directories, and its own network. Every process of a scene ends with it.
 
 use std::fmt::Write;
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use common::torture::attempt;
 use common::{Answer, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
@@ -169,6 +173,10 @@ const OWN: [&str; 11] = [
     "/etc/systemd/system",
 ];
 
+/// Arguments of `unshare` for what a scene has for itself. Without its own network, a port could belong
+/// to another program, or to another run of these tests.
+const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
+
 /// A sed script that removes what differs from run to run.
 const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
 
@@ -196,7 +204,11 @@ impl Scene {
             folder.path().display(),
             programs().display()
         );
-        script += "mkdir /mnt/etc\nmount -t tmpfs tmpfs /mnt/etc\ncp -a /etc/. /mnt/etc\nmount --bind /mnt/etc /etc\n";
+        // Files may come and go while they are copied: `useradd`, which a test beside this one may run,
+        // makes lock files.
+        script += "mkdir /mnt/etc\nmount -t tmpfs tmpfs /mnt/etc\n\
+                   for try in $(seq 50); do cp -a /etc/. /mnt/etc 2>/mnt/why && break; done || { cat /mnt/why >&2; exit 1; }\n\
+                   mount --bind /mnt/etc /etc\n";
         for own in OWN {
             let _ = writeln!(script, "if [ -d {own} ]; then mount -t tmpfs -o mode=755 tmpfs {own}; fi");
         }
@@ -241,7 +253,7 @@ impl Scene {
         let path = self.folder.path().join("script");
         fs::write(&path, &self.script).expect("a script");
         let mut command = Command::new("unshare");
-        command.args(["-m", "-p", "-f", "--mount-proc", "--kill-child", "sh"]).arg(path);
+        command.args(NAMESPACES).args(["--kill-child", "sh"]).arg(path);
         command.env_clear().env("HOME", "/root").env("LC_ALL", "C.UTF-8");
         command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let answer = Answer::of({
@@ -270,12 +282,17 @@ impl Scene {
     }
 }
 
+/// Returns whether scenes can be played that need some tools. If not, the test is skipped.
+fn can_play(tools: &[&str]) -> bool {
+    let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
+    let has_namespaces = || tool_or_skip(&[&["unshare"], &NAMESPACES[..], &["true"]].concat());
+    root_or_skip() && has_namespaces() && tools.iter().all(has)
+}
+
 /// Runs all scenes of a chapter, which may need some tools.
 #[track_caller]
 fn play(name: &str, tools: &[&str]) {
-    let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
-    let has_namespaces = || tool_or_skip(&["unshare", "-m", "-p", "-f", "--mount-proc", "true"]);
-    if !(root_or_skip() && has_namespaces() && tools.iter().all(has)) {
+    if !can_play(tools) {
         return;
     }
     let blocks = blocks(&chapter(name));
@@ -324,6 +341,34 @@ fn the_migrations_are_true() {
 #[test]
 fn the_recipes_are_true() {
     play("recipes", &["cron", "logrotate", "systemd-analyze"]);
+}
+
+#[test]
+fn a_scene_disturbs_no_neighbour_and_is_not_disturbed() {
+    if !can_play(&[]) {
+        return;
+    }
+    // The port of `knock`, unless another program has it, which disturbs as well.
+    let _taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 79));
+    let lock = Path::new("/etc").join(format!("daemonic-test-{}.lock", std::process::id()));
+    let is_over = AtomicBool::new(false);
+    let wrong = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                fs::write(&lock, "")
+                    .and_then(|()| fs::remove_file(&lock))
+                    .expect("a file that comes and goes");
+            }
+        });
+        let wrong = attempt(|| {
+            let mut scene = Scene::new();
+            scene.act("knock start".into(), "knock: started (pid 42)\n".into());
+            scene.play("a busy machine")
+        });
+        is_over.store(true, Ordering::Relaxed);
+        wrong
+    });
+    assert_eq!(wrong, Ok(Vec::new()));
 }
 
 // ---- completeness ----
