@@ -47,6 +47,8 @@ impl Recorder {
         let settings = [
             ("buffer_size_kb", "512"),
             ("options/event-fork", "1"),
+            // Otherwise a reader that is recorded itself would never reach the end.
+            ("options/pause-on-trace", "1"),
             ("set_event_pid", "4194303"),
             ("events/syscalls/enable", "1"),
         ];

@@ -23,8 +23,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use common::record::Recorder;
 use common::torture::attempt;
-use common::{Answer, repository, root_or_skip, tool_or_skip};
+use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
 const CHAPTERS: [&str; 6] = ["tour", "keys", "actions", "promises", "migrating", "recipes"];
@@ -180,6 +181,33 @@ const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
 /// A sed script that removes what differs from run to run.
 const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
 
+/// Shell functions. `right N` returns whether the output of command N is as shown. `record N` writes
+/// what the system knows: the kernel's recording has the last 50 calls of programs other than the
+/// script's own, each with a line for its begin and one for its end.
+const RIGHT: &str = r#"
+right() {
+    sed -E "$varies" /mnt/output/$1 >/mnt/now
+    sed -E "$varies" /mnt/shown/$1 | cmp -s - /mnt/now
+}
+record() {
+    {
+        echo '---- /proc/locks'
+        cat /proc/locks
+        for process in /proc/[0-9]*; do
+            echo "---- $process: stat, status, wchan"
+            cat $process/stat
+            grep -E '^(Name|State|PPid|TracerPid|Threads|Sig|ShdPnd)' $process/status
+            cat $process/wchan
+            echo
+        done
+        echo '---- the last system calls'
+        mkdir /mnt/tracing
+        mount -t tracefs tracefs /mnt/tracing
+        grep -vE '^( *(sh|sed|cmp|seq|sleep|cat|ls|tail|grep|mkdir|mount|unshare)-|#)' "/mnt/tracing/$trace" | tail -n 100
+    } >/mnt/record/$1 2>/dev/null
+}
+"#;
+
 /// Lists the PIDs in a text.
 fn pids(text: &str) -> Vec<&str> {
     let rests = text.split("pid ").skip(1);
@@ -196,11 +224,11 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        for name in ["file", "output", "shown"] {
+        for name in ["file", "output", "shown", "record"] {
             fs::create_dir(folder.path().join(name)).expect("a directory");
         }
         let mut script = format!(
-            "set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
+            "{RIGHT}set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
             folder.path().display(),
             programs().display()
         );
@@ -236,12 +264,11 @@ impl Scene {
             writeln!(
                 self.script,
                 "right=\nfor try in $(seq ${{tries:-100}}); do\n{act}\ncode=$?\n\
-                 sed -E '{VARIES}' /mnt/output/{number} >/mnt/now\n\
-                 sed -E '{VARIES}' /mnt/shown/{number} | cmp -s - /mnt/now && right=yes && break\nsleep 0.1\ndone\n\
-                 [ $right ] || tries=1\n(exit $code)"
+                 right {number} && right=yes && break\nsleep 0.1\ndone\n\
+                 [ $right ] || {{ tries=1; record {number}; }}\n(exit $code)"
             )
         } else {
-            writeln!(self.script, "{act}")
+            writeln!(self.script, "{act}\ncode=$?\nright {number} || record {number}\n(exit $code)")
         };
         self.commands.push((command, shown));
     }
@@ -252,9 +279,16 @@ impl Scene {
         let _ = write!(self.script, "sed -E -i '{VARIES}' /mnt/output/* /mnt/shown/*\ntouch /mnt/played\n");
         let path = self.folder.path().join("script");
         fs::write(&path, &self.script).expect("a script");
-        let mut command = Command::new("unshare");
-        command.args(NAMESPACES).args(["--kill-child", "sh"]).arg(path);
+        // The shell becomes `unshare`, so the kernel records all processes of the scene.
+        let recorder = Recorder::begin();
+        let list = recorder.as_ref().map_or_else(|| "/dev/null".into(), Recorder::list);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$ >> \"$0\"; exec \"$@\""]).arg(list);
+        command.arg("unshare").args(NAMESPACES).args(["--kill-child", "sh"]).arg(path);
         command.env_clear().env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+        command
+            .env("varies", VARIES)
+            .env("trace", recorder.as_ref().map_or_else(String::new, Recorder::trace));
         command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let answer = Answer::of({
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -275,7 +309,10 @@ impl Scene {
                 pairs.push((one.to_owned(), other.to_owned()));
             }
             if is_wrong {
-                wrong.push(format!("{title}\n$ {command}\nshown:\n{shown}\nprinted:\n{output}"));
+                let record =
+                    fs::read(self.folder.path().join(format!("record/{number}"))).unwrap_or_default();
+                let record = String::from_utf8_lossy(&record);
+                wrong.push(format!("{title}\n$ {command}\nshown:\n{shown}\nprinted:\n{output}\n{record}"));
             }
         }
         wrong
@@ -369,6 +406,22 @@ fn a_scene_disturbs_no_neighbour_and_is_not_disturbed() {
         wrong
     });
     assert_eq!(wrong, Ok(Vec::new()));
+}
+
+#[test]
+fn a_wrong_output_comes_with_a_record() {
+    if !can_play(&[]) || !available_or_skip("tracefs", Recorder::begin().is_some()) {
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.act("guard start".into(), "guard: started (pid 42)\n".into());
+    scene.act("guard stop".into(), "guard: not running\n".into());
+    let wrong = scene.play("a wrong guide");
+    let [wrong] = &wrong[..] else { panic!("{wrong:?}") };
+    for part in ["guard: stopped (pid ", "---- /proc/locks\n", "\nState:\t", "sys_pidfd_open(", "sys_unlink("]
+    {
+        assert!(wrong.contains(part), "no {part:?} in {wrong}");
+    }
 }
 
 // ---- completeness ----
