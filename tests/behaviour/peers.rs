@@ -345,7 +345,9 @@ fn a_failure_of_the_bodys_own_initialization_reaches_the_caller() {
 /// killed, and the caller reports that.
 #[test]
 fn a_daemon_that_is_not_ready_in_time_is_killed() {
-    let subject = Subject::new().key("wait_ready", "25").key("stop_timeout", "25").graceful("park");
+    // It hears neither that it is to stop nor that its launcher goes.
+    let deaf = "block SIGTERM; block SIGIO; park";
+    let subject = Subject::new().key("wait_ready", "25").key("stop_timeout", "25").graceful(deaf);
     subject.act("start").fails_naming(1, &["subject: failed to start: not ready after 25ms"]);
     subject.left_nothing();
     subject.act("status").says(3, "subject: not running");
