@@ -72,8 +72,7 @@ impl Error {
 
     /// Makes an error of what the system answered to an attempt, such as `cannot open pidfile /run/x.pid`.
     #[cold]
-    pub(crate) fn os(text: fmt::Arguments<'_>, error: impl Into<io::Error>) -> Self {
-        let errno = error.into().raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    pub(crate) fn os(text: fmt::Arguments<'_>, errno: Errno) -> Self {
         let kind = match errno {
             Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
             _ => Kind::Failed,
@@ -81,6 +80,12 @@ impl Error {
         let mut error = Self::new(kind, text);
         error.0.source = Some(errno.into());
         error
+    }
+
+    /// Does the same with an error of the standard library.
+    #[cold]
+    pub(crate) fn io(text: fmt::Arguments<'_>, error: &io::Error) -> Self {
+        Self::os(text, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
     /// Makes an error about a file that cannot be opened, which says so if its directory is missing.

@@ -88,7 +88,7 @@ impl InstanceGuard {
     /// Waits until the launcher watches this process; from then on this process ends if the launcher does before the
     /// body is ready.
     pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<()> {
-        let cannot = |error| Error::os(format_args!("cannot prepare for the body's readiness"), error);
+        let cannot = |error| Error::io(format_args!("cannot prepare for the body's readiness"), &error);
         self.handle(Signal::SIGIO).map_err(|errno| cannot(errno.into()))?;
         readiness.await_launcher(self.instance.state.owner.pid()).map_err(cannot)
     }

@@ -54,7 +54,8 @@ impl Pidfile {
         registry.add(owner, id, self.path().clone());
         drop(registry);
         let held = HeldPidfile { path: self.path().clone(), file: file.into(), id, owner };
-        held.write_pid(&stat).map_err(|error| self.cannot("write", error))?;
+        held.write_pid(&stat)
+            .map_err(|error| Error::io(format_args!("cannot write pidfile {}", self.path()), &error))?;
         Ok(held)
     }
 

@@ -1,7 +1,6 @@
 //! The pidfile as a file: opening it, checking that it is one.
 
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
@@ -133,8 +132,8 @@ impl Pidfile {
         Ok(())
     }
 
-    pub(crate) fn cannot(&self, verb: &str, error: impl Into<io::Error>) -> Error {
-        Error::os(format_args!("cannot {verb} pidfile {}", self.path), error)
+    pub(crate) fn cannot(&self, verb: &str, errno: Errno) -> Error {
+        Error::os(format_args!("cannot {verb} pidfile {}", self.path), errno)
     }
 
     fn cannot_open(&self, errno: Errno) -> Error {

@@ -71,7 +71,7 @@ pub(crate) fn set_umask(mask: u32) {
 /// Leaves the caller's directory, so that its file system can be unmounted.
 pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
     set_current_dir(directory.as_path())
-        .map_err(|error| Error::os(format_args!("cannot enter working_directory {directory}"), error))
+        .map_err(|error| Error::io(format_args!("cannot enter working_directory {directory}"), &error))
 }
 
 /// Makes a directory the root of what this process sees, and enters it, because a current directory outside would lead
@@ -79,5 +79,5 @@ pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
 pub(crate) fn confine(root: &SystemPath) -> Result<()> {
     chroot(root.as_path())
         .and_then(|()| set_current_dir("/"))
-        .map_err(|error| Error::os(format_args!("cannot confine the daemon to chroot {root}"), error))
+        .map_err(|error| Error::io(format_args!("cannot confine the daemon to chroot {root}"), &error))
 }

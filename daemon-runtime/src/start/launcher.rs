@@ -97,7 +97,7 @@ impl Launcher {
         let deadline = now().checked_add(timeout);
         Verdict::GoOn
             .send(&self.channel)
-            .map_err(|error| Error::os(format_args!("cannot let the daemon go on"), error))?;
+            .map_err(|error| Error::io(format_args!("cannot let the daemon go on"), &error))?;
         self.has_begun = true;
         let channel = self.channel.as_fd();
         let woken = daemon.wait(Some(channel), deadline)?;
