@@ -21,6 +21,11 @@ pub fn program(name: &str) -> &'static Path {
 
 /// Builds programs, and returns their paths.
 pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
+    messages(arguments).lines().filter_map(executable).collect()
+}
+
+/// Builds something, and returns what cargo says about it.
+fn messages(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--message-format=json"])
         .args(arguments)
@@ -29,7 +34,15 @@ pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "the programs do not build");
-    String::from_utf8(output.stdout).expect("text").lines().filter_map(executable).collect()
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Builds a library, and returns the path of what rustc links. `deps` beside it has what that needs.
+pub fn library(package: &str) -> PathBuf {
+    let target = messages(&["--package", package, "--lib"]);
+    let name = format!("lib{}.rlib", package.replace('-', "_"));
+    let mut paths = target.split('"').map(Path::new);
+    paths.find(|path| path.ends_with(&name)).expect("a library").into()
 }
 
 /// Reads `{…,"executable":"/target/debug/subject",…}`.
