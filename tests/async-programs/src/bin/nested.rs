@@ -20,7 +20,7 @@ async fn attribute() {
 
 #[daemon(name = "subject", pidfile = pidfile())]
 #[tokio::main(flavor = "current_thread")]
-async fn context(context: Context) {
+async fn context(context: &Context) {
     println!("body {}", context.is_stopping());
 }
 
