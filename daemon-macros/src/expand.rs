@@ -159,10 +159,14 @@ impl<'a> Expansion<'a> {
             quote_spanned!(site=> ::core::mem::drop(#daemon);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
-        self.outer(
-            params,
-            quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values ::core::unreachable!()),
-        )
+        let end = if item.is_half_typed() && !item.is_main() {
+            // The compiler has reported what is missing, except for a parameter that is a mere type: in the edition
+            // 2015, a trait's fn may have that. This is evaluated when the program is built, so after other errors.
+            quote_spanned!(site=> const { ::core::panic!("a daemon's parameter needs a name; write `name: Type`") })
+        } else {
+            quote_spanned!(site=> ::core::unreachable!())
+        };
+        self.outer(params, quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values #end))
     }
 
     /// Prints the fn as the user wrote it, without what stays on the outer fn.
