@@ -159,10 +159,14 @@ impl<'a> Expansion<'a> {
             quote_spanned!(site=> ::core::mem::drop(#daemon);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
-        self.outer(
-            params,
-            quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values ::core::unreachable!()),
-        )
+        let end = if item.is_half_typed() && !item.is_main() {
+            // The compiler has reported what is missing, except for a parameter that is a mere type: in the edition
+            // 2015, a trait's fn may have that. This is evaluated when the program is built, so after other errors.
+            quote_spanned!(site=> const { ::core::panic!("a daemon's parameter needs a name; write `name: Type`") })
+        } else {
+            quote_spanned!(site=> ::core::unreachable!())
+        };
+        self.outer(params, quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values #end))
     }
 
     /// Prints the fn as the user wrote it, without what stays on the outer fn.
@@ -279,8 +283,7 @@ impl<'a> Expansion<'a> {
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
     fn daemon(&self) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
-        let mut name = Literal::string(&self.daemon_name());
-        name.set_span(site);
+        let name = self.daemon_name();
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
         // In the fallback, the period that the other keys need can be missing.
@@ -385,12 +388,20 @@ impl<'a> Expansion<'a> {
         Some(name)
     }
 
-    /// Returns the daemon's default name: the fn's, or for a whole program the binary's.
-    fn daemon_name(&self) -> String {
-        if self.item.is_main() {
-            return std::env::var("CARGO_BIN_NAME").unwrap_or_else(|_| "main".into());
-        }
-        self.item.signature.ident.unraw().to_string()
+    /// Prints the daemon's default name: the fn's, or for a whole program the binary's.
+    ///
+    /// Only cargo tells the binary's name. Otherwise it is looked up at run time.
+    fn daemon_name(&self) -> TokenStream {
+        let (site, krate) = (self.site, &self.krate);
+        let name = if self.item.is_main() {
+            std::env::var("CARGO_BIN_NAME").ok()
+        } else {
+            Some(self.item.signature.ident.unraw().to_string())
+        };
+        name.map_or_else(
+            || quote_spanned!(site=> #krate::program_name()),
+            |name| quote_spanned!(site=> #name),
+        )
     }
 
     /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.

@@ -66,7 +66,7 @@ use args::Macro;
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | `name` | the name in messages and in the path of the default pidfile | the function's name; for `main`, the binary's |
+/// | `name` | the name in messages and in the path of the default pidfile | the function's name; for `main`, the binary's, or without cargo the executable's file name |
 /// | `pidfile` | a path | for root `/run/NAME.pid`, for others `$XDG_RUNTIME_DIR/NAME.pid`; required if that variable is not set |
 /// | `stdin` | a path | `/dev/null` |
 /// | `stdout` | a path; the file is created if missing, and appended to | `/dev/null` |
@@ -169,6 +169,9 @@ use args::Macro;
 ///     daemonic::Daemon::new("example").main(main)
 /// }
 /// ```
+///
+/// Only cargo tells the name of the binary to the compiler. In a program that is built by `rustc`
+/// alone, the name is `daemonic::program_name()`, the file name of the executable.
 ///
 /// # Async
 ///

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Answer, Process, Subject, lines, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
@@ -638,4 +638,44 @@ fn no_line_is_lost_where_the_launcher_writes_into_the_log() {
         assert!(text.contains("the daemon's first line\n"), "{streams}: {text}");
         assert_eq!(subject.log_text().lines().count(), 2, "{streams}");
     }
+}
+
+/// Cargo tells the macro the name of a binary. rustc alone does not.
+#[test]
+fn two_whole_programs_that_are_built_without_cargo_have_two_names() {
+    let subject = Subject::new();
+    let source = subject.path("source.rs");
+    fs::write(&source, "#[daemonic::daemon] fn main() { std::thread::park(); }").unwrap();
+    let library = common::library("daemonic");
+    // Root's default pidfiles are in /run, whichever test runs.
+    let names = ["alpha", "beta"].map(|name| format!("daemonic-{name}-{}", std::process::id()));
+    for name in &names {
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition", "2024", "-o"]).arg(subject.path(name)).arg(&source);
+        rustc.arg("--extern").arg(format!("daemonic={}", library.display()));
+        rustc.arg("-L").arg(library.with_file_name("deps")).env_remove("CARGO_BIN_NAME");
+        let output = rustc.output().expect("rustc runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let prepare = |program: &Path, action: &str| {
+        let mut command = subject.command(program);
+        for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"] {
+            command.env(variable, subject.path("."));
+        }
+        command.arg(action);
+        command
+    };
+    let act = |name: &str, action: &str| Answer::of(prepare(&subject.path(name), action));
+    let [alpha, beta] = [&names[0], &names[1]].map(String::as_str);
+
+    let first = act(alpha, "start").pid();
+    act(alpha, "start").fails(1, &format!("{alpha}: already running (pid {first})"));
+    act(beta, "status").says(3, &format!("{beta}: not running"));
+    let second = act(beta, "start").pid();
+    act(alpha, "stop").says(0, &format!("{alpha}: stopped (pid {first})"));
+    // The name stays when the executable goes, for example by an update.
+    let mut deleted = prepare(Path::new("sh"), "-c");
+    let (path, status) = (subject.path(beta), r#"exec 3<"$0"; rm "$0"; exec /proc/self/fd/3 stop"#);
+    deleted.arg(status).arg(&path);
+    Answer::of(deleted).says(0, &format!("{beta}: stopped (pid {second})"));
 }

@@ -26,7 +26,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use programs::{build, program, static_program};
+pub use programs::{build, library, program, static_program};
 pub use subject::{Answer, Conversation, Foreground, Locker, Subject, lines};
 
 /// Returns the directory of the whole workspace.

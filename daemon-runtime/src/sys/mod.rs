@@ -20,4 +20,5 @@ pub(crate) mod mask;
 pub(crate) mod pidfd;
 pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod record_lock;
