@@ -358,6 +358,26 @@ fn a_log_that_may_not_grow_ends_the_body_as_the_system_has_it() {
 }
 
 #[test]
+fn a_log_that_is_larger_than_two_gigabytes_is_continued() {
+    const LENGTH: u64 = (1 << 31) - 1;
+    let subject =
+        Subject::new().key("stderr", "/dev/null").graceful("print begun; event; event; print ended");
+    // The first line ends beyond the limit, and the reload opens a file that is beyond it.
+    File::create(subject.log()).unwrap().set_len(LENGTH).unwrap();
+    let length = || fs::metadata(subject.log()).unwrap().len() - LENGTH;
+    let daemon = subject.start();
+    wait_until("the first line", || length() == 6);
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    wait_until("the second line", || length() == 13);
+    subject.act("stop").says(0, &stopped(daemon));
+    assert_eq!(length(), 24);
+    let daemon = subject.start();
+    wait_until("another line", || length() == 30);
+    subject.act("stop").says(0, &stopped(daemon));
+    subject.left_nothing();
+}
+
+#[test]
 fn stop_and_status_need_write_nothing() {
     if !tool_or_skip(&["prlimit", "--fsize=0", "true"]) {
         return;

@@ -296,7 +296,7 @@ fn a_caller_that_is_interrupted_goes_on() {
     let names: Vec<_> = calls.lines().filter_map(|line| Some(line.split_once('(')?.0)).collect();
     let fork = names.iter().position(|name| name.contains("clone") || name.contains("fork")).expect("a fork");
     let (before, after) = names.split_at(fork);
-    let waits = ["read", "recvfrom", "recvmsg", "poll", "ppoll", "wait4", "waitid"];
+    let waits = ["read", "recv", "recvfrom", "recvmsg", "poll", "ppoll", "wait4", "waitid", "waitpid"];
     let used: Vec<_> = waits.into_iter().filter(|wait| after.contains(wait)).collect();
     assert!(used.len() >= 2, "it waits for the daemon and for its own child: {used:?}");
     for call in used {

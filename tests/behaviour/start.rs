@@ -364,7 +364,7 @@ fn a_lock_that_cannot_be_had_is_a_failure() {
     // With nothing closed, no descriptor of the daemon has to be moved by an `fcntl`.
     let subject = Subject::new().key("close_fds", "false");
     let pidfile = subject.pidfile();
-    let no_lock = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl:error=ENOLCK"];
+    let no_lock = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl,?fcntl64:error=ENOLCK"];
     Answer::of(subject.traced(&no_lock, "start")).fails(
         1,
         &format!(
@@ -442,7 +442,7 @@ fn a_file_system_without_description_locks_will_do() {
     }
     for error in ["EINVAL", "ENOLCK"] {
         let subject = Subject::new();
-        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl:error={error}:when=2"));
+        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl,?fcntl64:error={error}:when=2"));
         let without = ["-P", pidfile.to_str().unwrap(), "-e", &refuse];
         // strace follows the daemon, so it exits when the daemon does.
         let start = subject.traced(&without, "start").spawn().unwrap();

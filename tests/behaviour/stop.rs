@@ -401,7 +401,7 @@ const RECYCLE: &str = r#"
 "$0" start || exit
 pid=$(cat "$SUBJECT_PIDFILE")
 trace=$SUBJECT_FOLDER/trace
-strace -f -o $trace -P "$SUBJECT_PIDFILE" -e inject=fcntl:signal=STOP:when=1 "$0" stop &
+strace -f -o $trace -P "$SUBJECT_PIDFILE" -e inject=fcntl,?fcntl64:signal=STOP:when=1 "$0" stop &
 strace=$!
 until stop=$(sed -n "s/ --- stopped by SIGSTOP ---//p" $trace 2>/dev/null) && [ "$stop" ]; do :; done
 kill -KILL $pid
@@ -523,7 +523,8 @@ fn a_daemon_that_may_not_remove_its_pidfile_empties_it() {
 
 /// Suspends an action after it has first asked for the lock's holder, and does something meanwhile.
 fn while_it_asks(subject: &Subject, action: &str, meanwhile: impl FnOnce()) -> Answer {
-    let (child, asking) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl", action);
+    let (child, asking) =
+        subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl,?fcntl64", action);
     assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("F_GETLK"));
     meanwhile();
     asking.signal(Signal::SIGCONT);
