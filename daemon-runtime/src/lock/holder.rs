@@ -20,7 +20,7 @@ use crate::lock::look::Look;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
 use crate::sys::clock::now;
-use crate::sys::descriptor::wait_readable;
+use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::retry;
 use crate::sys::pidfd::PidFd;
 
@@ -78,8 +78,7 @@ impl Holder {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
             Err(Errno::ESRCH) => return Ok(None),
-            // There is no such call: an old kernel, or a container's filter.
-            Err(Errno::ENOSYS | Errno::EPERM) => None,
+            Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };
         let has_lock = look.confirms(pid).map_or_else(|| look.is_still_held_by(pid), Ok);
@@ -92,7 +91,7 @@ impl Holder {
     pub(crate) fn of_child(pid: Pid, pidfile: &Pidfile) -> Result<Self> {
         match PidFd::open(pid) {
             Ok(process) => Ok(Self { pid, process: Process::Child(process) }),
-            Err(Errno::ENOSYS) => Self::find(pidfile)?
+            Err(errno) if has_no_pidfds(errno) => Self::find(pidfile)?
                 .filter(|holder| holder.pid == pid)
                 .ok_or_else(|| Error::holder_unknown(pidfile.path())),
             Err(errno) => Err(cannot_watch(pid, errno)),
@@ -117,7 +116,9 @@ impl Holder {
     /// Sends a signal. A daemon that has just ended needs none.
     pub(crate) fn signal(&self, signal: signal::Signal) -> Result<()> {
         let sent = match self.pinned().map(|process| process.signal(signal)) {
-            None | Some(Err(Errno::ENOSYS)) => self.kill(signal),
+            None => self.kill(signal),
+            // Refused by a filter, or because the process is another user's: then `kill` is refused too.
+            Some(Err(errno)) if has_no_pidfds(errno) => self.kill(signal),
             Some(sent) => sent,
         };
         match sent {
@@ -128,7 +129,8 @@ impl Holder {
 
     fn kill(&self, signal: signal::Signal) -> nix::Result<()> {
         let is_holder = match &self.process {
-            Process::Own | Process::Child(_) => true,
+            Process::Own => true,
+            Process::Child(process) => !is_readable(process.as_fd()),
             Process::Other(_, look) => look.is_still_held_by(self.pid)?,
         };
         if is_holder { kill(self.pid, signal) } else { Ok(()) }
@@ -185,6 +187,12 @@ impl Holder {
             Locks::Free => true,
         })
     }
+}
+
+/// Returns whether a refused call means that there are no pidfds: an old kernel, or a container's filter, which may
+/// answer as if permission were missing.
+fn has_no_pidfds(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EACCES)
 }
 
 fn cannot_watch(pid: Pid, errno: Errno) -> Error {

@@ -45,7 +45,7 @@ impl Launcher {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
             Some(Message::Failed(pid, error)) => {
-                await_end(pid);
+                self.await_end(pid);
                 Err(error)
             }
             None => Err(died()),
@@ -106,6 +106,17 @@ impl Launcher {
         Message::receive(&self.channel)
     }
 
+    /// Waits until a daemon that has failed is gone, so that nothing is left when the launcher reports the failure.
+    ///
+    /// Without a pidfd, the end of the channel does: the body was not called, so only the daemon has it open.
+    fn await_end(&self, pid: Pid) {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let process = PidFd::open(pid).ok();
+        let end = process.as_ref().map_or(self.channel.as_fd(), AsFd::as_fd);
+        let _ = retry(|| wait_readable([Some(end)], Some(LONGEST)));
+        reap_orphan(pid);
+    }
+
     /// Makes a daemon that waits for a verdict give up, and waits until it has.
     fn send_away(&self) {
         if Verdict::GiveUp.send(&self.channel).is_ok() {
@@ -116,14 +127,6 @@ impl Launcher {
 
 fn died() -> Error {
     Error::failed(format_args!("the daemon died before it was ready"))
-}
-
-/// Waits until a process that has failed is gone, so that nothing is left when the launcher reports the failure.
-fn await_end(pid: Pid) {
-    const LONGEST: Duration = Duration::from_secs(1);
-    let Ok(process) = PidFd::open(pid) else { return };
-    let _ = retry(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
-    reap_orphan(pid);
 }
 
 /// Takes the exit status of a daemon that has failed, if this process is the one that gets orphans: process 1 of a PID
