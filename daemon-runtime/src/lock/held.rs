@@ -119,9 +119,12 @@ impl HeldPidfile {
     }
 
     /// Writes this process's PID into the file, with the pidfile's permissions whatever the umask.
+    ///
+    /// The permissions are a courtesy: a file that another user has made beforehand keeps its own, and so does every file
+    /// of a file system without permissions (vfat, CIFS, FUSE).
     fn write_pid(&self, before: &FileStat) -> io::Result<()> {
         if before.st_mode & 0o7777 != MODE.into() {
-            self.file.set_permissions(Permissions::from_mode(MODE.into()))?;
+            let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
         }
         if before.st_size > 0 {
             self.file.set_len(0)?;
