@@ -614,15 +614,19 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self) -> Result {
-        self.answer(Action::Status, |_, pidfile| {
-            Ok(match pidfile.state()? {
+        let mut roots = None;
+        let outcome = self.answer(Action::Status, |_, pidfile| {
+            let (state, path) = pidfile.state_or_roots()?;
+            roots = (path != pidfile.path()).then(|| path.as_path().into());
+            Ok(match state {
                 State::NotRunning => Answer::NotRunning,
                 State::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
                 State::Running { pid, is_verified } => {
                     Answer::Running { pid: number(pid), up: proc::age(pid, is_verified) }
                 }
             })
-        })
+        })?;
+        Ok(outcome.with_roots_pidfile(roots))
     }
 
     /// Sends the daemon SIGHUP, which makes it reopen its log files, and returns once the signal is sent.
@@ -691,7 +695,7 @@ impl<M> Daemon<M> {
     fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
         let name = &self.settings.name;
         let answer = self.settings.plan().and_then(|plan| {
-            let pidfile = Pidfile::new(plan.pidfile.clone());
+            let pidfile = Pidfile::new(&plan);
             Ok((act(&plan, &pidfile)?, pidfile.warning()))
         });
         match answer {

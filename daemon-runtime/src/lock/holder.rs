@@ -63,7 +63,7 @@ impl Holder {
             if look.is_own() {
                 return Ok(Some(Self { pid, process: Process::Own }));
             }
-            if let Some(process) = Self::pin(pid, look)? {
+            if let Some(process) = Self::pin(pid, look, pidfile)? {
                 return Ok(Some(Self { pid, process }));
             }
             // The holder is gone since we asked, perhaps leaving the lock to another process.
@@ -73,18 +73,23 @@ impl Holder {
         }
     }
 
-    /// Opens a process and checks that it has the lock.
-    fn pin(pid: Pid, look: Look) -> Result<Option<Process>> {
+    /// Opens a process and checks that it has the lock, and that it may have it.
+    fn pin(pid: Pid, look: Look, pidfile: &Pidfile) -> Result<Option<Process>> {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
             Err(Errno::ESRCH) => return Ok(None),
             Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };
-        let has_lock = look.confirms(pid).map_or_else(|| look.is_still_held_by(pid), Ok);
+        let intruder = pidfile.intruder(pid);
+        let has_lock = look.has_lock(pid, look.confirms(pid));
         let has_lock =
             has_lock.map_err(|errno| Error::os(format_args!("cannot query the lock of pid {pid}"), errno))?;
-        Ok(has_lock.then_some(Process::Other(pinned, look)))
+        match intruder {
+            _ if !has_lock => Ok(None),
+            Some(program) => Err(Error::other_program(pidfile.path(), &program, pid)),
+            None => Ok(Some(Process::Other(pinned, look))),
+        }
     }
 
     /// Pins a child that is known to be alive and to be the daemon.

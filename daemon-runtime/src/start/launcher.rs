@@ -50,7 +50,7 @@ impl Launcher {
             }
             None => Err(died()),
         };
-        if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
+        if outcome.as_ref().is_err_and(|error| !error.is_held_by_daemon()) {
             // A daemon that was killed, or that could no longer reach the path, has left the file.
             pidfile.remove_after_failed_start();
         }
@@ -95,9 +95,10 @@ impl Launcher {
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            _ if woken == Woken::TimedOut => {
-                Err(Error::failed(format_args!("not ready after {}", Span(timeout))))
-            }
+            _ if woken == Woken::TimedOut => Err(Error::failed(format_args!(
+                "not ready after {}: the body has not called Context::ready()",
+                Span(timeout)
+            ))),
             _ => Err(died()),
         }
     }

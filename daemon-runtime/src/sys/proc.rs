@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::os::fd::RawFd;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, holds_lock, threads};
+pub(crate) use linux::{age, holds_lock, other_program, threads};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, holds_lock, threads};
+pub(crate) use unknown::{age, holds_lock, other_program, threads};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
@@ -27,7 +27,11 @@ pub(crate) fn descriptors(directory: &str) -> io::Result<Vec<RawFd>> {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::ffi::OsString;
+    use std::fs;
     use std::os::fd::{AsRawFd, RawFd};
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use nix::errno::Errno;
@@ -136,6 +140,27 @@ mod linux {
         fdinfo.lines().any(|line| line.starts_with("lock:"))
     }
 
+    /// Returns the path of a process's program if it is proven to be another than this process's: neither has the path
+    /// of the other, nor is it the same file.
+    ///
+    /// A program that has been replaced or removed since it was started keeps its path, with ` (deleted)` after it
+    /// ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)).
+    pub(crate) fn other_program(pid: Pid) -> Option<PathBuf> {
+        let path = |link: &str| {
+            let path = fs::read_link(link).ok()?.into_os_string().into_vec();
+            let path = path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec();
+            Some(PathBuf::from(OsString::from_vec(path)))
+        };
+        let (own_link, link) = ("/proc/self/exe", format!("/proc/{pid}/exe"));
+        let (own, other) = (path(own_link)?, path(&link)?);
+        if own == other {
+            return None;
+        }
+        let file = |link: &str| stat(link).ok().map(|stat| FileId::new(&stat));
+        let is_other = file(own_link)? != file(&link)? && has_our_pids();
+        is_other.then_some(other)
+    }
+
     /// Returns the number of threads of this process: the directory has two links of its own, then one for each
     /// thread's.
     pub(crate) fn threads() -> Option<nlink_t> {
@@ -186,6 +211,7 @@ mod linux {
 /// Other systems have no `/proc` with this content.
 #[cfg(not(target_os = "linux"))]
 mod unknown {
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use nix::unistd::Pid;
@@ -197,6 +223,10 @@ mod unknown {
     }
 
     pub(crate) fn holds_lock(_: Pid, _: FileId) -> Option<bool> {
+        None
+    }
+
+    pub(crate) fn other_program(_: Pid) -> Option<PathBuf> {
         None
     }
 
