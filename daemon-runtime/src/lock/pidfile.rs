@@ -202,6 +202,11 @@ impl Pidfile {
             )),
             Errno::EISDIR => self.is_not_regular(SFlag::S_IFDIR),
             Errno::ENXIO => self.is_not_regular(SFlag::S_IFSOCK),
+            // Systems other than Linux have no /run.
+            Errno::ENOENT if matches!(self.owner, Owner::Roots) => Error::failed(format_args!(
+                "there is no directory for the default pidfile {}; give the key `pidfile`",
+                self.path
+            )),
             _ => Error::cannot_open("pidfile", &self.path, errno),
         }
     }
