@@ -67,7 +67,7 @@ use args::Macro;
 /// | key | value | default |
 /// |---|---|---|
 /// | `name` | the name in messages and in the path of the default pidfile | the function's name; for `main`, the binary's, or without cargo the executable's file name |
-/// | `pidfile` | a path | for root `/run/NAME.pid`, for others `$XDG_RUNTIME_DIR/NAME.pid`; required if that variable is not set |
+/// | `pidfile` | a path | for root `/run/NAME.pid`, for others `$XDG_STATE_HOME/NAME.pid`, or `~/.local/state/NAME.pid` if that variable is not set |
 /// | `stdin` | a path | `/dev/null` |
 /// | `stdout` | a path; the file is created if missing, and appended to | `/dev/null` |
 /// | `stderr` | a path; the file is created if missing, and appended to | the same as `stdout` |

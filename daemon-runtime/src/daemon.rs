@@ -183,8 +183,14 @@ impl<M> Daemon<M> {
     /// Sets the path of the pidfile, which carries the lock
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) and, for people, the PID.
     ///
-    /// The default is `/run/NAME.pid` for root, else `$XDG_RUNTIME_DIR/NAME.pid`. If that directory is missing, or the
-    /// variable is not set, every action fails with an error that asks for this key.
+    /// The default is `/run/NAME.pid` for root. For another user it is `$XDG_STATE_HOME/NAME.pid` if that variable is an
+    /// absolute path, else `$HOME/.local/state/NAME.pid`; without an absolute `HOME`, the home directory of the user
+    /// database counts. A start makes that directory if it is missing. If the user has no home directory, every action
+    /// fails with an error that asks for this key.
+    ///
+    /// Daemons of the same name have the same default. If its holder is proven to be another program than this one, by
+    /// path and by file ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)), every action fails
+    /// and names that program. Set this key if each version of the program is installed at another path.
     ///
     /// Choose a directory in which other users cannot replace the file, so not `/tmp`.
     ///
@@ -540,7 +546,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if this process may not signal the daemon, if the daemon's PID is unknown, or if this process is the daemon.
+    /// Fails if this process may not signal the daemon, if the daemon's PID is unknown, if another program holds the
+    /// default pidfile, or if this process is the daemon.
     ///
     /// # Examples
     ///
@@ -594,12 +601,13 @@ impl<M> Daemon<M> {
     /// Reports whether the daemon is running, which the pidfile's lock decides
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
     ///
-    /// It changes nothing.
+    /// It changes nothing. If an ordinary user's own daemon is not running under the default
+    /// [`pidfile`](Daemon::pidfile), but root's is under root's, that one is reported, and the message names its pidfile.
     ///
     /// # Errors
     ///
     /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be read or is no regular
-    /// file, or its holder has no PID in this process's namespace.
+    /// file, or its holder has no PID in this process's namespace. Fails too if another program holds the default pidfile.
     ///
     /// # Examples
     ///
@@ -614,15 +622,19 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self) -> Result {
-        self.answer(Action::Status, |_, pidfile| {
-            Ok(match pidfile.state()? {
+        let mut roots = None;
+        let outcome = self.answer(Action::Status, |_, pidfile| {
+            let (state, path) = pidfile.state_or_roots()?;
+            roots = (path != pidfile.path()).then(|| path.as_path().into());
+            Ok(match state {
                 State::NotRunning => Answer::NotRunning,
                 State::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
                 State::Running { pid, is_verified } => {
                     Answer::Running { pid: number(pid), up: proc::age(pid, is_verified) }
                 }
             })
-        })
+        })?;
+        Ok(outcome.with_roots_pidfile(roots))
     }
 
     /// Sends the daemon SIGHUP, which makes it reopen its log files, and returns once the signal is sent.
@@ -694,7 +706,7 @@ impl<M> Daemon<M> {
     fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
         let name = &self.settings.name;
         let answer = self.settings.plan().and_then(|plan| {
-            let pidfile = Pidfile::new(plan.pidfile.clone());
+            let pidfile = Pidfile::new(&plan);
             Ok((act(&plan, &pidfile)?, pidfile.warning()))
         });
         match answer {

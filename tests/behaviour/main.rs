@@ -5,6 +5,7 @@ mod attacks;
 mod bad_input;
 mod body;
 mod context;
+mod default_pidfile;
 mod detached;
 mod disk;
 mod empty_root;

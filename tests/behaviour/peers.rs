@@ -31,7 +31,7 @@ fn the_defaults_are_enough() {
     let subject = Subject::new().open_to_all().without("pidfile").without("stdout");
     let act = |action: &str| {
         let mut command = subject.by_nobody(action);
-        command.env("XDG_RUNTIME_DIR", subject.path("."));
+        command.env("XDG_STATE_HOME", subject.path("."));
         Answer::of(command)
     };
     let daemon = act("start").started();

@@ -49,8 +49,14 @@ fn without_the_key_start_doesnt_wait() {
 
 #[test]
 fn a_body_that_returns_before_it_is_ready_fails() {
-    for body in ["print", "code 0", "code 9", "exit 0", "exit 7"] {
-        fails_for(Service::new(body).waiting(PATIENT), "exited before it was ready");
+    for (body, reason) in [
+        ("print", "returned before it was ready"),
+        ("code 0", "returned before it was ready"),
+        ("code 9", "returned before it was ready"),
+        ("exit 0", "exited before it was ready"),
+        ("exit 7", "exited before it was ready"),
+    ] {
+        fails_for(Service::new(body).waiting(PATIENT), reason);
     }
 }
 
@@ -86,7 +92,10 @@ fn a_body_that_is_killed_is_told_and_leaves_nothing() {
 #[test]
 fn a_body_that_says_nothing_in_time_is_stopped() {
     let service = Service::new("wait; print ended").waiting(500);
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     service.left_nothing();
     assert_eq!(service.log_text(), "stopping true\nended\n", "it may end in order");
 }
@@ -94,7 +103,10 @@ fn a_body_that_says_nothing_in_time_is_stopped() {
 #[test]
 fn a_body_that_says_nothing_and_ignores_stops_is_killed() {
     let service = Service::new("print deaf; park").waiting(500).key("stop_timeout", "50");
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     service.left_nothing();
     assert_eq!(service.log_text(), "deaf\n");
 }
@@ -102,7 +114,10 @@ fn a_body_that_says_nothing_and_ignores_stops_is_killed() {
 #[test]
 fn a_zero_patience_is_no_patience() {
     let service = Service::new("park").waiting(0).key("stop_timeout", "50");
-    service.act("start").fails_naming(1, &["subject: failed to start: not ready after 0"]);
+    service.act("start").fails_naming(
+        1,
+        &["subject: failed to start: not ready after 0s: the body has not called Context::ready()"],
+    );
     service.left_nothing();
 }
 
@@ -111,7 +126,7 @@ fn a_child_that_keeps_the_pipe_open_doesnt_make_start_hang() {
     for (end, reason) in [
         ("kill SIGKILL", "the daemon died before it was ready"),
         ("exit 3", "exited before it was ready"),
-        ("print", "exited before it was ready"),
+        ("print", "returned before it was ready"),
         ("fail it is late", "cannot work: it is late"),
     ] {
         let service = Service::new(&format!("fork park; {end}")).waiting(PATIENT);
@@ -175,7 +190,10 @@ fn a_launcher_that_comes_late_hears_that_it_is_ready_too() {
 #[test]
 fn a_child_doesnt_speak_for_the_daemon() {
     let service = Service::new("fork ready & print said; wait").waiting(500);
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     assert!(service.log_text().contains("said\n"), "{:?}", service.log_text());
     service.left_nothing();
 }
@@ -377,7 +395,7 @@ fn a_stop_before_it_is_ready_is_a_failed_start() {
     service.log_with("up");
     let daemon = service.daemon();
     service.stop(daemon);
-    Answer::from(start).fails(1, "subject: failed to start: exited before it was ready");
+    Answer::from(start).fails(1, "subject: failed to start: returned before it was ready");
     service.left_nothing();
 }
 
@@ -488,6 +506,39 @@ fn a_body_that_reads_its_own_pidfile_before_it_is_ready_is_told_truly() {
             };
             is_true(&answer, &subject, end);
             assert_eq!(answer.status.success(), end.ends_with("event"), "{end}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_launcher_that_is_refused_a_pidfd_waits_without_one() {
+    if !strace_or_skip() {
+        return;
+    }
+    for call in ["pidfd_open", "pidfd_send_signal"] {
+        for error in ["ENOSYS", "EPERM", "EACCES"] {
+            let refuse = format!("{call}:error={error}");
+            let waiting = Subject::new().key("stop_timeout", "100").key("wait_ready", "20000");
+            let subject = waiting.graceful("sleep 50; ready; event");
+            // A daemon that becomes ready is not signalled, so only the other call comes to anything.
+            if call == "pidfd_open" {
+                let daemon = start_without(&subject, &refuse).started();
+                subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            }
+            let subject = subject.graceful("fail it is late");
+            if call == "pidfd_open" {
+                start_without(&subject, &refuse).fails(1, "subject: failed to start: it is late: the cause");
+                subject.left_nothing();
+            }
+            for body in ["event", "park"] {
+                let subject =
+                    Subject::new().key("stop_timeout", "100").key("wait_ready", "200").graceful(body);
+                start_without(&subject, &refuse).fails(
+                    1,
+                    "subject: failed to start: not ready after 200ms: the body has not called Context::ready()",
+                );
+                subject.left_nothing();
+            }
         }
     }
 }

@@ -219,15 +219,19 @@ fn a_failure_is_told_when_nothing_is_left() {
     if !strace_or_skip() {
         return;
     }
-    let subject = Subject::new().key("working_directory", "/no/such/folder");
-    // The daemon ends later than the child between it and its launcher.
-    let late = ["-e", "inject=umask:delay_enter=300000", "-e", "inject=exit_group:delay_enter=500000"];
-    let mut strace = subject.traced(&late, "start").spawn().unwrap();
-    let message = lines(strace.stderr.take().unwrap()).recv_timeout(Duration::from_secs(10)).unwrap();
-    assert!(message.starts_with("subject: failed to start: "), "{message}");
-    assert!(subject.processes().len() <= 1, "the launcher is not alone");
-    assert!(!subject.pidfile().exists());
-    assert_eq!(Answer::from(strace).status.code(), Some(1));
+    for pidfd in ["none:error=ENOSYS", "pidfd_open:error=ENOSYS", "pidfd_open:error=EPERM"] {
+        let subject = Subject::new().key("working_directory", "/no/such/folder");
+        // The daemon ends later than the child between it and its launcher.
+        let late = ["-e", "inject=umask:delay_enter=300000", "-e", "inject=exit_group:delay_enter=500000"];
+        let refused = format!("inject={pidfd}");
+        let without = if pidfd.starts_with("none") { &[][..] } else { &["-e", &refused][..] };
+        let mut strace = subject.traced(&[&late, without].concat(), "start").spawn().unwrap();
+        let message = lines(strace.stderr.take().unwrap()).recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(message.starts_with("subject: failed to start: "), "{message}");
+        assert!(subject.processes().len() <= 1, "the launcher is not alone, with {pidfd}");
+        assert!(!subject.pidfile().exists());
+        assert_eq!(Answer::from(strace).status.code(), Some(1));
+    }
 }
 
 #[test]

@@ -160,6 +160,7 @@ const READY: u8 = 2;
 const FAILED: u8 = 3;
 const ALREADY_RUNNING: u8 = 4;
 const HOLDER_UNKNOWN: u8 = 5;
+const OTHER_PROGRAM: u8 = 6;
 
 impl Message {
     /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
@@ -170,6 +171,7 @@ impl Message {
             Self::Failed(pid, error) => match error.kind() {
                 Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
                 Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
+                Kind::OtherProgram => (OTHER_PROGRAM, pid, 0, error.text()),
                 Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::Failed => {
                     (FAILED, pid, error.errno().unwrap_or(0), error.text())
                 }
@@ -199,6 +201,7 @@ impl Message {
             READY => Self::Ready(pid),
             ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
             HOLDER_UNKNOWN => Self::Failed(pid, Error::new(Kind::HolderUnknown, format_args!("{text}"))),
+            OTHER_PROGRAM => Self::Failed(pid, Error::new(Kind::OtherProgram, format_args!("{text}"))),
             _ if number == 0 => Self::Failed(pid, Error::failed(format_args!("{text}"))),
             _ => Self::Failed(pid, Error::os(format_args!("{text}"), Errno::from_raw(number))),
         })
@@ -251,6 +254,8 @@ mod tests {
             _ => panic!("no failure"),
         };
         let unknown = Error::new(Kind::HolderUnknown, format_args!("/x"));
+        let other = Error::new(Kind::OtherProgram, format_args!("/x is held"));
+        assert_eq!(received(other).to_string(), "/x is held");
         assert_eq!(received(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
         assert!(received(unknown).is_unknown());
         assert!(received(Error::os(format_args!(""), Errno::EPERM)).is_permission_denied());

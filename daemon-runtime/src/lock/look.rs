@@ -4,6 +4,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Pid, getpid};
 
 use crate::command::error::{Error, Result};
+use crate::command::path::SystemPath;
 use crate::lock::bytes::{self, Locks};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::{Probe, Registry};
@@ -50,7 +51,7 @@ impl Pidfile {
     ///
     /// # Errors
     ///
-    /// Fails if the holder is unknown or the file cannot be examined.
+    /// Fails if the holder is unknown or another program, or if the file cannot be examined.
     pub(crate) fn state(&self) -> Result<State> {
         let mut retry = Retry::default();
         loop {
@@ -58,12 +59,41 @@ impl Pidfile {
             let Some(pid) = look.holder() else {
                 return Ok(if look.presence == Presence::Stale { State::Stale } else { State::NotRunning });
             };
-            match look.confirms(pid) {
-                Some(false) if retry.is_over() => return Err(Error::holder_unknown(self.path())),
-                Some(false) => {}
-                confirmed => return Ok(State::Running { pid, is_verified: confirmed.is_some() }),
+            if look.is_own() {
+                return Ok(State::Running { pid, is_verified: false });
+            }
+            // Before the lock is confirmed, so that it is about the holder.
+            let intruder = self.intruder(pid);
+            let confirmed = look.confirms(pid);
+            if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
+                return match intruder {
+                    Some(program) => Err(Error::other_program(self.path(), &program, pid)),
+                    None => Ok(State::Running { pid, is_verified: confirmed.is_some() }),
+                };
+            }
+            if retry.is_over() {
+                return Err(Error::holder_unknown(self.path()));
             }
         }
+    }
+
+    /// Returns the state of the daemon, and the pidfile that it is about: root's, if an ordinary user's own daemon is not
+    /// running or its pidfile is out of the user's reach, while root's daemon runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`state`](Self::state) does. What else is at root's path says nothing about this daemon.
+    pub(crate) fn state_or_roots(&self) -> Result<(State, &SystemPath)> {
+        let own = self.state();
+        let is_running = |state: &Result<State>| matches!(state, Ok(State::Running { .. }));
+        let is_missing = own.as_ref().map_or_else(Error::is_permission_denied, |_| !is_running(&own));
+        if let Some(roots) = self.roots().filter(|_| is_missing) {
+            let state = roots.state();
+            if is_running(&state) {
+                return Ok((state?, roots.path()));
+            }
+        }
+        Ok((own?, self.path()))
     }
 
     /// Looks up who holds the file.
@@ -142,6 +172,11 @@ impl Look {
     /// Returns whether the process that the kernel names has the lock, or `None` if `/proc` does not say.
     pub(crate) fn confirms(&self, pid: Pid) -> Option<bool> {
         self.file.as_ref().and_then(|probe| proc::holds_lock(pid, probe.id()))
+    }
+
+    /// Returns whether the process has the lock, by what `/proc` says, else by asking the kernel again.
+    pub(crate) fn has_lock(&self, pid: Pid, confirmed: Option<bool>) -> nix::Result<bool> {
+        confirmed.map_or_else(|| self.is_still_held_by(pid), Ok)
     }
 
     /// Asks the same file again who holds it.

@@ -49,12 +49,12 @@ impl Launcher {
             }
             Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
             Some(Message::Failed(pid, error)) => {
-                await_end(pid);
+                self.await_end(pid);
                 Err(error)
             }
             None => Err(died()),
         };
-        if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
+        if outcome.as_ref().is_err_and(|error| !error.is_held_by_daemon()) {
             // A daemon that was killed, or that could no longer reach the path, has left the file.
             pidfile.remove_after_failed_start();
         }
@@ -105,15 +105,27 @@ impl Launcher {
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            _ if woken == Woken::TimedOut => {
-                Err(Error::failed(format_args!("not ready after {}", Span(timeout))))
-            }
+            _ if woken == Woken::TimedOut => Err(Error::failed(format_args!(
+                "not ready after {}: the body has not called Context::ready()",
+                Span(timeout)
+            ))),
             _ => Err(died()),
         }
     }
 
     fn next_message(&self) -> Option<Message> {
         Message::receive(&self.channel)
+    }
+
+    /// Waits until a daemon that has failed is gone, so that nothing is left when the launcher reports the failure.
+    ///
+    /// Without a pidfd, the end of the channel does: the body was not called, so only the daemon has it open.
+    fn await_end(&self, pid: Pid) {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let process = PidFd::open(pid).ok();
+        let end = process.as_ref().map_or(self.channel.as_fd(), AsFd::as_fd);
+        let _ = uninterrupted(|| wait_readable([Some(end)], Some(LONGEST)));
+        reap_orphan(pid);
     }
 
     /// Makes a daemon that waits for a verdict give up, and waits until it has.
@@ -126,14 +138,6 @@ impl Launcher {
 
 fn died() -> Error {
     Error::failed(format_args!("the daemon died before it was ready"))
-}
-
-/// Waits until a process that has failed is gone, so that nothing is left when the launcher reports the failure.
-fn await_end(pid: Pid) {
-    const LONGEST: Duration = Duration::from_secs(1);
-    let Ok(process) = PidFd::open(pid) else { return };
-    let _ = uninterrupted(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
-    reap_orphan(pid);
 }
 
 /// Takes the exit status of a daemon that has failed, if this process is the one that gets orphans: process 1 of a PID
