@@ -12,7 +12,8 @@ use syn::{Attribute, FnArg, Lit, Signature, Token, parse_quote_spanned};
 use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
 use crate::item::{self, Body, Item, Param, Role};
-use crate::value::{self, Mention, Value};
+use crate::mention::{Mention, mentions};
+use crate::value::{self, Value};
 
 /// Expands one of the two attributes.
 pub(crate) fn expand(ours: Macro, args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -194,7 +195,7 @@ impl<'a> Expansion<'a> {
             let FnArg::Typed(param) = param else { continue };
             let Some(name) = item::name(&param.pat) else { continue };
             // A variable that shadows the parameter would be the first mention in the body.
-            let is_read = || value::mentions(body.stream(), name).first() == Some(&Mention::Read);
+            let is_read = || mentions(body.stream(), name).first() == Some(&Mention::Read);
             if self.args.mention(name) && !is_read() {
                 // The user's own lint attributes come later, and so take precedence.
                 let used =

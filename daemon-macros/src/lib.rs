@@ -9,6 +9,7 @@ mod args;
 mod diag;
 mod expand;
 mod item;
+mod mention;
 #[cfg(test)]
 mod tests;
 mod value;
