@@ -247,7 +247,7 @@ fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
     command.args([
         "-f",
         "-e",
-        "trace=sendto,?send,fcntl,?fcntl64",
+        "trace=sendto,write,fcntl,?fcntl64",
         "-e",
         "inject=fcntl,?fcntl64:delay_enter=200000",
         "-o",
@@ -256,9 +256,10 @@ fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
     let daemon = service.daemon();
     wait_until("the daemon's first word", || {
         let text = fs::read_to_string(&trace).unwrap_or_default();
-        // `sendto(6, …, 13, …) = 13` (or `send`), or, if the launcher was faster, `<... sendto resumed>) = 13`.
+        // `sendto(6, …, 13, …) = 13`, or, if the launcher was faster, `<... sendto resumed>) = 13`.
+        // The standard library of Rust 1.85 uses `write`.
         let mut lines = text.lines().filter(|line| line.starts_with(&format!("{daemon} ")));
-        lines.any(|line| line.contains("send") && line.ends_with(" = 13"))
+        lines.any(|line| (line.contains("sendto") || line.contains("write")) && line.ends_with(" = 13"))
     });
     let launcher = service.processes().into_iter().find(|process| {
         *process != daemon && process.link("exe") == program("service") && process.command_line().len() > 1
