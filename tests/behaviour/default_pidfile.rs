@@ -386,14 +386,18 @@ fn another_program_under_roots_pidfile_is_not_the_users_daemon() {
 
 #[test]
 fn a_body_that_has_become_another_user_finds_itself() {
-    let keys = |subject: Subject| subject.key("user", "nobody").graceful("act status; wait");
+    let keys =
+        |subject: Subject| subject.key("user", "nobody").graceful("act status; act reload; act stop; wait");
     let Some(roots) = Roots::of("itself", keys) else { return };
     let mut start = roots.subject.action("start");
     start.env("HOME", roots.subject.path("home")).env_remove("XDG_STATE_HOME");
     start.env("SUBJECT_STDOUT", roots.subject.log());
     let daemon = Answer::of(start).pid();
     let log = common::wait_for("the answer of the body", || {
-        Some(roots.subject.log_text()).filter(|text| text.ends_with('\n'))
+        Some(roots.subject.log_text()).filter(|text| text.lines().any(|line| line.starts_with("stop: ")))
     });
-    assert!(log.starts_with(&format!("status: {}: running (pid {daemon}", roots.name)), "{log}");
+    let name = &roots.name;
+    assert!(log.starts_with(&format!("status: {name}: running (pid {daemon}")), "{log}");
+    assert!(log.contains(&format!("reload: {name}: reloaded (pid {daemon})\n")), "{log}");
+    assert!(log.contains(&format!("stop: {name}: failed to stop: this is the daemon itself; ")), "{log}");
 }

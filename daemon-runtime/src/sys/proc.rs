@@ -121,12 +121,14 @@ mod linux {
         }
         match descriptors(&format!("/proc/{pid}/fd")) {
             Ok(fds) => {
-                let found = fds.into_iter().filter_map(|fd| look_for_lock(fd, pid, file)).max();
-                match found.unwrap_or(Found::Nothing) {
-                    Found::Lock => Some(true),
-                    Found::NoLines if !shows_locks() => None,
-                    Found::NoLines | Found::OtherLocks | Found::Nothing => Some(false),
+                let mut most = Found::Nothing;
+                for fd in fds {
+                    most = look_for_lock(fd, pid, file).map_or(most, |found| most.max(found));
+                    if most == Found::Lock {
+                        return Some(true);
+                    }
                 }
+                if most == Found::NoLines && !shows_locks() { None } else { Some(false) }
             }
             // No process has this PID any more. Otherwise the process is hidden (`hidepid`), or its first thread has
             // ended before the others.
