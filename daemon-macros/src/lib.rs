@@ -72,7 +72,7 @@ use args::Macro;
 /// | `stdin` | a path | `/dev/null` |
 /// | `stdout` | a path; the file is created if missing, and appended to | `/dev/null` |
 /// | `stderr` | a path; the file is created if missing, and appended to | the same as `stdout` |
-/// | `working_directory` | a path | `/` |
+/// | `working_directory` | a path; the body's relative paths are resolved against it, except with `run` | `/` |
 /// | `umask` | the permissions that new files do not get, in octal | `0o022` |
 /// | `user` | the name or number of the user that the daemon runs as, with that user's supplementary groups | the caller |
 /// | `group` | a name or number | the user's primary group |
@@ -92,6 +92,10 @@ use args::Macro;
 /// The arguments are passed to the body in the daemon. The values of keys may use them, so that one
 /// function serves many instances. A parameter that a key uses counts as used, even if the body does
 /// not mention it.
+///
+/// An argument that is passed by value is dropped once: by the daemon, or by the launcher if the body
+/// was never called. A relative path must be made absolute by the caller
+/// ([`std::path::absolute`]), because the daemon's directory is `/`.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -244,7 +248,9 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// without a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
 ///
 /// With `on_error = "stop"`, the daemon ends with a failure. With `"continue"`, it logs the error and
-/// goes on.
+/// goes on. In a program with `panic = "abort"`, a panic ends the daemon in any case.
+///
+/// The period does not count the time for which the machine is suspended.
 ///
 /// # Parameters
 ///
