@@ -81,6 +81,7 @@ use args::Macro;
 /// | `stop_timeout` | how long `stop` waits before it sends `SIGKILL`: `"10s"` or a `Duration` | `"10s"` |
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
+/// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters

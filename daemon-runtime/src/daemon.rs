@@ -461,6 +461,36 @@ impl<M> Daemon<M> {
         self.settings.wait_ready = Some(timeout);
         self
     }
+
+    /// Makes [`start`](Daemon::start) wait this long, and fail if the body has ended by then.
+    ///
+    /// This is for a body that does not report that it is ready. `start` fails with the body's own reason: its error, its
+    /// panic, its exit. A body that returns is too early as well. During the wait the launcher can be cancelled, which ends
+    /// the daemon. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the body
+    /// has ended. If the body has a `Context` and calls [`ready`](crate::Context::ready), the wait is over then.
+    ///
+    /// Every action fails if [`wait_ready`](Daemon::wait_ready) is given too. In the foreground the key has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::{net::UdpSocket, time::Duration};
+    ///
+    /// let serve = || -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("localhost:5300")?; // in use: `start` fails with this error
+    ///     loop {
+    ///         let (_, peer) = socket.recv_from(&mut [0; 512])?;
+    ///         socket.send_to(b"hello", peer)?;
+    ///     }
+    /// };
+    /// Daemon::new("server").wait_alive(Duration::from_secs(1)).start(serve)?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn wait_alive(mut self, time: Duration) -> Self {
+        self.settings.wait_alive = Some(time);
+        self
+    }
 }
 
 /// The actions. None of them prints anything; the result has the message and the exit code.
@@ -527,7 +557,8 @@ impl<M> Daemon<M> {
     /// Starts the daemon in the background and returns once it is ready.
     ///
     /// Ready means that the daemon is set up, holds its pidfile, and is about to call its body; with
-    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it.
+    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it; with [`wait_alive`](Daemon::wait_alive), that the
+    /// body has lived so long.
     ///
     /// What the body has captured is dropped by the daemon, or by this process if the body was never called. What it only
     /// borrows is dropped by its owner here. A POSIX record lock (`fcntl`) that this process holds does not pass to the

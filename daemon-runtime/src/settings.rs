@@ -27,7 +27,17 @@ pub(crate) struct Settings {
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
     pub(crate) wait_ready: Option<Duration>,
+    pub(crate) wait_alive: Option<Duration>,
     pub(crate) close_fds: bool,
+}
+
+/// What a start waits for once the body has been called, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The body reports that it is ready.
+    Ready(Duration),
+    /// The body is still alive when this time is over.
+    Alive(Duration),
 }
 
 /// The keys, checked, with every path absolute.
@@ -69,8 +79,14 @@ impl Settings {
             stop_signal: Signal::SIGTERM,
             stop_timeout: Duration::from_secs(10),
             wait_ready: None,
+            wait_alive: None,
             close_fds: true,
         }
+    }
+
+    /// Returns what a start waits for, beyond a daemon that is set up.
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
     /// Checks the keys and resolves the paths.
@@ -101,6 +117,12 @@ impl Settings {
         }
         if self.umask.is_some_and(|mask| mask > 0o777) {
             return Err(Error::failed(format_args!("`umask` has permission bits only, at most 0o777")));
+        }
+        if self.wait_ready.is_some() && self.wait_alive.is_some() {
+            return Err(Error::failed(format_args!(
+                "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
+                 `Context::ready()`"
+            )));
         }
         Ok(())
     }

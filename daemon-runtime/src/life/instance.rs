@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
@@ -70,7 +71,7 @@ impl Instance {
     pub(crate) fn receive(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match signal {
             // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
-            Signal::SIGIO if self.state.is_abandoned() => end_by(Signal::SIGTERM),
+            Signal::SIGIO if self.state.take_launcher_news() == News::Gone => end_by(Signal::SIGTERM),
             Signal::SIGIO => {}
             Signal::SIGHUP => self.reload(),
             Signal::SIGTERM | Signal::SIGINT => self.end(signal, decides),

@@ -78,7 +78,7 @@ impl<'a, M> Startup<'a, M> {
     /// Runs the daemon, from the second fork to its exit.
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
-            if self.plan.settings.wait_ready.is_some() {
+            if self.plan.settings.wait().is_some() {
                 instance.await_launcher(&mut readiness)?;
             }
             Ok(instance)
@@ -91,7 +91,7 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
-        if self.plan.settings.wait_ready.is_none() && instance.state().ready().is_err() {
+        if self.plan.settings.wait().is_none() && instance.state().ready().is_err() {
             drop(instance);
             exit_now(1);
         }
