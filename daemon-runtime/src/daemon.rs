@@ -14,14 +14,14 @@ use crate::command::outcome::{Answer, Outcome, Result, report};
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::repeat::{Missed, OnError, Repeating};
-use crate::lock::look::State;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::stop::{self, Stopped};
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::Startup;
-use crate::sys::proc;
 use crate::sys::process::number;
+use crate::sys::procfs;
 
 /// A builder that makes a daemon of a function.
 ///
@@ -677,13 +677,13 @@ impl<M> Daemon<M> {
     pub fn status(&self) -> Result {
         let mut roots = None;
         let outcome = self.answer(Action::Status, |_, pidfile| {
-            let (state, path) = pidfile.state_or_roots()?;
+            let (state, path) = pidfile.presence_or_roots()?;
             roots = (path != pidfile.path()).then(|| path.as_path().into());
             Ok(match state {
-                State::NotRunning => Answer::NotRunning,
-                State::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
-                State::Running { pid, is_verified } => {
-                    Answer::Running { pid: number(pid), up: proc::age(pid, is_verified) }
+                Presence::NotRunning => Answer::NotRunning,
+                Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
+                Presence::Running { pid, is_verified } => {
+                    Answer::Running { pid: number(pid), up: procfs::age(pid, is_verified) }
                 }
             })
         })?;

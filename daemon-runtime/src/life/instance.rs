@@ -13,7 +13,7 @@ use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
 use crate::sys::process::{ProcessId, at_exit, exit_now};
-use crate::sys::{handler, mask};
+use crate::sys::{mask, sigaction};
 
 /// What a stop signal does to a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Instance {
 /// Ends the process by a signal, as if it had no handler, but without leaving pidfiles. Async-signal-safe.
 pub(crate) fn end_by(signal: Signal) {
     current().for_each(Instance::remove_pidfile);
-    handler::reset(signal as i32);
+    sigaction::reset(signal as i32);
     let _ = raise(signal);
     mask::unblock(&[signal]);
     // Process 1 of a container, or a signal that ends nothing by default.

@@ -18,7 +18,7 @@ use crate::lock::registry::Probe;
 use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
-use crate::sys::proc;
+use crate::sys::procfs;
 
 /// The longest text of a pidfile, in bytes. A longer file is something else.
 const LONGEST: libc::off_t = 32;
@@ -88,7 +88,7 @@ impl Pidfile {
     pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
         match self.owner {
             Owner::Daemon => None,
-            Owner::Roots | Owner::Users(_) => proc::other_program(pid),
+            Owner::Roots | Owner::Users(_) => procfs::other_program(pid),
         }
     }
 

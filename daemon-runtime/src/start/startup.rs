@@ -15,7 +15,7 @@ use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
 use crate::life::streams::{self, Streams};
 use crate::lock::held::HeldPidfile;
-use crate::lock::look::State;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::settings::Plan;
 use crate::start::detach;
@@ -57,7 +57,7 @@ impl<'a, M> Startup<'a, M> {
         thread: SingleThread,
         body: B,
     ) -> Result<Pid> {
-        if let State::Running { pid, .. } = self.pidfile.state()? {
+        if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
         }
         streams::append_to_logs(self.plan);
