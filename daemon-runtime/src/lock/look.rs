@@ -77,8 +77,10 @@ impl Pidfile {
         }
     }
 
-    /// Returns whether the daemon is running, and the pidfile that this is about: root's, if an ordinary user's own daemon is not
-    /// running or its pidfile is out of the user's reach, while root's daemon runs.
+    /// Returns whether the daemon is running, and the pidfile that this is about.
+    ///
+    /// That is root's, if root's daemon is running while an ordinary user's own is not, or while the user cannot reach the
+    /// own pidfile.
     ///
     /// # Errors
     ///
