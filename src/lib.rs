@@ -3,6 +3,7 @@
 //! [design]: crate::guide::design
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
+//! [interrupted]: crate::guide::actions#interrupted-calls
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
@@ -25,5 +26,5 @@ pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
     Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
-    Once, Outcome, Repeating, Result, RunArgument, Signal, report,
+    Once, Outcome, Repeating, Result, RunArgument, Signal, program_name, report,
 };

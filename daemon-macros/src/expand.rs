@@ -12,7 +12,8 @@ use syn::{Attribute, FnArg, Lit, Signature, Token, parse_quote_spanned};
 use crate::args::{Arg, Args, Macro};
 use crate::diag::Mistakes;
 use crate::item::{self, Body, Item, Param, Role};
-use crate::value::{self, Mention, Value};
+use crate::mention::{Mention, mentions};
+use crate::value::{self, Value};
 
 /// Expands one of the two attributes.
 pub(crate) fn expand(ours: Macro, args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -71,6 +72,10 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
     mistakes.over(
         args.key("wait_ready").filter(|_| item.context().is_none()),
         "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
+    );
+    mistakes.over(
+        args.key("wait_alive").filter(|_| args.key("wait_ready").is_some()),
+        "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
     );
     check_placeholders(args, item, mistakes);
 }
@@ -159,10 +164,14 @@ impl<'a> Expansion<'a> {
             quote_spanned!(site=> ::core::mem::drop(#daemon);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
-        self.outer(
-            params,
-            quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values ::core::unreachable!()),
-        )
+        let end = if item.is_half_typed() && !item.is_main() {
+            // The compiler has reported what is missing, except for a parameter that is a mere type: in the edition
+            // 2015, a trait's fn may have that. This is evaluated when the program is built, so after other errors.
+            quote_spanned!(site=> const { ::core::panic!("a daemon's parameter needs a name; write `name: Type`") })
+        } else {
+            quote_spanned!(site=> ::core::unreachable!())
+        };
+        self.outer(params, quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values #end))
     }
 
     /// Prints the fn as the user wrote it, without what stays on the outer fn.
@@ -190,7 +199,7 @@ impl<'a> Expansion<'a> {
             let FnArg::Typed(param) = param else { continue };
             let Some(name) = item::name(&param.pat) else { continue };
             // A variable that shadows the parameter would be the first mention in the body.
-            let is_read = || value::mentions(body.stream(), name).first() == Some(&Mention::Read);
+            let is_read = || mentions(body.stream(), name).first() == Some(&Mention::Read);
             if self.args.mention(name) && !is_read() {
                 // The user's own lint attributes come later, and so take precedence.
                 let used =
@@ -279,8 +288,7 @@ impl<'a> Expansion<'a> {
     /// Prints `Daemon::new("example").pidfile("/run/example.pid")…`
     fn daemon(&self) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
-        let mut name = Literal::string(&self.daemon_name());
-        name.set_span(site);
+        let name = self.daemon_name();
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
         // In the fallback, the period that the other keys need can be missing.
@@ -385,12 +393,20 @@ impl<'a> Expansion<'a> {
         Some(name)
     }
 
-    /// Returns the daemon's default name: the fn's, or for a whole program the binary's.
-    fn daemon_name(&self) -> String {
-        if self.item.is_main() {
-            return std::env::var("CARGO_BIN_NAME").unwrap_or_else(|_| "main".into());
-        }
-        self.item.signature.ident.unraw().to_string()
+    /// Prints the daemon's default name: the fn's, or for a whole program the binary's.
+    ///
+    /// Only cargo tells the binary's name. Otherwise it is looked up at run time.
+    fn daemon_name(&self) -> TokenStream {
+        let (site, krate) = (self.site, &self.krate);
+        let name = if self.item.is_main() {
+            std::env::var("CARGO_BIN_NAME").ok()
+        } else {
+            Some(self.item.signature.ident.unraw().to_string())
+        };
+        name.map_or_else(
+            || quote_spanned!(site=> #krate::program_name()),
+            |name| quote_spanned!(site=> #name),
+        )
     }
 
     /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.

@@ -364,6 +364,25 @@ fn a_body_that_plainly_reads_its_parameter_is_left_as_it_is() {
     }
 }
 
+/// Cargo sets the variable for binaries. rustc alone, editors and tests of documentation do not.
+#[test]
+fn a_whole_program_has_the_name_of_its_binary() {
+    let expanded = expansion(Macro::Daemon, "", "fn main() {}");
+    let Ok(name) = std::env::var("CARGO_BIN_NAME") else {
+        assert_contains(&expanded, "::daemonic::Daemon::new(::daemonic::program_name()).main(main)");
+        let renamed = expansion(Macro::Daemon, "crate = d", "fn main() {}");
+        assert_contains(&renamed, "d::Daemon::new(d::program_name()).main(main)");
+        // All tests share the environment, so this one is run again in a process of its own.
+        let this = "tests::a_whole_program_has_the_name_of_its_binary";
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", this]).env("CARGO_BIN_NAME", "exam-ple").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    };
+    assert_contains(&expanded, &format!("::daemonic::Daemon::new({name:?}).main(main)"));
+}
+
 #[test]
 fn what_is_not_a_fn_is_left_alone() {
     for item in ["struct S;", "impl S { fn f() {} }", "const X: u8 = 3;", "fn", "fn f", ""] {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::{Error, Lit, LitInt, LitStr, Path, Result, Token};
 
 use crate::diag::suggestion;
+use crate::mention::{Mention, mentions};
 
 /// The kind of value that a key takes.
 ///
@@ -378,77 +378,4 @@ pub(crate) fn literal(value: &TokenStream) -> Option<Lit> {
 /// Reports whether a literal is a negative number.
 fn is_negative(literal: &Lit) -> bool {
     literal.to_token_stream().to_string().starts_with('-')
-}
-
-/// A token that is a variable's name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mention {
-    /// Something else of that name: a field, a part of a path, a label, a macro.
-    Namesake,
-    /// The variable, or in a fn's body perhaps another one that begins here.
-    Variable,
-    /// A variable that is read: it is followed by a dot, or a format string captures it.
-    Read,
-}
-
-/// Lists where an expression or a body mentions a variable, in order.
-///
-/// In a macro, every identifier may be a variable, and so may a name in a format string.
-pub(crate) fn mentions(tokens: TokenStream, name: &Ident) -> Vec<Mention> {
-    let mut found = Vec::new();
-    find_mentions(tokens, name, false, &mut found);
-    found
-}
-
-fn find_mentions(tokens: TokenStream, name: &Ident, is_in_macro: bool, found: &mut Vec<Mention>) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    for (at, token) in tokens.iter().enumerate() {
-        let before: Vec<&TokenTree> = tokens[..at].iter().rev().take(2).collect();
-        let after: Vec<&TokenTree> = tokens[at + 1..].iter().take(2).collect();
-        match token {
-            TokenTree::Ident(ident) if ident == name => {
-                let is_field = is_mark(&before, 0, '.') && !is_mark(&before, 1, '.');
-                let is_end_of_path = is_mark(&before, 0, ':') && is_mark(&before, 1, ':');
-                let is_label = is_mark(&before, 0, '\'');
-                // A field of a literal, a parameter of a closure, or the beginning of a path.
-                let is_before_colon = is_mark(&after, 0, ':');
-                let is_operand = is_mark(&after, 0, '.') && !is_mark(&after, 1, '.');
-                let is_macro = is_mark(&after, 0, '!') && matches!(after.get(1), Some(TokenTree::Group(_)));
-                found.push(match is_macro || is_field || is_end_of_path || is_label || is_before_colon {
-                    true if !is_in_macro => Mention::Namesake,
-                    false if is_operand => Mention::Read,
-                    _ => Mention::Variable,
-                });
-            }
-            TokenTree::Group(group) => {
-                let is_of_macro =
-                    is_mark(&before, 0, '!') && matches!(before.get(1), Some(TokenTree::Ident(_)));
-                find_mentions(group.stream(), name, is_in_macro || is_of_macro, found);
-            }
-            TokenTree::Literal(format)
-                if is_in_macro && captures(&format.to_string(), &name.unraw().to_string()) =>
-            {
-                found.push(Mention::Read);
-            }
-            TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
-}
-
-fn is_mark(tokens: &[&TokenTree], at: usize, mark: char) -> bool {
-    matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
-}
-
-/// Reports whether a format string captures a variable, as in `{name}`, `{name:>8}` or `{:name$}`.
-fn captures(format: &str, name: &str) -> bool {
-    let is_word = |letter: char| letter == '_' || letter.is_alphanumeric();
-    let is_letter = |letter: char| is_word(letter) && !letter.is_ascii_digit();
-    format.match_indices(name).any(|(at, _)| {
-        let (before, after) = (&format[..at], &format[at + name.len()..]);
-        // Two braces stand for one that is printed.
-        let braces = before.chars().rev().skip_while(|letter| letter.is_whitespace());
-        let is_argument = braces.take_while(|letter| *letter == '{').count() % 2 == 1;
-        let is_width = after.starts_with('$') && !before.ends_with(is_letter);
-        !after.starts_with(is_word) && (is_argument || is_width)
-    })
 }

@@ -22,3 +22,4 @@ pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::context::{Context, Event};
 pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
+pub use sys::program::program_name;

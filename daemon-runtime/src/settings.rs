@@ -4,7 +4,7 @@ use std::env;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::geteuid;
+use nix::unistd::{User, geteuid};
 
 use crate::command::account::Account;
 use crate::command::error::{Error, Result};
@@ -27,19 +27,40 @@ pub(crate) struct Settings {
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
     pub(crate) wait_ready: Option<Duration>,
+    pub(crate) wait_alive: Option<Duration>,
     pub(crate) close_fds: bool,
+}
+
+/// What a start waits for once the body has been called, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The body reports that it is ready.
+    Ready(Duration),
+    /// The body is still alive when this time is over.
+    Alive(Duration),
 }
 
 /// The keys, checked, with every path absolute.
 pub(crate) struct Plan<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) pidfile: SystemPath,
+    pub(crate) pidfile_choice: PidfileChoice,
     pub(crate) stdin: SystemPath,
     pub(crate) stdout: SystemPath,
     pub(crate) stderr: SystemPath,
     /// Inside the chroot, if there is one.
     pub(crate) working_directory: SystemPath,
     pub(crate) chroot: Option<SystemPath>,
+}
+
+/// Who has chosen the path of the pidfile.
+pub(crate) enum PidfileChoice {
+    /// The key `pidfile`.
+    Given,
+    /// The default of root.
+    RootsDefault,
+    /// The default of another user, with that of root.
+    UsersDefault { roots: SystemPath },
 }
 
 impl Settings {
@@ -58,8 +79,14 @@ impl Settings {
             stop_signal: Signal::SIGTERM,
             stop_timeout: Duration::from_secs(10),
             wait_ready: None,
+            wait_alive: None,
             close_fds: true,
         }
+    }
+
+    /// Returns what a start waits for, beyond a daemon that is set up.
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
     /// Checks the keys and resolves the paths.
@@ -69,9 +96,11 @@ impl Settings {
         let stdout = self.stdout.as_deref().unwrap_or(null);
         let directory = self.working_directory.as_deref().unwrap_or(root);
         let directory = if self.chroot.is_some() { &root.join(directory) } else { directory };
+        let (pidfile, pidfile_choice) = self.pidfile()?;
         Ok(Plan {
             settings: self,
-            pidfile: resolve("pidfile", &self.pidfile()?)?,
+            pidfile,
+            pidfile_choice,
             stdin: resolve("stdin", self.stdin.as_deref().unwrap_or(null))?,
             stdout: resolve("stdout", stdout)?,
             stderr: resolve("stderr", self.stderr.as_deref().unwrap_or(stdout))?,
@@ -89,22 +118,44 @@ impl Settings {
         if self.umask.is_some_and(|mask| mask > 0o777) {
             return Err(Error::failed(format_args!("`umask` has permission bits only, at most 0o777")));
         }
+        if self.wait_ready.is_some() && self.wait_alive.is_some() {
+            return Err(Error::failed(format_args!(
+                "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
+                 `Context::ready()`"
+            )));
+        }
         Ok(())
     }
 
-    fn pidfile(&self) -> Result<PathBuf> {
-        self.pidfile.clone().map_or_else(|| self.default_pidfile(), Ok)
-    }
-
-    fn default_pidfile(&self) -> Result<PathBuf> {
-        let directory =
-            if geteuid().is_root() { Some("/run".into()) } else { env::var_os("XDG_RUNTIME_DIR") };
-        match directory.map(PathBuf::from).filter(|directory| directory.is_dir()) {
-            Some(directory) => Ok(directory.join(format!("{}.pid", self.name))),
-            None => Err(Error::failed(format_args!(
-                "there is no directory for the pidfile ($XDG_RUNTIME_DIR, or /run for root); give the key `pidfile`"
-            ))),
+    fn pidfile(&self) -> Result<(SystemPath, PidfileChoice)> {
+        if let Some(path) = &self.pidfile {
+            return Ok((resolve("pidfile", path)?, PidfileChoice::Given));
         }
+        let file = format!("{}.pid", self.name);
+        let roots = resolve("name", &Path::new("/run").join(&file))?;
+        if geteuid().is_root() {
+            return Ok((roots, PidfileChoice::RootsDefault));
+        }
+        let own = resolve("name", &state_directory()?.join(&file))?;
+        Ok((own, PidfileChoice::UsersDefault { roots }))
+    }
+}
+
+/// Returns the directory in which a user other than root keeps what outlives a session, by the
+/// [XDG Base Directory Specification](https://specifications.freedesktop.org/basedir/latest/): whatever the session, the
+/// shell or cron, it is the same.
+fn state_directory() -> Result<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let variable = |name| env::var_os(name).map(PathBuf::from).filter(absolute);
+    if let Some(directory) = variable("XDG_STATE_HOME") {
+        return Ok(directory);
+    }
+    let in_database = || User::from_uid(geteuid()).ok().flatten().map(|user| user.dir).filter(absolute);
+    match variable("HOME").or_else(in_database).filter(|home| home.is_dir()) {
+        Some(home) => Ok(home.join(".local/state")),
+        None => Err(Error::failed(format_args!(
+            "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
+        ))),
     }
 }
 

@@ -55,6 +55,20 @@ fn a_wait_that_nobody_interrupts_elapses() {
     service.logs("stopping false\nstopping false\nElapsed\nElapsed\nreloading false\n");
 }
 
+/// A `time_t` of 32 bits holds 68 years.
+#[test]
+fn a_wait_of_a_hundred_years_sleeps() {
+    let service = Service::new("wait 3155760000000");
+    let daemon = service.start();
+    let ticks = || daemon.stat(14).unwrap() + daemon.stat(15).unwrap();
+    let before = ticks();
+    for _ in 0..50 {
+        assert!(service.act("status").status.success());
+    }
+    assert!(ticks() - before <= 2, "it does not sleep");
+    service.stop(daemon);
+}
+
 #[test]
 fn a_wait_goes_on_through_a_reload() {
     let service = Service::new("print up; wait; reloading; reloading");

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Answer, Process, Subject, available_or_skip, root_or_skip, tool_or_skip, wait_until};
+use common::{
+    Answer, Process, Subject, available_or_skip, root_or_skip, strace_or_skip, tool_or_skip, wait_until,
+};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
@@ -358,6 +360,26 @@ fn a_log_that_may_not_grow_ends_the_body_as_the_system_has_it() {
 }
 
 #[test]
+fn a_log_that_is_larger_than_two_gigabytes_is_continued() {
+    const LENGTH: u64 = (1 << 31) - 1;
+    let subject =
+        Subject::new().key("stderr", "/dev/null").graceful("print begun; event; event; print ended");
+    // The first line ends beyond the limit, and the reload opens a file that is beyond it.
+    File::create(subject.log()).unwrap().set_len(LENGTH).unwrap();
+    let length = || fs::metadata(subject.log()).unwrap().len() - LENGTH;
+    let daemon = subject.start();
+    wait_until("the first line", || length() == 6);
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    wait_until("the second line", || length() == 13);
+    subject.act("stop").says(0, &stopped(daemon));
+    assert_eq!(length(), 24);
+    let daemon = subject.start();
+    wait_until("another line", || length() == 30);
+    subject.act("stop").says(0, &stopped(daemon));
+    subject.left_nothing();
+}
+
+#[test]
 fn stop_and_status_need_write_nothing() {
     if !tool_or_skip(&["prlimit", "--fsize=0", "true"]) {
         return;
@@ -371,48 +393,49 @@ fn stop_and_status_need_write_nothing() {
 }
 
 #[test]
-fn a_user_without_a_folder_of_his_own_is_told_to_give_a_pidfile() {
-    if !root_or_skip() {
+fn the_mode_of_the_pidfile_is_a_courtesy() {
+    if !strace_or_skip() {
         return;
     }
-    let subject = Subject::new().open_to_all().without("pidfile").without("stdout");
-    let file = subject.path("file");
-    fs::write(&file, "").unwrap();
-    let missing = subject.path("missing");
-    for folder in [None, Some(Path::new("")), Some(&missing), Some(&file)] {
-        let act = |action: &str| {
-            let mut command = subject.by_nobody(action);
-            command.env_remove("XDG_RUNTIME_DIR");
-            command.envs(folder.map(|folder| ("XDG_RUNTIME_DIR", folder)));
-            Answer::of(command)
-        };
-        for action in ["start", "restart", "run", "stop", "reload"] {
-            act(action).fails_naming(1, &["subject: failed to ", "$XDG_RUNTIME_DIR", "`pidfile`"]);
-        }
-        act("status").fails_naming(4, &["subject: unknown: ", "$XDG_RUNTIME_DIR", "`pidfile`"]);
-        assert_eq!(subject.processes(), []);
+    for error in ["EPERM", "EOPNOTSUPP", "ENOSYS", "EROFS", "EIO"] {
+        let subject = Subject::new().body("nothing");
+        let refuse = ["-e", &format!("inject=fchmod,chmod,fchmodat:error={error}")];
+        fs::write(subject.pidfile(), "").unwrap();
+        fs::set_permissions(subject.pidfile(), fs::Permissions::from_mode(0o664)).unwrap();
+        Answer::of(subject.traced(&refuse, "start")).started();
+        subject.leaves_nothing();
+        fs::write(subject.pidfile(), "").unwrap();
+        fs::set_permissions(subject.pidfile(), fs::Permissions::from_mode(0o664)).unwrap();
+        let run = Answer::of(subject.traced(&refuse, "run"));
+        assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""), "{error}");
     }
 }
 
 #[test]
-fn a_users_folder_that_he_may_not_write_is_4() {
+fn a_pidfile_that_root_has_made_for_a_group_serves_its_members() {
     if !root_or_skip() {
         return;
     }
-    let subject = Subject::new().open_to_all().without("pidfile");
-    let folder = subject.path("roots");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let act = |action: &str| {
-        let mut command = subject.by_nobody(action);
-        command.env("XDG_RUNTIME_DIR", &folder);
-        Answer::of(command)
-    };
-    act("start").fails_naming(4, &["subject: permission denied: ", "roots/subject.pid"]);
-    act("status").says(3, "subject: not running");
-    act("stop").says(0, "subject: not running");
-    assert!(fs::read_dir(&folder).unwrap().next().is_none());
-    assert_eq!(subject.processes(), []);
+    let subject = Subject::new().open_to_all();
+    fs::set_permissions(subject.path("."), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(subject.pidfile(), "").unwrap();
+    fs::set_permissions(subject.pidfile(), fs::Permissions::from_mode(0o664)).unwrap();
+    std::os::unix::fs::chown(subject.pidfile(), Some(0), Some(65_534)).unwrap();
+    let subject = subject.key("stdout", "/dev/null");
+    let act = |action| Answer::of(subject.by_nobody(action));
+    let first = act("start").started();
+    assert_eq!(subject.pid_text(), format!("{first}\n"));
+    act("status").runs(first);
+    let restarted = act("restart");
+    let second = restarted.pid();
+    restarted.says(0, &format!("subject: restarted (pid {second})"));
+    act("stop").says(0, &stopped(second));
+    let left = fs::metadata(subject.pidfile()).unwrap();
+    assert_eq!(
+        (left.len(), left.permissions().mode() & 0o777),
+        (0, 0o664),
+        "the file is kept for the next start"
+    );
 }
 
 #[test]

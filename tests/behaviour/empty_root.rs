@@ -1,5 +1,8 @@
 //! A static program in a directory that has nothing else: no `/proc`, `/dev`, `/etc` or C library.
+//!
+//! `DAEMONIC_EMULATOR` is a static program that executes the daemon's, for another processor.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +14,8 @@ use nix::sys::signal::Signal;
 struct Jail {
     subject: Subject,
     root: PathBuf,
+    /// What runs the program.
+    words: &'static [&'static str],
 }
 
 impl Jail {
@@ -24,10 +29,18 @@ impl Jail {
         let root = subject.path("root");
         fs::create_dir(&root).expect("a directory");
         // Another process copies it; see `Subject::open_to_all`.
-        let copied = Command::new("cp").arg(program?).arg(root.join("subject")).status();
-        assert!(copied.expect("cp runs").success());
+        let copy = |from: PathBuf, name| {
+            let copied = Command::new("cp").arg(from).arg(root.join(name)).status();
+            assert!(copied.expect("cp runs").success());
+        };
+        copy(program?, "subject");
+        let mut words = &["/subject"][..];
+        if let Some(emulator) = env::var_os("DAEMONIC_EMULATOR") {
+            copy(emulator.into(), "emulator");
+            words = &["/emulator", "/subject"];
+        }
         fs::write(root.join("in"), "").expect("a file");
-        Some(Self { subject, root })
+        Some(Self { subject, root, words })
     }
 
     fn key(self, key: &str, value: &str) -> Self {
@@ -40,7 +53,7 @@ impl Jail {
 
     fn action(&self, action: &str) -> Command {
         let mut command = self.subject.command("chroot");
-        command.arg(&self.root).args(["/subject", action]);
+        command.arg(&self.root).args(self.words).arg(action);
         command
     }
 

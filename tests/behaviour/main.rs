@@ -1,10 +1,12 @@
 //! The behaviour of real daemons, with a module for each action and each subject.
 
+mod alive;
 mod async_body;
 mod attacks;
 mod bad_input;
 mod body;
 mod context;
+mod default_pidfile;
 mod detached;
 mod disk;
 mod empty_root;

@@ -34,7 +34,7 @@ fn the_defaults_are_enough() {
     let subject = Subject::new().open_to_all().without("pidfile").without("stdout");
     let act = |action: &str| {
         let mut command = subject.by_nobody(action);
-        command.env("XDG_RUNTIME_DIR", subject.path("."));
+        command.env("XDG_STATE_HOME", subject.path("."));
         Answer::of(command)
     };
     let daemon = act("start").started();
@@ -408,7 +408,7 @@ fn a_caller_that_is_interrupted_goes_on() {
     let names: Vec<_> = calls.lines().filter_map(|line| Some(line.split_once('(')?.0)).collect();
     let fork = names.iter().position(|name| name.contains("clone") || name.contains("fork")).expect("a fork");
     let (before, after) = names.split_at(fork);
-    let waits = ["read", "recvfrom", "recvmsg", "poll", "ppoll", "wait4", "waitid"];
+    let waits = ["read", "recv", "recvfrom", "recvmsg", "poll", "ppoll", "wait4", "waitid", "waitpid"];
     let used: Vec<_> = waits.into_iter().filter(|wait| after.contains(wait)).collect();
     assert!(used.len() >= 2, "it waits for the daemon and for its own child: {used:?}");
     for call in used {

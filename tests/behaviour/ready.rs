@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use common::async_programs::{Service, program};
 use common::{Answer, Process, Subject, strace_or_skip, wait_until};
@@ -49,8 +50,14 @@ fn without_the_key_start_doesnt_wait() {
 
 #[test]
 fn a_body_that_returns_before_it_is_ready_fails() {
-    for body in ["print", "code 0", "code 9", "exit 0", "exit 7"] {
-        fails_for(Service::new(body).waiting(PATIENT), "exited before it was ready");
+    for (body, reason) in [
+        ("print", "returned before it was ready"),
+        ("code 0", "returned before it was ready"),
+        ("code 9", "returned before it was ready"),
+        ("exit 0", "exited before it was ready"),
+        ("exit 7", "exited before it was ready"),
+    ] {
+        fails_for(Service::new(body).waiting(PATIENT), reason);
     }
 }
 
@@ -86,7 +93,10 @@ fn a_body_that_is_killed_is_told_and_leaves_nothing() {
 #[test]
 fn a_body_that_says_nothing_in_time_is_stopped() {
     let service = Service::new("wait; print ended").waiting(500);
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     service.left_nothing();
     assert_eq!(service.log_text(), "stopping true\nended\n", "it may end in order");
 }
@@ -94,7 +104,10 @@ fn a_body_that_says_nothing_in_time_is_stopped() {
 #[test]
 fn a_body_that_says_nothing_and_ignores_stops_is_killed() {
     let service = Service::new("print deaf; park").waiting(500).key("stop_timeout", "50");
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     service.left_nothing();
     assert_eq!(service.log_text(), "deaf\n");
 }
@@ -102,7 +115,10 @@ fn a_body_that_says_nothing_and_ignores_stops_is_killed() {
 #[test]
 fn a_zero_patience_is_no_patience() {
     let service = Service::new("park").waiting(0).key("stop_timeout", "50");
-    service.act("start").fails_naming(1, &["subject: failed to start: not ready after 0"]);
+    service.act("start").fails_naming(
+        1,
+        &["subject: failed to start: not ready after 0s: the body has not called Context::ready()"],
+    );
     service.left_nothing();
 }
 
@@ -111,7 +127,7 @@ fn a_child_that_keeps_the_pipe_open_doesnt_make_start_hang() {
     for (end, reason) in [
         ("kill SIGKILL", "the daemon died before it was ready"),
         ("exit 3", "exited before it was ready"),
-        ("print", "exited before it was ready"),
+        ("print", "returned before it was ready"),
         ("fail it is late", "cannot work: it is late"),
     ] {
         let service = Service::new(&format!("fork park; {end}")).waiting(PATIENT);
@@ -175,7 +191,10 @@ fn a_launcher_that_comes_late_hears_that_it_is_ready_too() {
 #[test]
 fn a_child_doesnt_speak_for_the_daemon() {
     let service = Service::new("fork ready & print said; wait").waiting(500);
-    service.act("start").fails(1, "subject: failed to start: not ready after 500ms");
+    service.act("start").fails(
+        1,
+        "subject: failed to start: not ready after 500ms: the body has not called Context::ready()",
+    );
     assert!(service.log_text().contains("said\n"), "{:?}", service.log_text());
     service.left_nothing();
 }
@@ -226,14 +245,22 @@ fn a_launcher_that_goes_while_the_daemon_begins_to_watch_it_takes_it_along() {
     let trace = service.path("trace");
     let mut command = service.command("strace");
     // The daemon is slow between its first message to the launcher and the next call.
-    command.args(["-f", "-e", "trace=sendto,fcntl", "-e", "inject=fcntl:delay_enter=200000", "-o"]);
+    command.args([
+        "-f",
+        "-e",
+        "trace=sendto,write,fcntl,?fcntl64",
+        "-e",
+        "inject=fcntl,?fcntl64:delay_enter=200000",
+        "-o",
+    ]);
     let mut strace = command.arg(&trace).arg(program("service")).arg("start").spawn().unwrap();
     let daemon = service.daemon();
     wait_until("the daemon's first word", || {
         let text = fs::read_to_string(&trace).unwrap_or_default();
         // `sendto(6, …, 13, …) = 13`, or, if the launcher was faster, `<... sendto resumed>) = 13`.
+        // The standard library of Rust 1.85 uses `write`.
         let mut lines = text.lines().filter(|line| line.starts_with(&format!("{daemon} ")));
-        lines.any(|line| line.contains("sendto") && line.ends_with(" = 13"))
+        lines.any(|line| (line.contains("sendto") || line.contains("write")) && line.ends_with(" = 13"))
     });
     let launcher = service.processes().into_iter().find(|process| {
         *process != daemon && process.link("exe") == program("service") && process.command_line().len() > 1
@@ -370,7 +397,7 @@ fn a_stop_before_it_is_ready_is_a_failed_start() {
     service.log_with("up");
     let daemon = service.daemon();
     service.stop(daemon);
-    Answer::from(start).fails(1, "subject: failed to start: exited before it was ready");
+    Answer::from(start).fails(1, "subject: failed to start: returned before it was ready");
     service.left_nothing();
 }
 
@@ -485,6 +512,41 @@ fn a_body_that_reads_its_own_pidfile_before_it_is_ready_is_told_truly() {
     }
 }
 
+#[test]
+fn a_launcher_that_is_refused_a_pidfd_waits_without_one() {
+    if !strace_or_skip() {
+        return;
+    }
+    for call in ["pidfd_open", "pidfd_send_signal"] {
+        for error in ["ENOSYS", "EPERM", "EACCES"] {
+            let refuse = format!("{call}:error={error}");
+            let waiting = Subject::new().key("stop_timeout", "100").key("wait_ready", "20000");
+            let subject = waiting.graceful("sleep 50; ready; event");
+            // A daemon that becomes ready is not signalled, so only the other call comes to anything.
+            if call == "pidfd_open" {
+                let daemon = start_without(&subject, &refuse).started();
+                subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            }
+            let subject = subject.graceful("fail it is late");
+            if call == "pidfd_open" {
+                start_without(&subject, &refuse).fails(1, "subject: failed to start: it is late: the cause");
+                subject.left_nothing();
+            }
+            for body in ["event", "park"] {
+                let subject =
+                    Subject::new().key("stop_timeout", "100").key("wait_ready", "200").graceful(body);
+                let begin = Instant::now();
+                start_without(&subject, &refuse).fails(
+                    1,
+                    "subject: failed to start: not ready after 200ms: the body has not called Context::ready()",
+                );
+                subject.left_nothing();
+                assert!(begin.elapsed() < Duration::from_secs(5), "{refuse}: the daemon was not signalled");
+            }
+        }
+    }
+}
+
 /// Starts daemons that are ready soon, later or never, with a launcher whose system call fails.
 fn is_true_without(faults: &[&str]) {
     if !strace_or_skip() {
@@ -514,5 +576,9 @@ fn a_launcher_that_cannot_wait_for_its_daemon_leaves_none_that_it_denies() {
 
 #[test]
 fn a_launcher_that_cannot_hear_its_daemon_leaves_none_that_it_denies() {
-    is_true_without(&["recvfrom:error=EIO", "recvfrom:error=EIO:when=2+", "recvfrom:error=ENOMEM:when=1"]);
+    is_true_without(&[
+        "recvfrom,?recv:error=EIO",
+        "recvfrom,?recv:error=EIO:when=2+",
+        "recvfrom,?recv:error=ENOMEM:when=1",
+    ]);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Answer, Process, Subject, lines, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
@@ -219,15 +219,19 @@ fn a_failure_is_told_when_nothing_is_left() {
     if !strace_or_skip() {
         return;
     }
-    let subject = Subject::new().key("working_directory", "/no/such/folder");
-    // The daemon ends later than the child between it and its launcher.
-    let late = ["-e", "inject=umask:delay_enter=300000", "-e", "inject=exit_group:delay_enter=500000"];
-    let mut strace = subject.traced(&late, "start").spawn().unwrap();
-    let message = lines(strace.stderr.take().unwrap()).recv_timeout(Duration::from_secs(10)).unwrap();
-    assert!(message.starts_with("subject: failed to start: "), "{message}");
-    assert!(subject.processes().len() <= 1, "the launcher is not alone");
-    assert!(!subject.pidfile().exists());
-    assert_eq!(Answer::from(strace).status.code(), Some(1));
+    for pidfd in ["none:error=ENOSYS", "pidfd_open:error=ENOSYS", "pidfd_open:error=EPERM"] {
+        let subject = Subject::new().key("working_directory", "/no/such/folder");
+        // The daemon ends later than the child between it and its launcher.
+        let late = ["-e", "inject=umask:delay_enter=300000", "-e", "inject=exit_group:delay_enter=500000"];
+        let refused = format!("inject={pidfd}");
+        let without = if pidfd.starts_with("none") { &[][..] } else { &["-e", &refused][..] };
+        let mut strace = subject.traced(&[&late, without].concat(), "start").spawn().unwrap();
+        let message = lines(strace.stderr.take().unwrap()).recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(message.starts_with("subject: failed to start: "), "{message}");
+        assert!(subject.processes().len() <= 1, "the launcher is not alone, with {pidfd}");
+        assert!(!subject.pidfile().exists());
+        assert_eq!(Answer::from(strace).status.code(), Some(1));
+    }
 }
 
 #[test]
@@ -364,7 +368,7 @@ fn a_lock_that_cannot_be_had_is_a_failure() {
     // With nothing closed, no descriptor of the daemon has to be moved by an `fcntl`.
     let subject = Subject::new().key("close_fds", "false");
     let pidfile = subject.pidfile();
-    let no_lock = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl:error=ENOLCK"];
+    let no_lock = ["-P", pidfile.to_str().unwrap(), "-e", "inject=fcntl,?fcntl64:error=ENOLCK"];
     Answer::of(subject.traced(&no_lock, "start")).fails(
         1,
         &format!(
@@ -442,7 +446,7 @@ fn a_file_system_without_description_locks_will_do() {
     }
     for error in ["EINVAL", "ENOLCK"] {
         let subject = Subject::new();
-        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl:error={error}:when=2"));
+        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl,?fcntl64:error={error}:when=2"));
         let without = ["-P", pidfile.to_str().unwrap(), "-e", &refuse];
         // strace follows the daemon, so it exits when the daemon does.
         let start = subject.traced(&without, "start").spawn().unwrap();
@@ -638,4 +642,44 @@ fn no_line_is_lost_where_the_launcher_writes_into_the_log() {
         assert!(text.contains("the daemon's first line\n"), "{streams}: {text}");
         assert_eq!(subject.log_text().lines().count(), 2, "{streams}");
     }
+}
+
+/// Cargo tells the macro the name of a binary. rustc alone does not.
+#[test]
+fn two_whole_programs_that_are_built_without_cargo_have_two_names() {
+    let subject = Subject::new();
+    let source = subject.path("source.rs");
+    fs::write(&source, "#[daemonic::daemon] fn main() { std::thread::park(); }").unwrap();
+    let library = common::library("daemonic");
+    // Root's default pidfiles are in /run, whichever test runs.
+    let names = ["alpha", "beta"].map(|name| format!("daemonic-{name}-{}", std::process::id()));
+    for name in &names {
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition", "2024", "-o"]).arg(subject.path(name)).arg(&source);
+        rustc.arg("--extern").arg(format!("daemonic={}", library.display()));
+        rustc.arg("-L").arg(library.with_file_name("deps")).env_remove("CARGO_BIN_NAME");
+        let output = rustc.output().expect("rustc runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let prepare = |program: &Path, action: &str| {
+        let mut command = subject.command(program);
+        for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"] {
+            command.env(variable, subject.path("."));
+        }
+        command.arg(action);
+        command
+    };
+    let act = |name: &str, action: &str| Answer::of(prepare(&subject.path(name), action));
+    let [alpha, beta] = [&names[0], &names[1]].map(String::as_str);
+
+    let first = act(alpha, "start").pid();
+    act(alpha, "start").fails(1, &format!("{alpha}: already running (pid {first})"));
+    act(beta, "status").says(3, &format!("{beta}: not running"));
+    let second = act(beta, "start").pid();
+    act(alpha, "stop").says(0, &format!("{alpha}: stopped (pid {first})"));
+    // The name stays when the executable goes, for example by an update.
+    let mut deleted = prepare(Path::new("sh"), "-c");
+    let (path, status) = (subject.path(beta), r#"exec 3<"$0"; rm "$0"; exec /proc/self/fd/3 stop"#);
+    deleted.arg(status).arg(&path);
+    Answer::of(deleted).says(0, &format!("{beta}: stopped (pid {second})"));
 }

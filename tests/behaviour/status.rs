@@ -278,25 +278,6 @@ fn root_starts_over_somebody_elses_stale_file_in_a_sticky_folder() {
     subject.act("status").runs(second);
 }
 
-#[test]
-fn the_default_pidfile_is_in_the_users_own_folder() {
-    if !root_or_skip() {
-        return;
-    }
-    let subject = Subject::new().open_to_all().without("pidfile");
-    let act = |action: &str| {
-        let mut command = subject.by_nobody(action);
-        command.env("XDG_RUNTIME_DIR", subject.path("."));
-        Answer::of(command)
-    };
-    let daemon = act("start").started();
-    assert_eq!(subject.pid_text(), format!("{daemon}\n"));
-    act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
-    let mut homeless = subject.by_nobody("start");
-    homeless.env_remove("XDG_RUNTIME_DIR");
-    Answer::of(homeless).fails_naming(1, &["subject: failed to start: ", "`pidfile`"]);
-}
-
 /// Returns the same daemon in this process, which has too many threads to start it but can run the
 /// other actions.
 fn here(subject: &Subject) -> Daemon {

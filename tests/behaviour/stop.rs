@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{
-    Answer, Process, Subject, available_or_skip, root_or_skip, strace_or_skip, tool_or_skip, wait_for,
+    Answer, Process, Subject, available_or_skip, root_or_skip, shim, strace_or_skip, tool_or_skip, wait_for,
     wait_until,
 };
 use nix::sys::signal::Signal;
@@ -15,7 +18,8 @@ fn stopped(daemon: Process) -> String {
 
 fn unknown(subject: &Subject) -> String {
     format!(
-        "subject: unknown: {} is locked by a process that the kernel cannot name",
+        "subject: unknown: {} is locked by a process that the kernel cannot name; perhaps the holder is in another PID \
+         namespace or container, or on another host",
         subject.pidfile().display()
     )
 }
@@ -401,7 +405,7 @@ const RECYCLE: &str = r#"
 "$0" start || exit
 pid=$(cat "$SUBJECT_PIDFILE")
 trace=$SUBJECT_FOLDER/trace
-strace -f -o $trace -P "$SUBJECT_PIDFILE" -e inject=fcntl:signal=STOP:when=1 "$0" stop &
+strace -f -o $trace -P "$SUBJECT_PIDFILE" -e inject=fcntl,?fcntl64:signal=STOP:when=1 "$0" stop &
 strace=$!
 until stop=$(sed -n "s/ --- stopped by SIGSTOP ---//p" $trace 2>/dev/null) && [ "$stop" ]; do :; done
 kill -KILL $pid
@@ -504,6 +508,112 @@ fn without_pidfd_a_stop_does_the_same() {
     subject.leaves_nothing();
 }
 
+/// The calls on pidfds, each refused alone and both together.
+const REFUSED: [&str; 3] = ["pidfd_open", "pidfd_send_signal", "pidfd_open,pidfd_send_signal"];
+
+#[test]
+fn where_pidfds_are_refused_every_action_does_the_same() {
+    if !strace_or_skip() {
+        return;
+    }
+    for (calls, error) in REFUSED.iter().flat_map(|calls| [(calls, "EPERM"), (calls, "EACCES")]) {
+        let refuse = ["-e", &format!("inject={calls}:error={error}")];
+        let subject = Subject::new().graceful("event; event; sleep 100");
+        let daemon = subject.start();
+        let reload = Answer::of(subject.traced(&refuse, "reload"));
+        reload.says(0, &format!("subject: reloaded (pid {daemon})"));
+        subject.log_with("Reload");
+        Answer::of(subject.traced(&refuse, "stop")).says(0, &stopped(daemon));
+        assert!(!daemon.is_alive(), "stop has returned before the end of the process");
+        subject.leaves_nothing();
+        let subject = Subject::new().key("stop_timeout", "300").body("block SIGTERM; print deaf; park");
+        let daemon = subject.start();
+        subject.log_with("deaf");
+        let killed = format!("subject: killed (pid {daemon}): did not exit within 300ms of SIGTERM");
+        Answer::of(subject.traced(&refuse, "stop")).says(0, &killed);
+        subject.leaves_nothing();
+        // strace follows the new daemon, so this returns when that ends.
+        let subject = Subject::new();
+        let first = subject.start();
+        let child = subject.traced(&refuse, "restart").spawn().unwrap();
+        let second = wait_for("the new daemon", || {
+            let pid = subject.pid_text().trim().parse().ok().map(Process)?;
+            (pid != first).then_some(pid)
+        });
+        subject.act("stop").says(0, &stopped(second));
+        Answer::from(child).says(0, &format!("subject: restarted (pid {second})"));
+        assert!(!first.is_alive());
+    }
+}
+
+#[test]
+fn where_kill_is_refused_too_permission_is_denied() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    let daemon = subject.start();
+    for calls in REFUSED {
+        let refuse = ["-e", &format!("inject={calls},kill:error=EPERM")];
+        for action in ["stop", "reload", "restart"] {
+            Answer::of(subject.traced(&refuse, action)).fails(
+                4,
+                &format!(
+                    "subject: permission denied: cannot signal pid {daemon}: Operation not permitted (os error 1)"
+                ),
+            );
+        }
+    }
+    subject.act("status").runs(daemon);
+}
+
+/// Prepares an action on a system whose `/proc/PID/fdinfo` has no line about locks.
+fn without_lock_lines(subject: &Subject, library: &Path, action: &str) -> Command {
+    let mut command = subject.action(action);
+    command.env("LD_PRELOAD", library);
+    command
+}
+
+#[test]
+fn lock_lines_that_are_never_there_prove_nothing() {
+    let subject = Subject::new();
+    let Some(library) = shim::without_lock_lines(&subject.path(".")) else { return };
+    let act = |action| Answer::of(without_lock_lines(&subject, &library, action));
+    let first = act("start").started();
+    let begin = Instant::now();
+    act("status").runs(first);
+    act("reload").says(0, &format!("subject: reloaded (pid {first})"));
+    for action in ["start", "run"] {
+        act(action).fails(1, &format!("subject: already running (pid {first})"));
+    }
+    let restarted = act("restart");
+    let second = restarted.pid();
+    restarted.says(0, &format!("subject: restarted (pid {second})"));
+    act("stop").says(0, &stopped(second));
+    subject.left_nothing();
+    act("status").says(3, "subject: not running");
+    assert!(begin.elapsed() < Duration::from_secs(1), "an action has waited for the lines");
+    // The answer does not depend on the number of the descriptor.
+    let subject = subject.key("open", "/dev/null");
+    let third = subject.start();
+    Answer::of(without_lock_lines(&subject, &library, "status")).runs(third);
+}
+
+#[test]
+fn the_usual_path_asks_nothing_about_lock_lines() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    subject.start();
+    for action in ["status", "reload", "stop"] {
+        Answer::of(subject.traced(&[], action));
+        let trace = fs::read_to_string(subject.path("trace")).unwrap();
+        assert!(!trace.contains("/proc/self/fdinfo"), "{action}: {trace}");
+        assert!(!trace.contains("/exe\""), "{action}: {trace}");
+    }
+}
+
 #[test]
 fn a_daemon_that_may_not_remove_its_pidfile_empties_it() {
     if !root_or_skip() {
@@ -523,7 +633,8 @@ fn a_daemon_that_may_not_remove_its_pidfile_empties_it() {
 
 /// Suspends an action after it has first asked for the lock's holder, and does something meanwhile.
 fn while_it_asks(subject: &Subject, action: &str, meanwhile: impl FnOnce()) -> Answer {
-    let (child, asking) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl", action);
+    let (child, asking) =
+        subject.held(&["-P", subject.pidfile().to_str().unwrap()], "fcntl,?fcntl64", action);
     assert!(fs::read_to_string(subject.path("trace")).unwrap().contains("F_GETLK"));
     meanwhile();
     asking.signal(Signal::SIGCONT);

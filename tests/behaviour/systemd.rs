@@ -336,7 +336,11 @@ fn a_forking_unit_whose_body_is_not_ready_in_time_has_failed() {
     systemd.install(&unit);
     assert_eq!(systemd.shell("systemctl --user start forking").0, 1);
     systemd.sees(&unit, "failed/failed exit-code");
-    assert!(unit.output().contains("not ready after 200ms"), "{}", unit.output());
+    assert!(
+        unit.output().contains("not ready after 200ms: the body has not called Context::ready()"),
+        "{}",
+        unit.output()
+    );
     agrees_that_there_is_none(&mut systemd, &unit, &service, program);
     systemd.complains(&unit, &["Control process exited, code=exited, status=1/FAILURE", FAILED, NOT_STARTED]);
 }

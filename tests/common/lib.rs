@@ -14,6 +14,7 @@ pub mod async_programs;
 mod process;
 mod programs;
 pub mod record;
+pub mod shim;
 pub mod strace;
 mod subject;
 pub mod systemd;
@@ -27,7 +28,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use programs::{build, program, static_program};
+pub use programs::{build, library, program, static_program};
 pub use subject::{Answer, Conversation, Foreground, Locker, Subject, lines};
 
 /// Returns the directory of the whole workspace.

@@ -51,7 +51,21 @@ pub fn build(arguments: &[&str]) -> Vec<PathBuf> {
     build_by(&cargo, arguments).expect("the programs build")
 }
 
+/// Builds a library, and returns the path of what rustc links. `deps` beside it has what that needs.
+pub fn library(package: &str) -> PathBuf {
+    let messages = messages(env!("CARGO").as_ref(), &["--package", package, "--lib"]);
+    let name = format!("lib{}.rlib", package.replace('-', "_"));
+    let messages = messages.expect("the library builds");
+    let mut paths = messages.split('"').map(Path::new);
+    paths.find(|path| path.ends_with(&name)).expect("a library").into()
+}
+
 fn build_by(cargo: &OsStr, arguments: &[&str]) -> Option<Vec<PathBuf>> {
+    Some(messages(cargo, arguments)?.lines().filter_map(executable).collect())
+}
+
+/// Builds something, and returns what cargo reports about it.
+fn messages(cargo: &OsStr, arguments: &[&str]) -> Option<String> {
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--message-format=json"])
         .args(arguments)
@@ -59,8 +73,7 @@ fn build_by(cargo: &OsStr, arguments: &[&str]) -> Option<Vec<PathBuf>> {
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    let messages = String::from_utf8(output.stdout).expect("text");
-    output.status.success().then(|| messages.lines().filter_map(executable).collect())
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("text"))
 }
 
 /// Reads `{…,"executable":"/target/debug/subject",…}`.

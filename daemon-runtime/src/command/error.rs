@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -49,6 +50,8 @@ pub(crate) enum Kind {
     PermissionDenied,
     /// The kernel cannot name the lock's holder.
     HolderUnknown,
+    /// Another program holds the default pidfile.
+    OtherProgram,
     /// Everything else.
     Failed,
 }
@@ -72,8 +75,7 @@ impl Error {
 
     /// Makes an error of what the system answered to an attempt, such as `cannot open pidfile /run/x.pid`.
     #[cold]
-    pub(crate) fn os(text: fmt::Arguments<'_>, error: impl Into<io::Error>) -> Self {
-        let errno = error.into().raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    pub(crate) fn os(text: fmt::Arguments<'_>, errno: Errno) -> Self {
         let kind = match errno {
             Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
             _ => Kind::Failed,
@@ -81,6 +83,12 @@ impl Error {
         let mut error = Self::new(kind, text);
         error.0.source = Some(errno.into());
         error
+    }
+
+    /// Does the same with an error of the standard library.
+    #[cold]
+    pub(crate) fn io(text: fmt::Arguments<'_>, error: &io::Error) -> Self {
+        Self::os(text, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
     /// Makes an error about a file that cannot be opened, which says so if its directory is missing.
@@ -105,7 +113,31 @@ impl Error {
     pub(crate) fn holder_unknown(pidfile: &SystemPath) -> Self {
         Self::new(
             Kind::HolderUnknown,
-            format_args!("{pidfile} is locked by a process that the kernel cannot name"),
+            format_args!(
+                "{pidfile} is locked by a process that the kernel cannot name; perhaps the holder is in another PID \
+                 namespace or container, or on another host"
+            ),
+        )
+    }
+
+    /// Refuses a default pidfile that a daemon of another program holds.
+    pub(crate) fn other_program(pidfile: &SystemPath, program: &Path, pid: Pid) -> Self {
+        let program = program.display();
+        Self::new(
+            Kind::OtherProgram,
+            format_args!(
+                "{pidfile} is held by another program, {program} (pid {pid}); give `name` or `pidfile`"
+            ),
+        )
+    }
+
+    /// Refuses an ordinary user what only root may do with its daemon.
+    pub(crate) fn roots_daemon(pidfile: &SystemPath, pid: Pid) -> Self {
+        Self::new(
+            Kind::PermissionDenied,
+            format_args!(
+                "the daemon is root's (pid {pid}), with the pidfile {pidfile}; only root can do this"
+            ),
         )
     }
 
@@ -120,6 +152,11 @@ impl Error {
     pub(crate) fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.0.name);
         self
+    }
+
+    /// Returns whether a daemon holds the pidfile, this one or another program's.
+    pub(crate) fn is_held_by_daemon(&self) -> bool {
+        matches!(self.0.kind, Kind::AlreadyRunning(_) | Kind::OtherProgram)
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -151,6 +188,8 @@ impl Error {
     }
 
     /// Returns whether a start was refused because the daemon is running already.
+    ///
+    /// If another program holds the default pidfile, it is not this daemon that is running, and this is false.
     ///
     /// # Examples
     ///
@@ -204,6 +243,7 @@ impl Error {
     ///
     /// Either the kernel cannot name the process that locks the pidfile, for example because it is in another
     /// container, or `status` cannot examine the pidfile. An unknown action is [`is_usage`](Error::is_usage) instead.
+    /// If another program holds the default pidfile, that is known, and this is false.
     ///
     /// # Examples
     ///
@@ -219,7 +259,11 @@ impl Error {
         match self.0.kind {
             Kind::HolderUnknown => true,
             Kind::Failed => self.0.action == Some(Action::Status),
-            Kind::Usage | Kind::AlreadyRunning(_) | Kind::NotRunning | Kind::PermissionDenied => false,
+            Kind::Usage
+            | Kind::AlreadyRunning(_)
+            | Kind::NotRunning
+            | Kind::PermissionDenied
+            | Kind::OtherProgram => false,
         }
     }
 
@@ -277,7 +321,7 @@ impl fmt::Display for Error {
             write!(f, "{name}: ")?;
         }
         match (kind, action) {
-            (Kind::Usage, _) | (Kind::Failed, None) => {}
+            (Kind::Usage | Kind::OtherProgram, _) | (Kind::Failed, None) => {}
             (Kind::AlreadyRunning(pid), _) => write!(f, "already running (pid {pid})")?,
             (Kind::NotRunning, _) => f.write_str("not running")?,
             (Kind::PermissionDenied, _) => f.write_str("permission denied: ")?,

@@ -49,6 +49,8 @@ pub struct Outcome {
     action: Action,
     answer: Answer,
     warning: Option<String>,
+    /// The pidfile of a daemon that is not the user's own but root's.
+    roots_pidfile: Option<PathBuf>,
 }
 
 /// The answer of an action, to match on.
@@ -120,7 +122,12 @@ pub enum Answer {
 
 impl Outcome {
     pub(crate) fn new(name: &str, action: Action, answer: Answer, warning: Option<String>) -> Self {
-        Self { name: name.to_owned(), action, answer, warning }
+        Self { name: name.to_owned(), action, answer, warning, roots_pidfile: None }
+    }
+
+    /// Adds the pidfile that the message names, because the daemon is root's and not the user's own.
+    pub(crate) fn with_roots_pidfile(self, roots_pidfile: Option<PathBuf>) -> Self {
+        Self { roots_pidfile, ..self }
     }
 
     /// Returns the action.
@@ -246,7 +253,11 @@ impl fmt::Display for Outcome {
             Answer::Killed { after, signal, .. } => {
                 write!(f, "): did not exit within {} of {signal}", Span(*after))
             }
-            Answer::Running { up: Some(up), .. } => write!(f, ", up {})", Span(*up)),
+            Answer::Running { up, .. } => {
+                up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
+                self.roots_pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+                f.write_str(")")
+            }
             _ => f.write_str(")"),
         }
     }

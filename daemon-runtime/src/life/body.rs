@@ -117,7 +117,7 @@ impl Ending {
 
     /// Returns the reason for the launcher, if the daemon was never ready.
     pub(crate) fn reason(&self) -> &str {
-        self.error.as_deref().or(self.panic.as_deref()).unwrap_or("exited before it was ready")
+        self.error.as_deref().or(self.panic.as_deref()).unwrap_or("returned before it was ready")
     }
 
     /// Writes the error to the log, if there is one.

@@ -17,8 +17,8 @@ use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
-use crate::sys::handler;
 use crate::sys::mask::{self, AllBlocked};
+use crate::sys::sigaction;
 
 /// What a daemon's life begins with.
 pub(crate) struct InstanceOptions<'a> {
@@ -70,7 +70,7 @@ impl InstanceGuard {
         }
         for signal in [Signal::SIGINT, Signal::SIGHUP] {
             // In the foreground the caller may have ignored it: `nohup`, or a shell for `run &`.
-            if instance.streams.is_some() || !handler::is_ignored(signal as i32) {
+            if instance.streams.is_some() || !sigaction::is_ignored(signal as i32) {
                 guard.handle(signal).map_err(cannot)?;
             }
         }
@@ -88,7 +88,7 @@ impl InstanceGuard {
     /// Waits until the launcher watches this process; from then on this process ends if the launcher does before the
     /// body is ready.
     pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<()> {
-        let cannot = |error| Error::os(format_args!("cannot prepare for the body's readiness"), error);
+        let cannot = |error| Error::io(format_args!("cannot prepare for the body's readiness"), &error);
         self.handle(Signal::SIGIO).map_err(|errno| cannot(errno.into()))?;
         readiness.await_launcher(self.instance.state.owner.pid()).map_err(cannot)
     }

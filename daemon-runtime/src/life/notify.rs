@@ -133,16 +133,14 @@ impl ServiceManager {
 
     /// Sends, if there is a socket. A manager that does not listen does not stop the daemon's work.
     fn send(&self, news: News) {
-        use sd_notify::NotifyState;
-
         let Some(socket) = self.socket() else { return };
         match news {
             News::Ready => socket.send(b"READY=1\n"),
             News::Alive => socket.send(b"WATCHDOG=1\n"),
+            // The time of the crate sd-notify overflows where `time_t` has 32 bits.
             News::Reloading => {
-                if let Ok(time) = NotifyState::monotonic_usec_now() {
-                    socket.send(format!("RELOADING=1\n{time}\n").as_bytes());
-                }
+                let time = now().as_micros();
+                socket.send(format!("RELOADING=1\nMONOTONIC_USEC={time}\n").as_bytes());
             }
         }
     }

@@ -7,11 +7,12 @@ use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::{Pid, getpid, read};
 
 use crate::command::error::{Error, Kind};
-use crate::sys::descriptor::{above_floor, is_closed, set_flags, signal_closing};
+use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_flags, signal_closing};
 use crate::sys::file::FileId;
+use crate::sys::interrupted::uninterrupted;
 
 /// Makes the two ends of the channel between a launcher and its daemon.
 pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
@@ -68,6 +69,18 @@ fn is_closing(kind: ErrorKind) -> bool {
 pub(crate) enum Verdict {
     GoOn = b'!',
     GiveUp = b'.',
+    /// The launcher waits no longer, and is content: its end of the channel may close.
+    Release = b'~',
+}
+
+/// What the launcher has done since the daemon has last looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    None,
+    /// It waits no longer, and is content.
+    Released,
+    /// It is gone.
+    Gone,
 }
 
 impl Verdict {
@@ -117,7 +130,8 @@ impl Readiness {
         signal_closing(self.channel.as_fd(), pid)?;
         self.id = Some(FileId::of(&self.channel)?);
         // The launcher may have gone just before.
-        if verdict == Verdict::GiveUp || self.is_abandoned() { Err(Errno::EPIPE.into()) } else { Ok(()) }
+        let is_wanted = verdict == Verdict::GoOn && !is_closed(self.channel.as_fd());
+        if is_wanted { Ok(()) } else { Err(Errno::EPIPE.into()) }
     }
 
     /// Reports why there will be no daemon.
@@ -128,9 +142,17 @@ impl Readiness {
         mem::forget(self.channel);
     }
 
-    /// Returns whether the launcher is gone. Async-signal-safe.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.is_intact() && is_closed(self.channel.as_fd())
+    /// Takes what the launcher has done. Async-signal-safe.
+    pub(crate) fn take_news(&self) -> News {
+        let channel = self.channel.as_fd();
+        if !self.is_intact() || !is_readable_at_once(channel) {
+            return News::None;
+        }
+        let mut verdict = [0];
+        match uninterrupted(|| read(channel, &mut verdict)) {
+            Ok(1) if verdict == [Verdict::Release as u8] => News::Released,
+            _ => News::Gone,
+        }
     }
 
     fn is_intact(&self) -> bool {
@@ -160,6 +182,7 @@ const READY: u8 = 2;
 const FAILED: u8 = 3;
 const ALREADY_RUNNING: u8 = 4;
 const HOLDER_UNKNOWN: u8 = 5;
+const OTHER_PROGRAM: u8 = 6;
 
 impl Message {
     /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
@@ -170,6 +193,7 @@ impl Message {
             Self::Failed(pid, error) => match error.kind() {
                 Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
                 Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
+                Kind::OtherProgram => (OTHER_PROGRAM, pid, 0, error.text()),
                 Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::Failed => {
                     (FAILED, pid, error.errno().unwrap_or(0), error.text())
                 }
@@ -199,6 +223,7 @@ impl Message {
             READY => Self::Ready(pid),
             ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
             HOLDER_UNKNOWN => Self::Failed(pid, Error::new(Kind::HolderUnknown, format_args!("{text}"))),
+            OTHER_PROGRAM => Self::Failed(pid, Error::new(Kind::OtherProgram, format_args!("{text}"))),
             _ if number == 0 => Self::Failed(pid, Error::failed(format_args!("{text}"))),
             _ => Self::Failed(pid, Error::os(format_args!("{text}"), Errno::from_raw(number))),
         })
@@ -251,6 +276,8 @@ mod tests {
             _ => panic!("no failure"),
         };
         let unknown = Error::new(Kind::HolderUnknown, format_args!("/x"));
+        let other = Error::new(Kind::OtherProgram, format_args!("/x is held"));
+        assert_eq!(received(other).to_string(), "/x is held");
         assert_eq!(received(Error::already_running(Pid::from_raw(42))).pid(), Some(42));
         assert!(received(unknown).is_unknown());
         assert!(received(Error::os(format_args!(""), Errno::EPERM)).is_permission_denied());

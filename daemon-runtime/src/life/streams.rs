@@ -25,8 +25,15 @@ pub(crate) struct Streams {
     are_outside: bool,
 }
 
-/// Never gets a terminal, never reaches a program that this process executes.
-const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY);
+/// Never gets a terminal, never reaches a program that this process executes, and may exceed two gigabytes.
+const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(LARGE);
+
+/// Without this flag, a process with 32 bits cannot open a large file, and gets SIGXFSZ where a file becomes one.
+#[cfg(target_os = "linux")]
+const LARGE: OFlag = OFlag::O_LARGEFILE;
+#[cfg(not(target_os = "linux"))]
+const LARGE: OFlag = OFlag::empty();
+
 /// The default of all streams.
 const DEFAULT: &CStr = c"/dev/null";
 const LOG: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND).union(OFlag::O_CREAT);

@@ -18,7 +18,7 @@ use crate::lock::removal::Evidence;
 use crate::lock::retry::Retry;
 use crate::sys::file::FileId;
 use crate::sys::process::ProcessId;
-use crate::sys::{mask, proc};
+use crate::sys::{mask, procfs};
 
 /// The pidfile that this process holds; the lock lasts as long as this value.
 #[must_use = "dropping this removes the pidfile and releases the lock"]
@@ -37,7 +37,7 @@ impl Pidfile {
     /// Fails if another daemon holds the file, or a step fails. A failure removes a file that no process holds.
     pub(crate) fn acquire(&self) -> Result<HeldPidfile> {
         self.try_to_acquire().inspect_err(|error| {
-            if !error.is_already_running() {
+            if !error.is_held_by_daemon() {
                 let _ = self.remove_stale(Evidence::Locks);
             }
         })
@@ -54,7 +54,8 @@ impl Pidfile {
         registry.add(owner, id, self.path().clone());
         drop(registry);
         let held = HeldPidfile { path: self.path().clone(), file: file.into(), id, owner };
-        held.write_pid(&stat).map_err(|error| self.cannot("write", error))?;
+        held.write_pid(&stat)
+            .map_err(|error| Error::io(format_args!("cannot write pidfile {}", self.path()), &error))?;
         Ok(held)
     }
 
@@ -84,12 +85,20 @@ impl Pidfile {
 
     /// Fails if a daemon has the lock. Any other lock is worth another try.
     fn refuse_if_daemon(&self, file: impl AsFd, id: FileId) -> Result<()> {
-        match bytes::daemon(file).map_err(|errno| self.cannot("query", errno))? {
-            Locks::Free => Ok(()),
+        let ask = || bytes::daemon(&file).map_err(|errno| self.cannot("query", errno));
+        let pid = match ask()? {
+            Locks::Free => return Ok(()),
+            Locks::HeldBy(pid) => pid,
+            Locks::HeldByUnknown => return Err(Error::holder_unknown(self.path())),
+        };
+        // Before the lock is confirmed, so that it is about the holder.
+        let intruder = self.intruder(pid);
+        match (procfs::holds_lock(pid, id), intruder) {
             // The process that took the lock is gone and has left it to another.
-            Locks::HeldBy(pid) if proc::holds_lock(pid, id) == Some(false) => Ok(()),
-            Locks::HeldBy(pid) => Err(Error::already_running(pid)),
-            Locks::HeldByUnknown => Err(Error::holder_unknown(self.path())),
+            (Some(false), _) => Ok(()),
+            (None, Some(_)) if ask()? != Locks::HeldBy(pid) => Ok(()),
+            (_, Some(program)) => Err(Error::other_program(self.path(), &program, pid)),
+            (_, None) => Err(Error::already_running(pid)),
         }
     }
 
@@ -119,9 +128,12 @@ impl HeldPidfile {
     }
 
     /// Writes this process's PID into the file, with the pidfile's permissions whatever the umask.
+    ///
+    /// The permissions are a courtesy: a file that another user has made beforehand keeps its own, and so does every file
+    /// of a file system without permissions (vfat, CIFS, FUSE).
     fn write_pid(&self, before: &FileStat) -> io::Result<()> {
         if before.st_mode & 0o7777 != MODE.into() {
-            self.file.set_permissions(Permissions::from_mode(MODE.into()))?;
+            let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
         }
         if before.st_size > 0 {
             self.file.set_len(0)?;

@@ -20,10 +20,10 @@ use crate::lock::look::Look;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
 use crate::sys::clock::now;
-use crate::sys::descriptor::wait_readable;
+use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::pidfd::PidFd;
-use crate::sys::proc::{self, SignalSets};
+use crate::sys::procfs::{self, SignalSets};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -64,7 +64,7 @@ impl Holder {
             if look.is_own() {
                 return Ok(Some(Self { pid, process: Process::Own }));
             }
-            if let Some(process) = Self::pin(pid, look)? {
+            if let Some(process) = Self::pin(pid, look, pidfile)? {
                 return Ok(Some(Self { pid, process }));
             }
             // The holder is gone since we asked, perhaps leaving the lock to another process.
@@ -74,26 +74,30 @@ impl Holder {
         }
     }
 
-    /// Opens a process and checks that it has the lock.
-    fn pin(pid: Pid, look: Look) -> Result<Option<Process>> {
+    /// Opens a process and checks that it has the lock, and that it may have it.
+    fn pin(pid: Pid, look: Look, pidfile: &Pidfile) -> Result<Option<Process>> {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
             Err(Errno::ESRCH) => return Ok(None),
-            // There is no such call: an old kernel, or a container's filter.
-            Err(Errno::ENOSYS | Errno::EPERM) => None,
+            Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };
-        let has_lock = look.confirms(pid).map_or_else(|| look.is_still_held_by(pid), Ok);
+        let intruder = pidfile.intruder(pid);
+        let has_lock = look.has_lock(pid, look.confirms(pid));
         let has_lock =
             has_lock.map_err(|errno| Error::os(format_args!("cannot query the lock of pid {pid}"), errno))?;
-        Ok(has_lock.then_some(Process::Other(pinned, look)))
+        match intruder {
+            _ if !has_lock => Ok(None),
+            Some(program) => Err(Error::other_program(pidfile.path(), &program, pid)),
+            None => Ok(Some(Process::Other(pinned, look))),
+        }
     }
 
     /// Pins a child that is known to be alive and to be the daemon.
     pub(crate) fn of_child(pid: Pid, pidfile: &Pidfile) -> Result<Self> {
         match PidFd::open(pid) {
             Ok(process) => Ok(Self { pid, process: Process::Child(process) }),
-            Err(Errno::ENOSYS) => Self::find(pidfile)?
+            Err(errno) if has_no_pidfds(errno) => Self::find(pidfile)?
                 .filter(|holder| holder.pid == pid)
                 .ok_or_else(|| Error::holder_unknown(pidfile.path())),
             Err(errno) => Err(cannot_watch(pid, errno)),
@@ -118,7 +122,7 @@ impl Holder {
     /// Returns whether the process ignores a signal, as far as `/proc` says.
     pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
         let ignored = SignalSets::read(self.pid).and_then(|sets| sets.ignored());
-        ignored.is_some_and(|ignored| proc::has_signal(ignored, signal as i32))
+        ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
     }
 
     /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the given
@@ -128,14 +132,16 @@ impl Holder {
             return given;
         }
         let Some(sets) = SignalSets::read(self.pid) else { return given };
-        let has = |set: Option<u64>| set.is_none_or(|set| proc::has_signal(set, given.raw() as i32));
+        let has = |set: Option<u64>| set.is_none_or(|set| procfs::has_signal(set, given.raw() as i32));
         if has(sets.caught()) || has(sets.blocked()) { given } else { Signal::SIGTERM }
     }
 
     /// Sends a signal. A daemon that has just ended needs none.
     pub(crate) fn signal(&self, signal: signal::Signal) -> Result<()> {
         let sent = match self.pinned().map(|process| process.signal(signal)) {
-            None | Some(Err(Errno::ENOSYS)) => self.kill(signal),
+            None => self.kill(signal),
+            // Refused by a filter, or because the process is another user's: then `kill` is refused too.
+            Some(Err(errno)) if has_no_pidfds(errno) => self.kill(signal),
             Some(sent) => sent,
         };
         match sent {
@@ -146,7 +152,8 @@ impl Holder {
 
     fn kill(&self, signal: signal::Signal) -> nix::Result<()> {
         let is_holder = match &self.process {
-            Process::Own | Process::Child(_) => true,
+            Process::Own => true,
+            Process::Child(process) => !is_readable(process.as_fd()),
             Process::Other(_, look) => look.is_still_held_by(self.pid)?,
         };
         if is_holder { kill(self.pid, signal) } else { Ok(()) }
@@ -203,6 +210,12 @@ impl Holder {
             Locks::Free => true,
         })
     }
+}
+
+/// Returns whether a refused call means that there are no pidfds: an old kernel, or a container's filter, which may
+/// answer as if permission were missing.
+fn has_no_pidfds(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EACCES)
 }
 
 fn cannot_watch(pid: Pid, errno: Errno) -> Error {

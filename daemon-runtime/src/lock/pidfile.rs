@@ -1,21 +1,24 @@
 //! The pidfile as a file: opening it, checking that it is one.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use nix::unistd::geteuid;
+use nix::unistd::{Pid, geteuid};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::lock::registry::Probe;
+use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
+use crate::sys::procfs;
 
 /// The longest text of a pidfile, in bytes. A longer file is something else.
 const LONGEST: libc::off_t = 32;
@@ -38,18 +41,55 @@ const IS_LINK: Errno = match () {
 };
 
 /// A pidfile, known by its absolute path.
-#[derive(Clone)]
 pub(crate) struct Pidfile {
     path: SystemPath,
+    owner: Owner,
+}
+
+/// Whose path it is. The default of a daemon's name may be that of another program's daemon too.
+enum Owner {
+    /// The daemon's own, given by the key.
+    Daemon,
+    /// The default of root.
+    Roots,
+    /// The default of another user, with that of root.
+    Users(Box<Pidfile>),
 }
 
 impl Pidfile {
-    pub(crate) fn new(path: SystemPath) -> Self {
-        Self { path }
+    /// Makes the pidfile of a plan.
+    pub(crate) fn new(plan: &Plan<'_>) -> Self {
+        let owner = match &plan.pidfile_choice {
+            PidfileChoice::Given => Owner::Daemon,
+            PidfileChoice::RootsDefault => Owner::Roots,
+            PidfileChoice::UsersDefault { roots } => {
+                Owner::Users(Box::new(Self { path: roots.clone(), owner: Owner::Roots }))
+            }
+        };
+        Self { path: plan.pidfile.clone(), owner }
     }
 
     pub(crate) fn path(&self) -> &SystemPath {
         &self.path
+    }
+
+    /// Returns root's default pidfile, if this is the default of another user.
+    pub(crate) fn roots(&self) -> Option<&Self> {
+        match &self.owner {
+            Owner::Users(roots) => Some(roots),
+            Owner::Daemon | Owner::Roots => None,
+        }
+    }
+
+    /// Returns the path of a process's program if that is proven to be another than this one, which may not be under a
+    /// default pidfile.
+    ///
+    /// The answer is about the holder if that is found to have the lock afterwards.
+    pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
+        match self.owner {
+            Owner::Daemon => None,
+            Owner::Roots | Owner::Users(_) => procfs::other_program(pid),
+        }
     }
 
     /// Returns a warning for root about a directory in which every user can replace the file.
@@ -83,6 +123,7 @@ impl Pidfile {
     /// `O_CREAT` alone would not do: in a sticky directory it refuses root another user's file
     /// (`fs.protected_regular`).
     pub(crate) fn open_or_create(&self) -> Result<OwnedFd> {
+        let mut may_make_directory = matches!(self.owner, Owner::Users(_));
         let opened = loop {
             match self.open(OFlag::O_RDWR) {
                 Err(Errno::ENOENT) => {}
@@ -91,11 +132,27 @@ impl Pidfile {
             match self.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL) {
                 // Another process has made the file meanwhile.
                 Err(Errno::EEXIST) => {}
+                Err(Errno::ENOENT) if may_make_directory => {
+                    self.make_directory()?;
+                    may_make_directory = false;
+                }
                 created => break created,
             }
         };
         // Before it is locked: redirecting a standard stream closes what was there, and drops a lock with it.
         opened.and_then(above_floor).map_err(|errno| self.cannot_open(errno))
+    }
+
+    /// Makes the directory of a user's default pidfile.
+    fn make_directory(&self) -> Result<()> {
+        let Some(directory) = self.path.as_path().parent() else { return Ok(()) };
+        make_private(directory).map_err(|error| {
+            let directory = directory.display();
+            Error::io(
+                format_args!("cannot make the directory {directory} for the pidfile; give `pidfile`"),
+                &error,
+            )
+        })
     }
 
     fn open(&self, flags: OFlag) -> nix::Result<OwnedFd> {
@@ -133,8 +190,8 @@ impl Pidfile {
         Ok(())
     }
 
-    pub(crate) fn cannot(&self, verb: &str, error: impl Into<io::Error>) -> Error {
-        Error::os(format_args!("cannot {verb} pidfile {}", self.path), error)
+    pub(crate) fn cannot(&self, verb: &str, errno: Errno) -> Error {
+        Error::os(format_args!("cannot {verb} pidfile {}", self.path), errno)
     }
 
     fn cannot_open(&self, errno: Errno) -> Error {
@@ -145,6 +202,11 @@ impl Pidfile {
             )),
             Errno::EISDIR => self.is_not_regular(SFlag::S_IFDIR),
             Errno::ENXIO => self.is_not_regular(SFlag::S_IFSOCK),
+            // Systems other than Linux have no /run.
+            Errno::ENOENT if matches!(self.owner, Owner::Roots) => Error::failed(format_args!(
+                "there is no directory for the default pidfile {}; give the key `pidfile`",
+                self.path
+            )),
             _ => Error::cannot_open("pidfile", &self.path, errno),
         }
     }
@@ -157,5 +219,24 @@ impl Pidfile {
             _ => "device",
         };
         Error::failed(format_args!("pidfile {} is a {what}, not a regular file", self.path))
+    }
+}
+
+/// Makes a directory for its user alone, and those above that are missing, whatever the umask.
+fn make_private(directory: &Path) -> io::Result<()> {
+    const PRIVATE: u32 = 0o700;
+    let make = || fs::DirBuilder::new().mode(PRIVATE).create(directory);
+    let result = match (make(), directory.parent()) {
+        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
+            make_private(above)?;
+            make()
+        }
+        (result, _) => result,
+    };
+    match result {
+        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(PRIVATE)),
+        // Another process has made it meanwhile.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }

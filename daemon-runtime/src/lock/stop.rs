@@ -1,11 +1,12 @@
 //! Stopping the daemon, or making it reload.
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
 use crate::command;
 use crate::command::error::{Error, Result};
 use crate::lock::holder::Holder;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ pub(crate) enum Stopped {
 
 /// Signals the daemon, waits until it is gone, and kills it if it is still there after `stop_timeout`.
 pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
-    let Some(daemon) = Holder::find(pidfile)? else {
+    let Some(daemon) = find(pidfile)? else {
         // A file that cannot be removed does not make the daemon running.
         let _ = pidfile.remove_stale(Evidence::Locks);
         return Ok(Stopped::NotRunning);
@@ -41,7 +42,7 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
 
 /// Sends SIGHUP to the daemon, which makes it reopen its logs.
 pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
-    let daemon = Holder::find(pidfile)?.ok_or_else(Error::not_running)?;
+    let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
     if daemon.ignores(Signal::SIGHUP) {
         let pid = daemon.pid();
         return Err(Error::failed(format_args!(
@@ -50,4 +51,17 @@ pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
     }
     daemon.signal(Signal::SIGHUP)?;
     Ok(daemon.pid())
+}
+
+/// Finds the daemon. Refuses an ordinary user root's, which is asked about where the user's own is not running or its
+/// pidfile is out of the user's reach. Only root's daemon itself may have become that user.
+fn find(pidfile: &Pidfile) -> Result<Option<Holder>> {
+    let own = Holder::find(pidfile);
+    let is_missing = own.as_ref().map_or_else(Error::is_permission_denied, Option::is_none);
+    let Some(roots) = pidfile.roots().filter(|_| is_missing) else { return own };
+    match roots.presence() {
+        Ok(Presence::Running { pid, .. }) if pid == getpid() => Holder::find(roots),
+        Ok(Presence::Running { pid, .. }) => Err(Error::roots_daemon(roots.path(), pid)),
+        _ => own,
+    }
 }

@@ -9,8 +9,8 @@ use nix::sys::stat::{self, Mode};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::sys::proc::SignalSets;
-use crate::sys::{descriptor, handler, proc};
+use crate::sys::procfs::SignalSets;
+use crate::sys::{descriptor, procfs, sigaction};
 
 /// Gives the default disposition to every signal that the caller ignored, as `nohup` does.
 ///
@@ -19,10 +19,10 @@ use crate::sys::{descriptor, handler, proc};
 pub(crate) fn reset_ignored_signals() {
     let ignored = SignalSets::read("self").and_then(|sets| sets.ignored());
     for signal in 1..=64 {
-        let is_ignored =
-            ignored.map_or_else(|| handler::is_ignored(signal), |ignored| proc::has_signal(ignored, signal));
+        let is_ignored = ignored
+            .map_or_else(|| sigaction::is_ignored(signal), |ignored| procfs::has_signal(ignored, signal));
         if is_ignored && signal != libc::SIGPIPE {
-            handler::reset(signal);
+            sigaction::reset(signal);
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn close_inherited() {
 
 /// Lists the open descriptors, or all possible ones where they cannot be listed.
 fn open_descriptors() -> Vec<RawFd> {
-    match DESCRIPTORS.map(proc::descriptors) {
+    match DESCRIPTORS.map(procfs::descriptors) {
         Some(Ok(listed)) => listed,
         _ => (0..descriptor::open_max()).collect(),
     }
@@ -71,7 +71,7 @@ pub(crate) fn set_umask(mask: u32) {
 /// Leaves the caller's directory, so that its file system can be unmounted.
 pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
     set_current_dir(directory.as_path())
-        .map_err(|error| Error::os(format_args!("cannot enter working_directory {directory}"), error))
+        .map_err(|error| Error::io(format_args!("cannot enter working_directory {directory}"), &error))
 }
 
 /// Makes a directory the root of what this process sees, and enters it, because a current directory outside would lead
@@ -79,5 +79,5 @@ pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
 pub(crate) fn confine(root: &SystemPath) -> Result<()> {
     chroot(root.as_path())
         .and_then(|()| set_current_dir("/"))
-        .map_err(|error| Error::os(format_args!("cannot confine the daemon to chroot {root}"), error))
+        .map_err(|error| Error::io(format_args!("cannot confine the daemon to chroot {root}"), &error))
 }

@@ -39,7 +39,7 @@ pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
     let _ = (io::stdout().flush(), io::stderr().flush());
     flush_c_streams();
     let (launchers, daemons) =
-        channel().map_err(|error| Error::os(format_args!("cannot make a channel"), error))?;
+        channel().map_err(|error| Error::io(format_args!("cannot make a channel"), &error))?;
     let blocked =
         AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
     // SAFETY: the argument shows that this thread is the only one. Where the system does not count threads, the

@@ -18,7 +18,7 @@ use crate::life::readiness::{Message, Verdict};
 use crate::lock::holder::{Holder, Woken};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
-use crate::settings::Settings;
+use crate::settings::{Settings, Wait};
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
@@ -49,12 +49,12 @@ impl Launcher {
             }
             Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
             Some(Message::Failed(pid, error)) => {
-                await_end(pid);
+                self.await_end(pid);
                 Err(error)
             }
             None => Err(died()),
         };
-        if outcome.as_ref().is_err_and(|error| !error.is_already_running()) {
+        if outcome.as_ref().is_err_and(|error| !error.is_held_by_daemon()) {
             // A daemon that was killed, or that could no longer reach the path, has left the file.
             pidfile.remove_after_failed_start();
         }
@@ -90,14 +90,15 @@ impl Launcher {
         })
     }
 
-    /// Waits for the body's report, as long as `wait_ready`. A child that the body has forked may keep the channel open
-    /// after the daemon's death, so the daemon itself is watched too.
+    /// Waits for the body's report, as long as `wait_ready` or `wait_alive`. A child that the body has forked may keep the
+    /// channel open after the daemon's death, so the daemon itself is watched too.
     fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
-        let timeout = settings.wait_ready.unwrap_or_default();
+        let wait = settings.wait().unwrap_or(Wait::Ready(Duration::ZERO));
+        let (Wait::Ready(timeout) | Wait::Alive(timeout)) = wait;
         let deadline = now().checked_add(timeout);
         Verdict::GoOn
             .send(&self.channel)
-            .map_err(|error| Error::os(format_args!("cannot let the daemon go on"), error))?;
+            .map_err(|error| Error::io(format_args!("cannot let the daemon go on"), &error))?;
         self.has_begun = true;
         let channel = self.channel.as_fd();
         let woken = daemon.wait(Some(channel), deadline)?;
@@ -105,15 +106,37 @@ impl Launcher {
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            _ if woken == Woken::TimedOut => {
-                Err(Error::failed(format_args!("not ready after {}", Span(timeout))))
-            }
+            None if woken == Woken::TimedOut => match wait {
+                Wait::Ready(_) => Err(Error::failed(format_args!(
+                    "not ready after {}: the body has not called Context::ready()",
+                    Span(timeout)
+                ))),
+                Wait::Alive(_) => self.release(daemon),
+            },
             _ => Err(died()),
         }
     }
 
+    /// Lets the daemon live on without its launcher.
+    fn release(&self, daemon: &Holder) -> Result<Pid> {
+        // Only the death of the daemon can make this fail.
+        Verdict::Release.send(&self.channel).map_err(|_| died())?;
+        Ok(daemon.pid())
+    }
+
     fn next_message(&self) -> Option<Message> {
         Message::receive(&self.channel)
+    }
+
+    /// Waits until a daemon that has failed is gone, so that nothing is left when the launcher reports the failure.
+    ///
+    /// Without a pidfd, the end of the channel does: the body was not called, so only the daemon has it open.
+    fn await_end(&self, pid: Pid) {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let process = PidFd::open(pid).ok();
+        let end = process.as_ref().map_or(self.channel.as_fd(), AsFd::as_fd);
+        let _ = uninterrupted(|| wait_readable([Some(end)], Some(LONGEST)));
+        reap_orphan(pid);
     }
 
     /// Makes a daemon that waits for a verdict give up, and waits until it has.
@@ -126,14 +149,6 @@ impl Launcher {
 
 fn died() -> Error {
     Error::failed(format_args!("the daemon died before it was ready"))
-}
-
-/// Waits until a process that has failed is gone, so that nothing is left when the launcher reports the failure.
-fn await_end(pid: Pid) {
-    const LONGEST: Duration = Duration::from_secs(1);
-    let Ok(process) = PidFd::open(pid) else { return };
-    let _ = uninterrupted(|| wait_readable([Some(process.as_fd())], Some(LONGEST)));
-    reap_orphan(pid);
 }
 
 /// Takes the exit status of a daemon that has failed, if this process is the one that gets orphans: process 1 of a PID

@@ -15,7 +15,7 @@ use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
 use crate::life::streams::{self, Streams};
 use crate::lock::held::HeldPidfile;
-use crate::lock::look::State;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::settings::Plan;
 use crate::start::detach;
@@ -57,7 +57,7 @@ impl<'a, M> Startup<'a, M> {
         thread: SingleThread,
         body: B,
     ) -> Result<Pid> {
-        if let State::Running { pid, .. } = self.pidfile.state()? {
+        if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
         }
         streams::append_to_logs(self.plan);
@@ -78,7 +78,7 @@ impl<'a, M> Startup<'a, M> {
     /// Runs the daemon, from the second fork to its exit.
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
-            if self.plan.settings.wait_ready.is_some() {
+            if self.plan.settings.wait().is_some() {
                 instance.await_launcher(&mut readiness)?;
             }
             Ok(instance)
@@ -91,7 +91,7 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
-        if self.plan.settings.wait_ready.is_none() && instance.state().ready().is_err() {
+        if self.plan.settings.wait().is_none() && instance.state().ready().is_err() {
             drop(instance);
             exit_now(1);
         }

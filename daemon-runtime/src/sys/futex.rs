@@ -36,9 +36,10 @@ pub(crate) fn wake_all(word: &AtomicU32) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wake, all) };
 }
 
-/// Returns `None` for a moment that the kernel's clock cannot reach.
+/// Returns `None` for a moment that the kernel's clock cannot reach, or that a `timespec` with 32 bits cannot hold.
 fn representable(moment: Duration) -> Option<Duration> {
-    let is_in_range =
-        i64::try_from(moment.as_nanos()).is_ok() && libc::time_t::try_from(moment.as_secs()).is_ok();
-    is_in_range.then_some(moment)
+    let is_reached = i64::try_from(moment.as_nanos()).is_ok();
+    #[allow(deprecated, reason = "libc warns that time_t of musl will change")]
+    let fits = libc::time_t::try_from(moment.as_secs()).is_ok();
+    (is_reached && fits).then_some(moment)
 }

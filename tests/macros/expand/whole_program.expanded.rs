@@ -2,5 +2,7 @@ fn main() -> ::std::process::ExitCode {
     fn main() {
         println!("testing daemon ...");
     }
-    ::daemonic::Daemon::new("main").pidfile("/tmp/example.pid").main(main)
+    ::daemonic::Daemon::new(::daemonic::program_name())
+        .pidfile("/tmp/example.pid")
+        .main(main)
 }

@@ -3,7 +3,7 @@ fn main() -> ::std::process::ExitCode {
         context.ready();
         std::process::ExitCode::from(u8::from(context.is_stopping()))
     }
-    ::daemonic::Daemon::new("main")
+    ::daemonic::Daemon::new(::daemonic::program_name())
         .wait_ready(::core::time::Duration::from_secs(10))
         .every(::core::time::Duration::from_secs(5400))
         .main(move |context: &::daemonic::Context| main(context))

@@ -34,8 +34,8 @@ fn lent(state: &mut State) {
     pidfile = path("SUBJECT_PIDFILE"),
     stdout = path("SUBJECT_STDOUT")
 )]
-fn lent_with_more(mut text: String, context: &Context, state: &mut State, by: &[u32]) {
-    state.runs += by.iter().sum::<u32>();
+fn lent_with_more(mut text: String, context: &Context, state: &mut State, steps: &[u32]) {
+    state.runs += steps.iter().sum::<u32>();
     text.push('!');
     println!("{text} {} {}", state.runs, context.is_stopping());
 }
@@ -44,7 +44,7 @@ fn act(action: impl IntoAction) -> daemonic::Result {
     let mut state = State { runs: 10 };
     match env::var_os("SUBJECT_MORE") {
         None => lent(action, &mut state),
-        Some(text) => lent_with_more(action, text.into_string().expect("text"), &mut state, &[2]),
+        Some(text) => lent_with_more(action, text.into_string().expect("text"), &mut state, &[1, 1]),
     }
 }
 

@@ -169,7 +169,7 @@ fn never() -> ! {
 type Setter = fn(Daemon, String) -> Daemon;
 
 fn daemon() -> Daemon {
-    let keys: [(&str, Setter); 14] = [
+    let keys: [(&str, Setter); 15] = [
         ("PIDFILE", |daemon, path| daemon.pidfile(path.replace("\\0", "\0"))),
         ("STDIN", |daemon, path| daemon.stdin(path)),
         ("STDOUT", |daemon, path| daemon.stdout(path)),
@@ -184,6 +184,7 @@ fn daemon() -> Daemon {
         ("GROUP", |daemon, group| daemon.group(group)),
         ("CHROOT", |daemon, root| daemon.chroot(root)),
         ("WAIT_READY", |daemon, time| daemon.wait_ready(milliseconds(&time))),
+        ("WAIT_ALIVE", |daemon, time| daemon.wait_alive(milliseconds(&time))),
     ];
     keys.into_iter().fold(Daemon::new("subject"), |daemon, (name, set)| match key(name) {
         Some(value) => set(daemon, value),

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::os::fd::RawFd;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, holds_lock, thread_names, threads};
+pub(crate) use linux::{age, holds_lock, other_program, thread_names, threads};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, holds_lock, thread_names, threads};
+pub(crate) use unknown::{age, holds_lock, other_program, thread_names, threads};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
@@ -67,18 +67,24 @@ pub(crate) fn descriptors(directory: &str) -> io::Result<Vec<RawFd>> {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::ffi::OsString;
     use std::fs;
+    use std::os::fd::{AsRawFd, RawFd};
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use nix::errno::Errno;
+    use nix::fcntl::OFlag;
     use nix::libc::nlink_t;
     use nix::sys::signal::kill;
     use nix::sys::stat::stat;
-    use nix::unistd::{Pid, getpid};
+    use nix::unistd::{Pid, getpid, pipe2};
 
     use super::{descriptors, read};
     use crate::sys::clock;
     use crate::sys::file::FileId;
+    use crate::sys::record_lock::{self, Bytes};
 
     /// Returns the age of a process in whole seconds.
     ///
@@ -102,16 +108,28 @@ mod linux {
     /// now. The lines `lock:` of
     /// [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) list only the locks of the
     /// process's own table.
+    ///
+    /// gVisor, WSL 1 and Linux before 4.1 have no such lines. So their lack proves something only where a lock of our own
+    /// has one.
     pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
         // The usual place, in a daemon that had no file open before.
-        if holds_lock_by(3, pid, file)? {
+        if look_for_lock(3, pid, file)? == Found::Lock {
             return Some(true);
         }
         if !has_our_pids() {
             return None;
         }
         match descriptors(&format!("/proc/{pid}/fd")) {
-            Ok(fds) => Some(fds.into_iter().any(|fd| holds_lock_by(fd, pid, file) == Some(true))),
+            Ok(fds) => {
+                let mut most = Found::Nothing;
+                for fd in fds {
+                    most = look_for_lock(fd, pid, file).map_or(most, |found| most.max(found));
+                    if most == Found::Lock {
+                        return Some(true);
+                    }
+                }
+                if most == Found::NoLines && !shows_locks() { None } else { Some(false) }
+            }
             // No process has this PID any more. Otherwise the process is hidden (`hidepid`), or its first thread has
             // ended before the others.
             Err(_) if kill(pid, None) == Err(Errno::ESRCH) => Some(false),
@@ -119,14 +137,70 @@ mod linux {
         }
     }
 
-    fn holds_lock_by(fd: i32, pid: Pid, file: FileId) -> Option<bool> {
+    /// What a descriptor of a process says about a file and its lock, by how much that proves.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum Found {
+        /// It is another file.
+        Nothing,
+        /// It is the file, with no line about locks.
+        NoLines,
+        /// It is the file, with lines about other locks.
+        OtherLocks,
+        /// It is the file, and the process holds the lock.
+        Lock,
+    }
+
+    /// Returns `None` if `/proc` does not say.
+    fn look_for_lock(fd: RawFd, pid: Pid, file: FileId) -> Option<Found> {
         match stat(format!("/proc/{pid}/fd/{fd}").as_str()) {
             Ok(stat) if FileId::new(&stat) == file => {
-                Some(read(&format!("/proc/{pid}/fdinfo/{fd}"))?.lines().any(is_write_lock_of_first_byte))
+                let text = read(&format!("/proc/{pid}/fdinfo/{fd}"))?;
+                Some(if text.lines().any(is_write_lock_of_first_byte) {
+                    Found::Lock
+                } else if has_lock_lines(&text) {
+                    Found::OtherLocks
+                } else {
+                    Found::NoLines
+                })
             }
             Err(Errno::EACCES | Errno::EPERM) => None,
-            _ => Some(false),
+            _ => Some(Found::Nothing),
         }
+    }
+
+    /// Returns whether `/proc` is known to show locks: it shows one that this process takes on a file of its own, a pipe.
+    fn shows_locks() -> bool {
+        let Ok((_reader, writer)) = pipe2(OFlag::O_CLOEXEC) else { return false };
+        let byte = Bytes { start: 0, length: 1 };
+        let text = record_lock::set(&writer, byte)
+            .ok()
+            .and_then(|()| read(&format!("/proc/self/fdinfo/{}", writer.as_raw_fd())));
+        text.is_some_and(|text| has_lock_lines(&text))
+    }
+
+    fn has_lock_lines(fdinfo: &str) -> bool {
+        fdinfo.lines().any(|line| line.starts_with("lock:"))
+    }
+
+    /// Returns the path of a process's program if it is proven to be another than this process's: neither has the path
+    /// of the other, nor is it the same file.
+    ///
+    /// A program that has been replaced or removed since it was started keeps its path, with ` (deleted)` after it
+    /// ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)).
+    pub(crate) fn other_program(pid: Pid) -> Option<PathBuf> {
+        let path = |link: &str| {
+            let path = fs::read_link(link).ok()?.into_os_string().into_vec();
+            let path = path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec();
+            Some(PathBuf::from(OsString::from_vec(path)))
+        };
+        let (own_link, link) = ("/proc/self/exe", format!("/proc/{pid}/exe"));
+        let (own, other) = (path(own_link)?, path(&link)?);
+        if own == other {
+            return None;
+        }
+        let file = |link: &str| stat(link).ok().map(|stat| FileId::new(&stat));
+        let is_other = file(own_link)? != file(&link)? && has_our_pids();
+        is_other.then_some(other)
     }
 
     /// Returns the number of threads of this process: the directory has two links of its own, then one for each
@@ -186,6 +260,7 @@ mod linux {
 /// Other systems have no `/proc` with this content.
 #[cfg(not(target_os = "linux"))]
 mod unknown {
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use nix::unistd::Pid;
@@ -197,6 +272,10 @@ mod unknown {
     }
 
     pub(crate) fn holds_lock(_: Pid, _: FileId) -> Option<bool> {
+        None
+    }
+
+    pub(crate) fn other_program(_: Pid) -> Option<PathBuf> {
         None
     }
 

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon]
+safe fn example() {}
+
+fn main() {
+    let _ = example("start");
+}
