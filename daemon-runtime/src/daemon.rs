@@ -14,6 +14,7 @@ use crate::command::outcome::{Answer, Outcome, Result, report};
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::stop::{self, Stopped};
@@ -677,9 +678,9 @@ impl<M> Daemon<M> {
     pub fn status(&self) -> Result {
         let mut roots = None;
         let outcome = self.answer(Action::Status, |_, pidfile| {
-            let (state, path) = pidfile.presence_or_roots()?;
-            roots = (path != pidfile.path()).then(|| path.as_path().into());
-            Ok(match state {
+            let (presence, roots_pidfile) = pidfile.presence_or_roots()?;
+            roots = roots_pidfile.map(|path| path.as_path().into());
+            Ok(match presence {
                 Presence::NotRunning => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
                 Presence::Running { pid, is_verified } => {
@@ -764,6 +765,9 @@ impl<M> Daemon<M> {
         let name = &self.settings.name;
         let answer = self.settings.plan().and_then(|plan| {
             let pidfile = Pidfile::new(&plan);
+            if action != Action::Run {
+                streams::append_to_logs(&plan);
+            }
             Ok((act(&plan, &pidfile)?, pidfile.warning()))
         });
         match answer {

@@ -61,6 +61,8 @@ pub(crate) enum PidfileChoice {
     RootsDefault,
     /// The default of another user, with that of root.
     UsersDefault { roots: SystemPath },
+    /// Nothing: another user, who has no home directory for the default. That of root may be asked.
+    NoHome { roots: SystemPath },
 }
 
 impl Settings {
@@ -136,27 +138,27 @@ impl Settings {
         if geteuid().is_root() {
             return Ok((roots, PidfileChoice::RootsDefault));
         }
-        let own = resolve("name", &state_directory()?.join(&file))?;
-        Ok((own, PidfileChoice::UsersDefault { roots }))
+        match state_directory() {
+            Some(directory) => {
+                Ok((resolve("name", &directory.join(&file))?, PidfileChoice::UsersDefault { roots }))
+            }
+            None => Ok((roots.clone(), PidfileChoice::NoHome { roots })),
+        }
     }
 }
 
 /// Returns the directory in which a user other than root keeps what outlives a session, by the
 /// [XDG Base Directory Specification](https://specifications.freedesktop.org/basedir/latest/): whatever the session, the
-/// shell or cron, it is the same.
-fn state_directory() -> Result<PathBuf> {
+/// shell or cron, it is the same. Returns `None` for a user without a home directory.
+fn state_directory() -> Option<PathBuf> {
     let absolute = |path: &PathBuf| path.is_absolute();
     let variable = |name| env::var_os(name).map(PathBuf::from).filter(absolute);
     if let Some(directory) = variable("XDG_STATE_HOME") {
-        return Ok(directory);
+        return Some(directory);
     }
     let in_database = || User::from_uid(geteuid()).ok().flatten().map(|user| user.dir).filter(absolute);
-    match variable("HOME").or_else(in_database).filter(|home| home.is_dir()) {
-        Some(home) => Ok(home.join(".local/state")),
-        None => Err(Error::failed(format_args!(
-            "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
-        ))),
-    }
+    let home = variable("HOME").or_else(in_database).filter(|home| home.is_dir())?;
+    Some(home.join(".local/state"))
 }
 
 /// Makes a path absolute by the current directory, in the form that system calls take.

@@ -91,6 +91,9 @@ fn call_below(signal: Signal, info: *mut siginfo_t, context: *mut c_void) -> boo
     // below takes none.
     unsafe { below.handler.call(signal as c_int, info, context) };
     IS_BELOW.set(false);
+    if below.handler.is_for_once() {
+        below.is_active.store(false, Ordering::Release);
+    }
     below.decides
 }
 

@@ -78,7 +78,8 @@ impl Holder {
     fn pin(pid: Pid, look: Look, pidfile: &Pidfile) -> Result<Option<Process>> {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
-            Err(Errno::ESRCH) => return Ok(None),
+            // The process is gone. Its number may belong to a thread by now, which is EINVAL or ENOENT.
+            Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => return Ok(None),
             Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };

@@ -77,25 +77,23 @@ impl Pidfile {
         }
     }
 
-    /// Returns whether the daemon is running, and the pidfile that this is about.
-    ///
-    /// That is root's, if root's daemon is running while an ordinary user's own is not, or while the user cannot reach the
-    /// own pidfile.
+    /// Returns whether the daemon is running, with root's pidfile if that is what this is about: if root's daemon is running
+    /// while an ordinary user's own is not, or while the user cannot reach the own pidfile.
     ///
     /// # Errors
     ///
     /// Fails as [`presence`](Self::presence) does. What else is at root's path says nothing about this daemon.
-    pub(crate) fn presence_or_roots(&self) -> Result<(Presence, &SystemPath)> {
+    pub(crate) fn presence_or_roots(&self) -> Result<(Presence, Option<&SystemPath>)> {
         let own = self.presence();
         let is_running = |presence: &Result<Presence>| matches!(presence, Ok(Presence::Running { .. }));
-        let is_missing = own.as_ref().map_or_else(Error::is_permission_denied, |_| !is_running(&own));
+        let is_missing = own.as_ref().map_or_else(|error| self.is_out_of_reach(error), |_| !is_running(&own));
         if let Some(roots) = self.roots().filter(|_| is_missing) {
             let presence = roots.presence();
             if is_running(&presence) {
-                return Ok((presence?, roots.path()));
+                return Ok((presence?, Some(roots.path())));
             }
         }
-        Ok((own?, self.path()))
+        Ok((own?, None))
     }
 
     /// Looks up who holds the file.

@@ -13,7 +13,7 @@ use crate::life::instance::StopMode;
 use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
-use crate::life::streams::{self, Streams};
+use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
@@ -60,7 +60,6 @@ impl<'a, M> Startup<'a, M> {
         if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
         }
-        streams::append_to_logs(self.plan);
         match fork_daemon(thread)? {
             Side::Launcher(mut launcher) => {
                 let pid = launcher.wait(self.pidfile, self.plan.settings);

@@ -174,7 +174,7 @@ mod linux {
         let byte = Bytes { start: 0, length: 1 };
         let text = record_lock::set(&writer, byte)
             .ok()
-            .and_then(|()| read(&format!("/proc/self/fdinfo/{}", writer.as_raw_fd())));
+            .and_then(|()| read(&format!("/proc/{}/fdinfo/{}", getpid(), writer.as_raw_fd())));
         text.is_some_and(|text| has_lock_lines(&text))
     }
 
@@ -213,7 +213,8 @@ mod linux {
     pub(crate) fn thread_names() -> Vec<String> {
         let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-        names.map(|name| name.trim_end().to_owned()).collect()
+        // A name may contain any byte.
+        names.map(|name| name.trim_end().replace(char::is_control, "?")).collect()
     }
 
     /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
