@@ -368,6 +368,22 @@ fn a_user_who_cannot_look_into_the_own_directory_is_told_of_roots_daemon() {
 }
 
 #[test]
+fn a_user_without_a_home_directory_is_told_of_roots_daemon() {
+    let Some(roots) = Roots::new("homeless") else { return };
+    let pidfile = roots.pidfile();
+    let act = |action| with(roots.subject.by_nobody(action), &[("HOME", Path::new("/no/such/directory"))]);
+    act("status").fails_naming(4, &["unknown: ", "home directory"]);
+    let daemon = roots.act("start").pid();
+    let status = act("status");
+    assert_eq!((status.status.code(), status.pid()), (Some(0), daemon));
+    assert!(status.stdout.contains(&format!("; {})", pidfile.display())), "{status:?}");
+    for action in ["stop", "reload", "restart"] {
+        act(action).fails_naming(4, &["permission denied", pidfile.to_str().unwrap()]);
+    }
+    act("start").fails_naming(1, &["failed to start: ", "home directory"]);
+}
+
+#[test]
 fn another_program_under_roots_pidfile_is_not_the_users_daemon() {
     let Some(roots) = Roots::new("alien") else { return };
     let name = &roots.name;

@@ -12,9 +12,10 @@ use std::env;
 use std::ffi::{c_int, c_long, c_uint};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         nix::unistd::close(descriptor.parse::<c_int>().expect("a number")).expect("an open descriptor");
     }
     if let Some(signal) = key("HANDLER") {
-        hook(signal.parse().expect("a signal"));
+        hook(signal.parse().expect("a signal"), handler_flags());
     }
     if key("PRINTF").is_some() {
         print_by_c();
@@ -328,12 +329,17 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         },
         "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
         "hook" => {
-            hook(rest.parse().expect("a signal"));
+            hook(rest.parse().expect("a signal"), SaFlags::SA_RESTART);
             println!("hooking");
         }
         "seize" => seize(Path::new(rest)),
         "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
         "reincarnate" => reincarnate(bequeath(Path::new(rest))),
+        // A call that a handler can interrupt, and that ends by nothing else.
+        "receive" => {
+            let (mut one, _other) = UnixStream::pair().expect("a pair of sockets");
+            println!("{:?}", one.read(&mut [0]).map_err(|error| error.kind()));
+        }
         "event" => {
             let event = context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX);
             println!("{:?}", event.expect("a stop or a reload"));
@@ -404,6 +410,15 @@ fn count() -> ! {
     unreachable!("there are more numbers than time")
 }
 
+/// Reads how the handler from before the dispatcher is installed.
+fn handler_flags() -> SaFlags {
+    match key("HANDLER_FLAGS").as_deref() {
+        None => SaFlags::SA_RESTART,
+        Some("once") => SaFlags::SA_RESTART | SaFlags::SA_RESETHAND,
+        Some(_) => SaFlags::empty(),
+    }
+}
+
 /// Prints a line by the C library, which keeps it in a buffer of its own unless stdout is a terminal.
 #[allow(unsafe_code, reason = "C's functions are not safe")]
 fn print_by_c() {
@@ -421,7 +436,7 @@ fn leave_no_zombies() {
 
 /// Installs a handler that also calls the previous handler of the signal.
 #[allow(unsafe_code, reason = "there is no safe sigaction")]
-fn hook(signal: Signal) {
+fn hook(signal: Signal, flags: SaFlags) {
     static BEFORE: OnceLock<SigHandler> = OnceLock::new();
     extern "C" fn hear(signal: c_int) {
         let _ = nix::unistd::write(io::stdout(), b"hooked\n");
@@ -429,7 +444,7 @@ fn hook(signal: Signal) {
             before(signal);
         }
     }
-    let action = SigAction::new(SigHandler::Handler(hear), SaFlags::SA_RESTART, SigSet::empty());
+    let action = SigAction::new(SigHandler::Handler(hear), flags, SigSet::empty());
     // SAFETY: the handler only writes, and calls a handler that was installed before.
     let before = unsafe { sigaction(signal, &action) }.expect("a handler");
     BEFORE.set(before.handler()).expect("one hook");
