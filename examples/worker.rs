@@ -2,7 +2,8 @@
 //!
 //! Run `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each job is
 //! a file. Its result, the number of lines, words and bytes as `wc` counts them, appears in
-//! `~/daemon_spool/done` under the same name.
+//! `~/daemon_spool/done` under the same name. Another spool directory is one more argument
+//! (`start spool`).
 //!
 //! A job stays in `new` or `work` until its result is in `done`. Jobs and results move only by
 //! renaming, which is atomic.
@@ -13,11 +14,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{env, path};
 
 use daemonic::{Context, daemon};
 
 fn main() -> ExitCode {
-    daemonic::report(worker(std::env::args().nth(1), &home("daemon_spool")))
+    let spool = env::args_os().nth(2).map_or_else(|| home("daemon_spool"), PathBuf::from);
+    // The directory of a daemon in the background is `/`, so a relative path would lead elsewhere.
+    match path::absolute(spool) {
+        Ok(spool) => daemonic::report(worker(env::args().nth(1), &spool)),
+        Err(error) => {
+            eprintln!("worker: cannot find the spool directory: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[daemon(
@@ -107,5 +117,5 @@ fn count(text: &[u8]) -> String {
 }
 
 fn home(file: &str) -> PathBuf {
-    std::env::home_dir().expect("a home directory").join(file)
+    env::home_dir().expect("a home directory").join(file)
 }

@@ -3,6 +3,7 @@
 //! [design]: crate::guide::design
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
+//! [interrupted]: crate::guide::actions#interrupted-calls
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md

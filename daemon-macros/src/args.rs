@@ -76,6 +76,7 @@ const KEYS: &[Row] = &[
     ("stop_timeout", Kind::Duration, Scope::Any),
     ("close_fds", Kind::Bool, Scope::Any),
     ("wait_ready", Kind::Duration, Scope::Any),
+    ("wait_alive", Kind::Duration, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),
@@ -100,8 +101,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("root", "chroot"),
     ("runs", "times"),
     ("seconds", "every"),
+    ("startsecs", "wait_alive"),
     ("state", "setup"),
     ("uid", "user"),
+    ("wait", "wait_ready"),
     ("workdir", "working_directory"),
 ];
 

@@ -73,6 +73,10 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
         args.key("wait_ready").filter(|_| item.context().is_none()),
         "`wait_ready` waits for `Context::ready()`; give the fn a parameter `context: &Context`",
     );
+    mistakes.over(
+        args.key("wait_alive").filter(|_| args.key("wait_ready").is_some()),
+        "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
+    );
     check_setup(args, item, mistakes);
     check_placeholders(args, item, mistakes);
 }

@@ -72,7 +72,7 @@ use args::Macro;
 /// | `stdin` | a path | `/dev/null` |
 /// | `stdout` | a path; the file is created if missing, and appended to | `/dev/null` |
 /// | `stderr` | a path; the file is created if missing, and appended to | the same as `stdout` |
-/// | `working_directory` | a path | `/` |
+/// | `working_directory` | a path; the body's relative paths are resolved against it, except with `run` | `/` |
 /// | `umask` | the permissions that new files do not get, in octal | `0o022` |
 /// | `user` | the name or number of the user that the daemon runs as, with that user's supplementary groups | the caller |
 /// | `group` | a name or number | the user's primary group |
@@ -81,6 +81,7 @@ use args::Macro;
 /// | `stop_timeout` | how long `stop` waits before it sends `SIGKILL`: `"10s"` or a `Duration` | `"10s"` |
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
+/// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters
@@ -92,6 +93,10 @@ use args::Macro;
 /// The arguments are passed to the body in the daemon. The values of keys may use them, so that one
 /// function serves many instances. A parameter that a key uses counts as used, even if the body does
 /// not mention it.
+///
+/// An argument that is passed by value is dropped once: by the daemon, or by the launcher if the body
+/// was never called. A relative path must be made absolute by the caller
+/// ([`std::path::absolute`]), because the daemon's directory is `/`.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -245,7 +250,9 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// without a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
 ///
 /// With `on_error = "stop"`, the daemon ends with a failure. With `"continue"`, it logs the error and
-/// goes on.
+/// goes on. In a program with `panic = "abort"`, a panic ends the daemon in any case.
+///
+/// The period does not count the time for which the machine is suspended.
 ///
 /// # Parameters
 ///

@@ -15,14 +15,15 @@ use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::repeat::{Missed, OnError, Repeating};
 use crate::life::setup::{SetupResult, WithSetup};
-use crate::lock::look::State;
+use crate::life::streams;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::stop::{self, Stopped};
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::Startup;
-use crate::sys::proc;
 use crate::sys::process::number;
+use crate::sys::procfs;
 
 /// A builder that makes a daemon of a function.
 ///
@@ -72,7 +73,8 @@ impl Daemon {
     ///
     /// The first run is at once, the next ones are one period after that, two periods, and so on, without drift. A stop
     /// during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow the monotonic
-    /// clock. On other systems than Linux each is rounded up to a millisecond.
+    /// clock, which stands still while the machine is suspended. On other systems than Linux each is rounded up to a
+    /// millisecond.
     ///
     /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], there
     /// is one run and then a wait for the stop.
@@ -141,6 +143,10 @@ impl Daemon<Repeating> {
     /// Sets the effect of an error or a panic of one run.
     ///
     /// By default it [ends](OnError::Stop) the daemon.
+    ///
+    /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run, no
+    /// destructor is called, and the process exits by SIGABRT. The message is still logged and the pidfile removed,
+    /// unless the body replaces the panic hook.
     ///
     /// # Examples
     ///
@@ -223,7 +229,8 @@ impl<M> Daemon<M> {
     /// path and by file ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)), every action fails
     /// and names that program. Set this key if each version of the program is installed at another path.
     ///
-    /// Choose a directory in which other users cannot replace the file, so not `/tmp`.
+    /// Choose a directory in which other users cannot replace the file, so not `/tmp` or `/var/tmp`, where old files are
+    /// removed as well.
     ///
     /// # Examples
     ///
@@ -263,7 +270,8 @@ impl<M> Daemon<M> {
 
     /// Sets the file that standard output is appended to. The default is `/dev/null`.
     ///
-    /// The file is created if it is missing.
+    /// The file is created if it is missing. `/dev/stdout` is the launcher's output, opened again by its path: a pipe
+    /// that stays open, or a terminal that goes away. Use [`run`](Daemon::run) for output on the caller's streams.
     ///
     /// # Examples
     ///
@@ -300,6 +308,10 @@ impl<M> Daemon<M> {
 
     /// Sets the daemon's current directory. The default is `/`, which keeps no file system busy.
     ///
+    /// The body's relative paths are resolved against it. In the foreground the caller's directory stays, so a relative
+    /// path that the body gets from the caller works with [`run`](Daemon::run) and fails with [`start`](Daemon::start).
+    /// Make such a path absolute first, by [`std::path::absolute`].
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -335,6 +347,8 @@ impl<M> Daemon<M> {
     }
 
     /// Sets the signal that [`stop`](Daemon::stop) sends. The default is SIGTERM.
+    ///
+    /// A daemon that has no handler for it, such as an earlier version of the program, gets SIGTERM instead.
     ///
     /// # Examples
     ///
@@ -455,6 +469,9 @@ impl<M> Daemon<M> {
     /// exits before it is ready, or takes too long, `start` fails with that reason and ends the daemon. A time that the
     /// clock cannot reach, such as [`Duration::MAX`], has no end. The body must have a `Context`.
     ///
+    /// With `panic = "abort"` in the program's profile, the message of a panic still reaches `start`, unless the body
+    /// replaces the panic hook.
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -474,6 +491,36 @@ impl<M> Daemon<M> {
     /// ```
     pub fn wait_ready(mut self, timeout: Duration) -> Self {
         self.settings.wait_ready = Some(timeout);
+        self
+    }
+
+    /// Makes [`start`](Daemon::start) wait this long, and fail if the body has ended by then.
+    ///
+    /// This is for a body that does not report that it is ready. `start` fails with the body's own reason: its error, its
+    /// panic, its exit. A body that returns is too early as well. During the wait the launcher can be cancelled, which ends
+    /// the daemon. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the body
+    /// has ended. If the body has a `Context` and calls [`ready`](crate::Context::ready), the wait is over then.
+    ///
+    /// Every action fails if [`wait_ready`](Daemon::wait_ready) is given too. In the foreground the key has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::{net::UdpSocket, time::Duration};
+    ///
+    /// let serve = || -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("localhost:5300")?; // in use: `start` fails with this error
+    ///     loop {
+    ///         let (_, peer) = socket.recv_from(&mut [0; 512])?;
+    ///         socket.send_to(b"hello", peer)?;
+    ///     }
+    /// };
+    /// Daemon::new("server").wait_alive(Duration::from_secs(1)).start(serve)?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn wait_alive(mut self, time: Duration) -> Self {
+        self.settings.wait_alive = Some(time);
         self
     }
 }
@@ -542,7 +589,14 @@ impl<M> Daemon<M> {
     /// Starts the daemon in the background and returns once it is ready.
     ///
     /// Ready means that the daemon is set up, holds its pidfile, and is about to call its body; with
-    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it.
+    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it; with [`wait_alive`](Daemon::wait_alive), that the
+    /// body has lived so long.
+    ///
+    /// What the body has captured is dropped by the daemon, or by this process if the body was never called. What it only
+    /// borrows is dropped by its owner here. A POSIX record lock (`fcntl`) that this process holds does not pass to the
+    /// daemon, and a random generator is copied together with its state. Signals that the caller ignores are reset.
+    /// Handlers that the program has set are kept, and called before those of the daemon; a body without a `Context` is
+    /// then no longer ended by these signals.
     ///
     /// # Errors
     ///
@@ -655,13 +709,13 @@ impl<M> Daemon<M> {
     pub fn status(&self) -> Result {
         let mut roots = None;
         let outcome = self.answer(Action::Status, |_, pidfile| {
-            let (state, path) = pidfile.state_or_roots()?;
-            roots = (path != pidfile.path()).then(|| path.as_path().into());
-            Ok(match state {
-                State::NotRunning => Answer::NotRunning,
-                State::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
-                State::Running { pid, is_verified } => {
-                    Answer::Running { pid: number(pid), up: proc::age(pid, is_verified) }
+            let (presence, roots_pidfile) = pidfile.presence_or_roots()?;
+            roots = roots_pidfile.map(|path| path.as_path().into());
+            Ok(match presence {
+                Presence::NotRunning => Answer::NotRunning,
+                Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
+                Presence::Running { pid, is_verified } => {
+                    Answer::Running { pid: number(pid), up: procfs::age(pid, is_verified) }
                 }
             })
         })?;
@@ -673,11 +727,14 @@ impl<M> Daemon<M> {
     /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
     /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html). A body with a `Context` receives the request from
-    /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested).
+    /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested). A body must
+    /// retry the calls that the signal interrupts ([`ErrorKind::Interrupted`](io::ErrorKind::Interrupted),
+    /// [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)) or this process may not signal it.
+    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP, or if this
+    /// process may not signal it.
     ///
     /// # Examples
     ///
@@ -703,8 +760,9 @@ impl<M> Daemon<M> {
     /// has ended.
     ///
     /// Nothing is forked. The streams and the directory stay as they are, except that a [`chroot`](Daemon::chroot) is
-    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background. When this
-    /// returns, the process keeps the user, the root directory and the umask that it has taken on.
+    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background, but a signal that
+    /// the caller ignores stays ignored, except SIGTERM and the [`stop_signal`](Daemon::stop_signal). When this returns,
+    /// the process has its handlers back, and keeps the user, the root directory and the umask that it has taken on.
     ///
     /// # Errors
     ///
@@ -738,6 +796,9 @@ impl<M> Daemon<M> {
         let name = &self.settings.name;
         let answer = self.settings.plan().and_then(|plan| {
             let pidfile = Pidfile::new(&plan);
+            if action != Action::Run {
+                streams::append_to_logs(&plan);
+            }
             Ok((act(&plan, &pidfile)?, pidfile.warning()))
         });
         match answer {

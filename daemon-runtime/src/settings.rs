@@ -27,7 +27,17 @@ pub(crate) struct Settings {
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
     pub(crate) wait_ready: Option<Duration>,
+    pub(crate) wait_alive: Option<Duration>,
     pub(crate) close_fds: bool,
+}
+
+/// What a start waits for once the body has been called, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The body reports that it is ready.
+    Ready(Duration),
+    /// The body is still alive when this time is over.
+    Alive(Duration),
 }
 
 /// The keys, checked, with every path absolute.
@@ -51,6 +61,8 @@ pub(crate) enum PidfileChoice {
     RootsDefault,
     /// The default of another user, with that of root.
     UsersDefault { roots: SystemPath },
+    /// Nothing: another user, who has no home directory for the default. That of root may be asked.
+    NoHome { roots: SystemPath },
 }
 
 impl Settings {
@@ -69,8 +81,14 @@ impl Settings {
             stop_signal: Signal::SIGTERM,
             stop_timeout: Duration::from_secs(10),
             wait_ready: None,
+            wait_alive: None,
             close_fds: true,
         }
+    }
+
+    /// Returns what a start waits for, beyond a daemon that is set up.
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
     /// Checks the keys and resolves the paths.
@@ -102,6 +120,12 @@ impl Settings {
         if self.umask.is_some_and(|mask| mask > 0o777) {
             return Err(Error::failed(format_args!("`umask` has permission bits only, at most 0o777")));
         }
+        if self.wait_ready.is_some() && self.wait_alive.is_some() {
+            return Err(Error::failed(format_args!(
+                "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
+                 `Context::ready()`"
+            )));
+        }
         Ok(())
     }
 
@@ -114,27 +138,27 @@ impl Settings {
         if geteuid().is_root() {
             return Ok((roots, PidfileChoice::RootsDefault));
         }
-        let own = resolve("name", &state_directory()?.join(&file))?;
-        Ok((own, PidfileChoice::UsersDefault { roots }))
+        match state_directory() {
+            Some(directory) => {
+                Ok((resolve("name", &directory.join(&file))?, PidfileChoice::UsersDefault { roots }))
+            }
+            None => Ok((roots.clone(), PidfileChoice::NoHome { roots })),
+        }
     }
 }
 
 /// Returns the directory in which a user other than root keeps what outlives a session, by the
 /// [XDG Base Directory Specification](https://specifications.freedesktop.org/basedir/latest/): whatever the session, the
-/// shell or cron, it is the same.
-fn state_directory() -> Result<PathBuf> {
+/// shell or cron, it is the same. Returns `None` for a user without a home directory.
+fn state_directory() -> Option<PathBuf> {
     let absolute = |path: &PathBuf| path.is_absolute();
     let variable = |name| env::var_os(name).map(PathBuf::from).filter(absolute);
     if let Some(directory) = variable("XDG_STATE_HOME") {
-        return Ok(directory);
+        return Some(directory);
     }
     let in_database = || User::from_uid(geteuid()).ok().flatten().map(|user| user.dir).filter(absolute);
-    match variable("HOME").or_else(in_database).filter(|home| home.is_dir()) {
-        Some(home) => Ok(home.join(".local/state")),
-        None => Err(Error::failed(format_args!(
-            "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
-        ))),
-    }
+    let home = variable("HOME").or_else(in_database).filter(|home| home.is_dir())?;
+    Some(home.join(".local/state"))
 }
 
 /// Makes a path absolute by the current directory, in the form that system calls take.

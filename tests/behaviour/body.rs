@@ -361,6 +361,36 @@ fn a_handler_from_before_the_dispatcher_does_not_keep_the_log_from_being_reopene
 }
 
 #[test]
+fn a_handler_from_before_the_dispatcher_interrupts_calls_as_before() {
+    for action in ["start", "run"] {
+        let subject = Subject::new().key("handler", "SIGTERM").key("handler_flags", "none");
+        let subject = subject.body("print up; receive; print cleaned up");
+        if action == "start" {
+            let daemon = start_with_handler(&subject);
+            wait_until("the call", || daemon.try_status("State").is_some_and(|state| state.starts_with('S')));
+            subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            assert_eq!(subject.log_text(), "up\nhooked\nErr(Interrupted)\ncleaned up\n");
+        } else {
+            let run = subject.run();
+            wait_until("the call", || run.process.status("State").starts_with('S'));
+            subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
+            assert_eq!(run.answer().stdout, "up\nhooked\nErr(Interrupted)\ncleaned up\n");
+        }
+    }
+}
+
+#[test]
+fn a_handler_from_before_the_dispatcher_for_one_signal_is_called_once() {
+    let subject =
+        Subject::new().key("handler", "SIGTERM").key("handler_flags", "once").body("print up; park");
+    let daemon = start_with_handler(&subject);
+    daemon.signal(Signal::SIGTERM);
+    subject.log_with("hooked");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert_eq!(subject.log_text(), "up\nhooked\n");
+}
+
+#[test]
 fn a_child_of_the_body_keeps_the_programs_own_handler() {
     let subject = Subject::new().key("handler", "SIGTERM").graceful("print up; fork await; wait");
     let daemon = start_with_handler(&subject);

@@ -368,6 +368,22 @@ fn a_user_who_cannot_look_into_the_own_directory_is_told_of_roots_daemon() {
 }
 
 #[test]
+fn a_user_without_a_home_directory_is_told_of_roots_daemon() {
+    let Some(roots) = Roots::new("homeless") else { return };
+    let pidfile = roots.pidfile();
+    let act = |action| with(roots.subject.by_nobody(action), &[("HOME", Path::new("/no/such/directory"))]);
+    act("status").fails_naming(4, &["unknown: ", "home directory"]);
+    let daemon = roots.act("start").pid();
+    let status = act("status");
+    assert_eq!((status.status.code(), status.pid()), (Some(0), daemon));
+    assert!(status.stdout.contains(&format!("; {})", pidfile.display())), "{status:?}");
+    for action in ["stop", "reload", "restart"] {
+        act(action).fails_naming(4, &["permission denied", pidfile.to_str().unwrap()]);
+    }
+    act("start").fails_naming(1, &["failed to start: ", "home directory"]);
+}
+
+#[test]
 fn another_program_under_roots_pidfile_is_not_the_users_daemon() {
     let Some(roots) = Roots::new("alien") else { return };
     let name = &roots.name;
@@ -386,14 +402,18 @@ fn another_program_under_roots_pidfile_is_not_the_users_daemon() {
 
 #[test]
 fn a_body_that_has_become_another_user_finds_itself() {
-    let keys = |subject: Subject| subject.key("user", "nobody").graceful("act status; wait");
+    let keys =
+        |subject: Subject| subject.key("user", "nobody").graceful("act status; act reload; act stop; wait");
     let Some(roots) = Roots::of("itself", keys) else { return };
     let mut start = roots.subject.action("start");
     start.env("HOME", roots.subject.path("home")).env_remove("XDG_STATE_HOME");
     start.env("SUBJECT_STDOUT", roots.subject.log());
     let daemon = Answer::of(start).pid();
     let log = common::wait_for("the answer of the body", || {
-        Some(roots.subject.log_text()).filter(|text| text.ends_with('\n'))
+        Some(roots.subject.log_text()).filter(|text| text.lines().any(|line| line.starts_with("stop: ")))
     });
-    assert!(log.starts_with(&format!("status: {}: running (pid {daemon}", roots.name)), "{log}");
+    let name = &roots.name;
+    assert!(log.starts_with(&format!("status: {name}: running (pid {daemon}")), "{log}");
+    assert!(log.contains(&format!("reload: {name}: reloaded (pid {daemon})\n")), "{log}");
+    assert!(log.contains(&format!("stop: {name}: failed to stop: this is the daemon itself; ")), "{log}");
 }

@@ -1,5 +1,6 @@
 //! The behaviour of real daemons, with a module for each action and each subject.
 
+mod alive;
 mod async_body;
 mod attacks;
 mod bad_input;

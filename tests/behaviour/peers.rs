@@ -5,6 +5,7 @@
 //! | `daemonize` 0.5 | `daemonize-tests` in its repository: six tests with a helper program |
 //! | `fork` 0.11 | `tests/daemon_tests.rs`, `checked_daemon_tests.rs`, `stdio_redirect_tests.rs` and others; what it asserts of a bare `fork`, `waitpid` or process group has no counterpart here |
 //! | `daemonizr` 0.1 | unit tests of `search()`, and `tests/lock_holding.rs` |
+//! | `libslack` 0.7, in C | the test of `daemon_init` at the end of its `daemon.c` |
 //!
 //! Each test names its origin. None has code from there.
 
@@ -13,7 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
+use common::{
+    Answer, Conversation, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip, wait_until,
+};
 use nix::sys::signal::Signal;
 
 fn mode(path: &Path) -> u32 {
@@ -57,6 +60,28 @@ fn the_directory_is_the_root_the_chosen_or_the_callers() {
     assert_eq!(Answer::of(command).started().link("cwd"), fs::canonicalize("/usr/bin").unwrap());
 }
 
+/// `fork`, `test_daemon_creates_detached_process`, `test_chdir_with_file_operations`,
+/// `test_chdir_process_isolation`: the body itself finds that it is in the root directory, and its
+/// relative paths begin there. The caller stays where it was.
+#[test]
+fn the_body_is_in_its_own_directory_and_the_caller_in_the_callers() {
+    let subject = Subject::new();
+    let folder = subject.path(".").canonicalize().unwrap();
+    let subject = subject.body("directory; read etc/passwd; park");
+    let mut command = subject.action("converse");
+    command.current_dir(&folder);
+    let mut caller = Conversation::with(&mut command);
+    assert!(caller.say("start").starts_with("Started"));
+    assert_eq!(subject.log_with("/"), "/\n");
+    assert!(caller.say("stop").starts_with("Stopped"));
+    assert_eq!(caller.process.link("cwd"), folder);
+    fs::remove_file(subject.log()).unwrap();
+    let subject = subject.key("working_directory", &folder).body("directory; make relative; park");
+    subject.start();
+    subject.log_with(folder.to_str().unwrap());
+    wait_until("the file", || folder.join("relative").exists());
+}
+
 /// `daemonize`, `umask`: what the daemon makes has the permissions that its umask leaves.
 #[test]
 fn what_the_daemon_makes_obeys_its_umask() {
@@ -66,6 +91,25 @@ fn what_the_daemon_makes_obeys_its_umask() {
     assert_eq!(mode(&log), 0o444);
     assert!(fs::metadata(&log).unwrap().permissions().readonly());
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+/// `daemonize`, `umask`: so has a file that the body makes. Here the caller's own umask does not
+/// matter, and stays as it was.
+#[test]
+fn what_the_body_makes_obeys_the_umask() {
+    for (umask, expected) in [(None, 0o644), (Some("222"), 0o444), (Some("077"), 0o600), (Some("0"), 0o666)] {
+        for callers in ["0000", "0777"] {
+            let subject = Subject::new();
+            let made = subject.path("made");
+            let subject = subject.body(format!("make {}; park", made.display()));
+            let subject = umask.into_iter().fold(subject, |subject, mask| subject.key("umask", mask));
+            let mut caller = Conversation::with(&mut subject.after(&format!("umask {callers}"), "converse"));
+            assert!(caller.say("start").starts_with("Started"));
+            wait_until("the file", || made.exists());
+            assert_eq!(mode(&made), expected, "umask {umask:?} after {callers}");
+            assert_eq!(caller.process.status("Umask"), callers);
+        }
+    }
 }
 
 /// `daemonize`, `pid`: the file has the daemon's PID and a newline, and a second start with it
@@ -102,6 +146,40 @@ fn each_stream_goes_to_its_own_file() {
     assert_eq!(subject.start().exit_code(), 0);
     assert_eq!(read(&err), "to stderr\n");
     assert!(!out.exists());
+}
+
+/// `daemonize`, `redirect_stream`: what was printed is in the file, whole. There each stream has a
+/// file of its own; here one file for both has the lines of both, in their order, after what it had
+/// before, however its path is written.
+#[test]
+fn one_log_has_the_lines_of_both_streams_in_order() {
+    let numbers = |first: u32| first..first + 300;
+    let script = |first| {
+        let verb = |number| if number % 3 == 0 { "print" } else { "warn" };
+        let steps: Vec<_> = numbers(first).map(|number| format!("{} line {number}", verb(number))).collect();
+        steps.join(";")
+    };
+    let text = |first| {
+        let lines: Vec<_> = numbers(first).map(|number| format!("line {number}")).collect();
+        lines.join("\n")
+    };
+    for stderr in [None, Some("subject.log"), Some("./subject.log"), Some("other/subject.log")] {
+        let subject = Subject::new();
+        std::os::unix::fs::symlink(".", subject.path("other")).unwrap();
+        fs::write(subject.log(), "old\n").unwrap();
+        let errors = stderr.map(|name| subject.path(name));
+        let subject = errors.into_iter().fold(subject, |subject, path| subject.key("stderr", path));
+        let subject = subject.graceful(format!("{}; event; {}; wait", script(0), script(300)));
+        let daemon = subject.start();
+        subject.log_with("line 299");
+        let rotated = subject.path("rotated.log");
+        fs::rename(subject.log(), &rotated).unwrap();
+        subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+        subject.log_with("line 599");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        assert_eq!(fs::read_to_string(&rotated).unwrap(), format!("old\n{}\n", text(0)), "{stderr:?}");
+        assert_eq!(subject.log_text(), format!("Reload\n{}\nstopping true\n", text(300)), "{stderr:?}");
+    }
 }
 
 /// `daemonize`, the examples before its suite (`test_uid_gid`, `test_chroot`): the daemon gets the
@@ -241,6 +319,40 @@ fn a_failure_after_the_forks_keeps_its_step_and_error() {
     subject.left_nothing();
 }
 
+/// `fork`, `daemon_can_report_initialization_failure`: the daemon's own initialization may fail after
+/// it was set up, and the caller reports why. Nothing is left.
+#[test]
+fn a_failure_of_the_bodys_own_initialization_reaches_the_caller() {
+    for (body, reason) in [
+        ("fail the disk is full", "the disk is full: the cause"),
+        ("panic the disk is full", "panicked: the disk is full"),
+    ] {
+        let subject = Subject::new().key("wait_ready", "20000").graceful(body);
+        let mut caller = subject.converse();
+        assert_eq!(caller.say("start"), format!("subject: failed to start: {reason}"));
+        assert_eq!(subject.processes(), [caller.process]);
+        assert!(!subject.pidfile().exists());
+        assert_eq!(caller.process.children(), "");
+    }
+    // An initialization that succeeds.
+    let subject = Subject::new().key("wait_ready", "20000").graceful("ready; wait");
+    subject.act("status").says(3, "subject: not running");
+    let daemon = subject.start();
+    subject.act("status").runs(daemon);
+}
+
+/// `fork`, `startup_timeout_kills_the_owned_daemon_group`: a daemon that is not ready in time is
+/// killed, and the caller reports that.
+#[test]
+fn a_daemon_that_is_not_ready_in_time_is_killed() {
+    // It hears neither that it is to stop nor that its launcher goes.
+    let deaf = "block SIGTERM; block SIGIO; park";
+    let subject = Subject::new().key("wait_ready", "25").key("stop_timeout", "25").graceful(deaf);
+    subject.act("start").fails_naming(1, &["subject: failed to start: not ready after 25ms"]);
+    subject.left_nothing();
+    subject.act("status").says(3, "subject: not running");
+}
+
 /// `fork`, `descriptor_plan_failure_is_reported_before_fork`: an invalid plan is refused before a
 /// fork.
 #[test]
@@ -345,6 +457,56 @@ fn a_caller_that_ignores_its_children_is_served_too() {
     subject.left_nothing();
 }
 
+/// `fork`, `waitable_children.rs`: a caller with `SA_NOCLDWAIT` has no child to wait for. Every action
+/// works there too, and still does if such a caller adopts the daemon.
+#[test]
+fn a_caller_whose_children_leave_no_zombie_is_served_too() {
+    for adopts in [false, true] {
+        let subject = Subject::new().key("nocldwait", "");
+        let subject = if adopts { subject.key("subreaper", "") } else { subject };
+        let mut caller = subject.converse();
+        let daemon = || Process(subject.pid_text().trim().parse().expect("a pid"));
+        assert!(caller.say("start").starts_with("Started"));
+        let first = daemon();
+        assert_eq!(first.parent() == Some(caller.process), adopts);
+        assert!(caller.say("start").ends_with(&format!("already running (pid {first})")));
+        assert!(caller.say("restart").starts_with("Restarted"));
+        let second = daemon();
+        assert_ne!(first, second);
+        let stopped = format!("Stopped {{ pid: {second} }} subject: stopped (pid {second})");
+        assert_eq!(caller.say("stop"), stopped);
+        assert_eq!(caller.say("status"), "NotRunning subject: not running");
+        assert_eq!(caller.process.children(), "");
+        caller.end();
+        subject.left_nothing();
+    }
+}
+
+/// `fork`, `subreaper.rs`: a caller that adopts orphans gets the daemon as its child, and its exit
+/// status. The first child of the start is none of its business.
+#[test]
+fn a_caller_that_adopts_orphans_gets_the_daemon_and_its_exit_status() {
+    let subject = Subject::new();
+    let go = subject.path("go");
+    let subject = subject.key("subreaper", "").body(format!("until {}; code 42", go.display()));
+    let mut caller = subject.converse();
+    let daemon = || Process(subject.pid_text().trim().parse().expect("a pid"));
+    assert!(caller.say("start").starts_with("Started"));
+    let first = daemon();
+    assert_eq!(first.parent(), Some(caller.process));
+    assert_eq!(caller.process.children(), format!("{first} "));
+    // A zombie does not run, so `restart` and `stop` do not wait for the caller to take its status.
+    assert!(caller.say("restart").starts_with("Restarted"));
+    assert_eq!(caller.say("reap"), format!("Ok(Signaled(Pid({first}), SIGTERM, false))"));
+    let second = daemon();
+    fs::write(&go, "").unwrap();
+    assert_eq!(caller.say("reap"), format!("Ok(Exited(Pid({second}), 42))"));
+    assert_eq!(caller.say("status"), "NotRunning subject: not running");
+    assert_eq!(caller.process.children(), "");
+    caller.end();
+    subject.left_nothing();
+}
+
 /// `fork`, `daemon_waitid_denied.rs`: a container that denies a call for waiting does not break the
 /// start. Here the calls that may be missing are those on pidfds.
 #[test]
@@ -404,6 +566,39 @@ fn who_holds_the_lock_is_the_daemon() {
     subject.act("status").says(3, "subject: not running");
 }
 
+/// `daemonizr`, `test_search_locked_pidfile_returns_pid`: there the holder itself asks, and is told its
+/// own PID. Here it also keeps its lock, which a record lock would lose as the file is closed, and is
+/// not made to stop itself.
+#[test]
+fn a_holder_that_asks_for_itself_is_told_and_keeps_its_lock() {
+    let script = "act status; act start; act stop; act restart; act reload; act status; print asked; park";
+    let is_told = |subject: &Subject, daemon: Process, text: &str| {
+        let lines: Vec<_> = text.lines().collect();
+        let running = format!("status: subject: running (pid {daemon}, up ");
+        assert!(lines[0].starts_with(&running) && lines[5].starts_with(&running), "{text}");
+        assert_eq!(lines[1], format!("start: subject: already running (pid {daemon})"));
+        for line in [2, 3] {
+            assert!(lines[line].contains("this is the daemon itself"), "{text}");
+        }
+        assert_eq!(lines[4], format!("reload: subject: reloaded (pid {daemon})"));
+        assert_eq!(lines[6..], ["asked"], "{text}");
+        // Others see the same daemon, with the same lock.
+        subject.act("status").runs(daemon);
+        subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        subject.left_nothing();
+    };
+    let subject = Subject::new().body(script);
+    let daemon = subject.start();
+    is_told(&subject, daemon, &subject.log_with("asked"));
+    let subject = Subject::new().body(script);
+    let mut command = subject.action("run");
+    command.stdout(fs::File::create(subject.log()).unwrap());
+    let run = subject.run_by(command);
+    is_told(&subject, run.process, &subject.log_with("asked"));
+    run.answer();
+}
+
 /// `daemonizr`, `test_flock_second_lock_is_ewouldblock`: no other process gets the daemon's lock.
 #[test]
 fn nobody_else_gets_the_lock() {
@@ -427,4 +622,23 @@ fn the_lock_is_held_for_life_and_goes_with_a_killed_daemon() {
     let next = subject.start();
     assert_ne!(next, daemon);
     subject.act("status").runs(next);
+}
+
+/// `libslack`, the test of `daemon_init`: the program sets a handler for SIGTERM before it becomes a
+/// daemon, the daemon sends itself that signal, and the handler is called. Here the daemon then ends
+/// as its body says, and without its pidfile.
+#[test]
+fn a_handler_for_sigterm_from_before_is_the_daemons() {
+    for action in ["start", "run"] {
+        let subject =
+            Subject::new().key("handler", "SIGTERM").body("raise SIGTERM; print cleaned up; code 7");
+        if action == "start" {
+            assert_eq!(subject.start().exit_code(), 7);
+            assert_eq!(subject.log_text(), "hooked\ncleaned up\n");
+        } else {
+            let answer = subject.act("run");
+            assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(7), "hooked\ncleaned up\n"));
+        }
+        subject.left_nothing();
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use common::async_programs::{Service, program};
 use common::{Answer, Process, Subject, strace_or_skip, wait_until};
@@ -534,11 +535,13 @@ fn a_launcher_that_is_refused_a_pidfd_waits_without_one() {
             for body in ["event", "park"] {
                 let subject =
                     Subject::new().key("stop_timeout", "100").key("wait_ready", "200").graceful(body);
+                let begin = Instant::now();
                 start_without(&subject, &refuse).fails(
                     1,
                     "subject: failed to start: not ready after 200ms: the body has not called Context::ready()",
                 );
                 subject.left_nothing();
+                assert!(begin.elapsed() < Duration::from_secs(5), "{refuse}: the daemon was not signalled");
             }
         }
     }

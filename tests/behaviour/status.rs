@@ -416,3 +416,19 @@ fn the_age_of_another_namespaces_process_is_not_told() {
         ),
     );
 }
+
+#[test]
+fn no_line_of_the_daemon_is_lost_where_an_action_writes_into_its_log() {
+    for action in ["status", "reload", "start", "stop"] {
+        let subject = Subject::new();
+        let log = subject.log();
+        let daemon = subject.start();
+        // A line that the daemon writes between the shell's redirection and the message.
+        let commands = format!("exec > {0} 2>&1; echo a line of the daemon >> {0}", log.display());
+        Answer::of(subject.after(&commands, action));
+        let text = subject.log_text();
+        let (first, second) = text.split_once('\n').unwrap();
+        assert_eq!(first, "a line of the daemon", "{action}");
+        assert!(second.contains(&format!("pid {daemon}")), "{action}: {text}");
+    }
+}

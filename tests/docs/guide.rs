@@ -12,15 +12,20 @@
 //! | `rust,ignore (before)` | nothing, since it uses another crate: it is the code before a migration |
 //!
 //! Each section with a heading `# ` is a scene: a root shell in namespaces of its own, with its own
-//! `/etc`, `/run` and similar directories. Every process of a scene ends with it.
+//! `/etc`, `/run` and similar directories, and its own network. Every process of a scene ends with it.
 
 use std::fmt::Write;
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use common::{Answer, repository, root_or_skip, tool_or_skip};
+use common::record::Recorder;
+use common::torture::attempt;
+use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
 const CHAPTERS: [&str; 6] = ["tour", "keys", "actions", "promises", "migrating", "recipes"];
@@ -169,8 +174,39 @@ const OWN: [&str; 11] = [
     "/etc/systemd/system",
 ];
 
+/// Arguments of `unshare` for what a scene has for itself. Without its own network, a port could belong
+/// to another program, or to another run of these tests.
+const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
+
 /// A sed script that removes what differs from run to run.
 const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
+
+/// Shell functions. `right N` returns whether the output of command N is as shown. `record N` writes
+/// what the system knows: the kernel's recording has the last 50 calls of programs other than the
+/// script's own, each with a line for its begin and one for its end.
+const RIGHT: &str = r#"
+right() {
+    sed -E "$varies" /mnt/output/$1 >/mnt/now
+    sed -E "$varies" /mnt/shown/$1 | cmp -s - /mnt/now
+}
+record() {
+    {
+        echo '---- /proc/locks'
+        cat /proc/locks
+        for process in /proc/[0-9]*; do
+            echo "---- $process: stat, status, wchan"
+            cat $process/stat
+            grep -E '^(Name|State|PPid|TracerPid|Threads|Sig|ShdPnd)' $process/status
+            cat $process/wchan
+            echo
+        done
+        echo '---- the last system calls'
+        mkdir /mnt/tracing
+        mount -t tracefs tracefs /mnt/tracing
+        grep -vE '^( *(sh|sed|cmp|seq|sleep|cat|ls|tail|grep|mkdir|mount|unshare)-|#)' "/mnt/tracing/$trace" | tail -n 100
+    } >/mnt/record/$1 2>/dev/null
+}
+"#;
 
 /// Lists the PIDs in a text.
 fn pids(text: &str) -> Vec<&str> {
@@ -188,15 +224,19 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        for name in ["file", "output", "shown"] {
+        for name in ["file", "output", "shown", "record"] {
             fs::create_dir(folder.path().join(name)).expect("a directory");
         }
         let mut script = format!(
-            "set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
+            "{RIGHT}set -e\nmount --make-rprivate /\nmount --bind '{}' /mnt\nmount --bind '{}' /usr/local/bin\n",
             folder.path().display(),
             programs().display()
         );
-        script += "mkdir /mnt/etc\nmount -t tmpfs tmpfs /mnt/etc\ncp -a /etc/. /mnt/etc\nmount --bind /mnt/etc /etc\n";
+        // Files may come and go while they are copied: `useradd`, which a test beside this one may run,
+        // makes lock files.
+        script += "mkdir /mnt/etc\nmount -t tmpfs tmpfs /mnt/etc\n\
+                   for try in $(seq 50); do cp -a /etc/. /mnt/etc 2>/mnt/why && break; done || { cat /mnt/why >&2; exit 1; }\n\
+                   mount --bind /mnt/etc /etc\n";
         for own in OWN {
             let _ = writeln!(script, "if [ -d {own} ]; then mount -t tmpfs -o mode=755 tmpfs {own}; fi");
         }
@@ -224,12 +264,11 @@ impl Scene {
             writeln!(
                 self.script,
                 "right=\nfor try in $(seq ${{tries:-100}}); do\n{act}\ncode=$?\n\
-                 sed -E '{VARIES}' /mnt/output/{number} >/mnt/now\n\
-                 sed -E '{VARIES}' /mnt/shown/{number} | cmp -s - /mnt/now && right=yes && break\nsleep 0.1\ndone\n\
-                 [ $right ] || tries=1\n(exit $code)"
+                 right {number} && right=yes && break\nsleep 0.1\ndone\n\
+                 [ $right ] || {{ tries=1; record {number}; }}\n(exit $code)"
             )
         } else {
-            writeln!(self.script, "{act}")
+            writeln!(self.script, "{act}\ncode=$?\nright {number} || record {number}\n(exit $code)")
         };
         self.commands.push((command, shown));
     }
@@ -240,9 +279,16 @@ impl Scene {
         let _ = write!(self.script, "sed -E -i '{VARIES}' /mnt/output/* /mnt/shown/*\ntouch /mnt/played\n");
         let path = self.folder.path().join("script");
         fs::write(&path, &self.script).expect("a script");
-        let mut command = Command::new("unshare");
-        command.args(["-m", "-p", "-f", "--mount-proc", "--kill-child", "sh"]).arg(path);
+        // The shell becomes `unshare`, so the kernel records all processes of the scene.
+        let recorder = Recorder::begin();
+        let list = recorder.as_ref().map_or_else(|| "/dev/null".into(), Recorder::list);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$ >> \"$0\"; exec \"$@\""]).arg(list);
+        command.arg("unshare").args(NAMESPACES).args(["--kill-child", "sh"]).arg(path);
         command.env_clear().env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+        command
+            .env("varies", VARIES)
+            .env("trace", recorder.as_ref().map_or_else(String::new, Recorder::trace));
         command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let answer = Answer::of({
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -263,19 +309,27 @@ impl Scene {
                 pairs.push((one.to_owned(), other.to_owned()));
             }
             if is_wrong {
-                wrong.push(format!("{title}\n$ {command}\nshown:\n{shown}\nprinted:\n{output}"));
+                let record =
+                    fs::read(self.folder.path().join(format!("record/{number}"))).unwrap_or_default();
+                let record = String::from_utf8_lossy(&record);
+                wrong.push(format!("{title}\n$ {command}\nshown:\n{shown}\nprinted:\n{output}\n{record}"));
             }
         }
         wrong
     }
 }
 
+/// Returns whether scenes can be played that need some tools. If not, the test is skipped.
+fn can_play(tools: &[&str]) -> bool {
+    let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
+    let has_namespaces = || tool_or_skip(&[&["unshare"], &NAMESPACES[..], &["true"]].concat());
+    root_or_skip() && has_namespaces() && tools.iter().all(has)
+}
+
 /// Runs all scenes of a chapter, which may need some tools.
 #[track_caller]
 fn play(name: &str, tools: &[&str]) {
-    let has = |tool: &&str| tool_or_skip(&["sh", "-c", &format!("command -v {tool}")]);
-    let has_namespaces = || tool_or_skip(&["unshare", "-m", "-p", "-f", "--mount-proc", "true"]);
-    if !(root_or_skip() && has_namespaces() && tools.iter().all(has)) {
+    if !can_play(tools) {
         return;
     }
     let blocks = blocks(&chapter(name));
@@ -324,6 +378,50 @@ fn the_migrations_are_true() {
 #[test]
 fn the_recipes_are_true() {
     play("recipes", &["cron", "logrotate", "systemd-analyze"]);
+}
+
+#[test]
+fn a_scene_disturbs_no_neighbour_and_is_not_disturbed() {
+    if !can_play(&[]) {
+        return;
+    }
+    // The port of `knock`, unless another program has it, which disturbs as well.
+    let _taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 79));
+    let lock = Path::new("/etc").join(format!("daemonic-test-{}.lock", std::process::id()));
+    let is_over = AtomicBool::new(false);
+    let wrong = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                fs::write(&lock, "")
+                    .and_then(|()| fs::remove_file(&lock))
+                    .expect("a file that comes and goes");
+            }
+        });
+        let wrong = attempt(|| {
+            let mut scene = Scene::new();
+            scene.act("knock start".into(), "knock: started (pid 42)\n".into());
+            scene.play("a busy machine")
+        });
+        is_over.store(true, Ordering::Relaxed);
+        wrong
+    });
+    assert_eq!(wrong, Ok(Vec::new()));
+}
+
+#[test]
+fn a_wrong_output_comes_with_a_record() {
+    if !can_play(&[]) || !available_or_skip("tracefs", Recorder::begin().is_some()) {
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.act("guard start".into(), "guard: started (pid 42)\n".into());
+    scene.act("guard stop".into(), "guard: not running\n".into());
+    let wrong = scene.play("a wrong guide");
+    let [wrong] = &wrong[..] else { panic!("{wrong:?}") };
+    for part in ["guard: stopped (pid ", "---- /proc/locks\n", "\nState:\t", "sys_pidfd_open(", "sys_unlink("]
+    {
+        assert!(wrong.contains(part), "no {part:?} in {wrong}");
+    }
 }
 
 // ---- completeness ----

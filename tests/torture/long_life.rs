@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use common::{Answer, Process, Subject, is_long, wait_until};
+use common::record::{Recorder, recorded};
+use common::torture::attempt;
+use common::{Answer, Conversation, Process, Subject, available_or_skip, is_long, wait_until};
 use nix::sys::signal::Signal;
 
 const PERIOD: i128 = 1_000_000;
@@ -192,7 +194,7 @@ enum Cycle {
 
 /// Runs a cycle with the same launcher, and leaves no daemon.
 #[track_caller]
-fn cycle(subject: &Subject, launcher: &mut common::Conversation, way: Cycle) {
+fn cycle(subject: &Subject, launcher: &mut Conversation, way: Cycle) {
     let mut begin = |word: &str| {
         let answer = launcher.say(word);
         let (_, rest) = answer.split_once("pid: ").unwrap_or_else(|| panic!("{word}: {answer}"));
@@ -238,19 +240,41 @@ fn cycle(subject: &Subject, launcher: &mut common::Conversation, way: Cycle) {
     assert!(!subject.pidfile().exists(), "{way:?}");
 }
 
+/// Returns a launcher of cycles, with what records it.
+fn launcher(subject: &Subject) -> (Conversation, Option<Recorder>) {
+    let (launcher, recorder) = (subject.converse(), Recorder::begin());
+    if let Some(recorder) = &recorder {
+        recorder.follow(launcher.process);
+    }
+    (launcher, recorder)
+}
+
+/// Returns the processes that a record shows: the launcher and the daemon, even if that is a zombie.
+fn involved(subject: &Subject, launcher: Process) -> Vec<Process> {
+    let named = subject.pid_text().trim().parse().ok().map(Process);
+    let mut all = [vec![launcher], named.into_iter().collect(), subject.processes()].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 #[test]
 fn thousands_of_cycles_leave_nothing() {
     let subject = Subject::new().without("stdout");
     let count = rounds(100, 10_000);
-    let mut launcher = subject.converse();
+    let (mut launcher, recorder) = launcher(&subject);
+    let cycle = |launcher: &mut Conversation, way| {
+        let process = launcher.process;
+        recorded(recorder.as_ref(), || involved(&subject, process), || cycle(&subject, launcher, way));
+    };
     let others = [Cycle::Restart, Cycle::Kill, Cycle::Term, Cycle::Unlink];
     for way in others {
-        cycle(&subject, &mut launcher, way);
+        cycle(&mut launcher, way);
     }
     let (memory, descriptors) = (Memory::of(launcher.process), launcher.process.descriptors());
     for number in 0..count {
         let way = if number % 5 == 0 { others[number / 5 % others.len()] } else { Cycle::Stop };
-        cycle(&subject, &mut launcher, way);
+        cycle(&mut launcher, way);
     }
     assert_eq!(launcher.process.children(), "", "zombies are left");
     assert_eq!(launcher.process.descriptors(), descriptors);
@@ -260,6 +284,38 @@ fn thousands_of_cycles_leave_nothing() {
     subject.left_nothing();
     let left = fs::read_dir(subject.path(".")).unwrap().count();
     assert_eq!(left, 0, "files are left");
+}
+
+#[test]
+fn a_wrong_answer_in_a_cycle_comes_with_a_record() {
+    let subject = Subject::new().without("stdout");
+    let (mut launcher, recorder) = launcher(&subject);
+    if !available_or_skip("root and tracefs", recorder.is_some()) {
+        return;
+    }
+    assert!(launcher.say("start").starts_with("Started"));
+    let processes = involved(&subject, launcher.process);
+    let daemon = *processes.iter().find(|process| **process != launcher.process).expect("a daemon");
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait_until_gone();
+    let message = attempt(|| {
+        recorded(
+            recorder.as_ref(),
+            || processes.clone(),
+            || {
+                let answer = launcher.say("stop");
+                assert!(answer.starts_with("Stopped"), "Stop: {answer}");
+            },
+        );
+    });
+    let message = message.expect_err("a wrong answer");
+    assert!(message.starts_with("Stop: NotRunning subject: not running\n---- /proc/locks\n"), "{message}");
+    for part in ["\nState:\tZ (zombie)\n", "\nSigCgt:", "sys_fcntl", "sys_unlink", &format!("-{daemon} ")] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    if is_long() {
+        common::torture::say(message);
+    }
 }
 
 #[test]

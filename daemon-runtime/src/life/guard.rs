@@ -17,8 +17,8 @@ use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
-use crate::sys::handler;
 use crate::sys::mask::{self, AllBlocked};
+use crate::sys::sigaction;
 
 /// What a daemon's life begins with.
 pub(crate) struct InstanceOptions<'a> {
@@ -70,7 +70,7 @@ impl InstanceGuard {
         }
         for signal in [Signal::SIGINT, Signal::SIGHUP] {
             // In the foreground the caller may have ignored it: `nohup`, or a shell for `run &`.
-            if instance.streams.is_some() || !handler::is_ignored(signal as i32) {
+            if instance.streams.is_some() || !sigaction::is_ignored(signal as i32) {
                 guard.handle(signal).map_err(cannot)?;
             }
         }

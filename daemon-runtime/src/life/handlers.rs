@@ -2,7 +2,7 @@
 //!
 //! The handler calls async-signal-safe functions only
 //! ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)): `getpid`, `sigaction`, futex(2),
-//! `write`, `fstat`, `poll`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process `lstat`,
+//! `write`, `fstat`, `poll`, `read`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process `lstat`,
 //! `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes no lock but by
 //! `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
 //!
@@ -20,8 +20,8 @@ use nix::libc::siginfo_t;
 use nix::sys::signal::Signal;
 
 use crate::life::instance;
-use crate::sys::handler::{self, Disposition, Handler};
 use crate::sys::process::ProcessId;
+use crate::sys::sigaction::{self, Disposition, Handler};
 
 /// The signals that have our handler.
 static INSTALLED: Mutex<Vec<Installed>> = Mutex::new(Vec::new());
@@ -68,7 +68,7 @@ extern "C" fn on_signal_with_info(number: c_int, info: *mut siginfo_t, context: 
     let errno = Errno::last_raw();
     if let Ok(signal) = Signal::try_from(number) {
         let has_other = call_below(signal, info, context);
-        let decides = || !has_other && handler::is_installed(signal, OURS);
+        let decides = || !has_other && sigaction::is_installed(signal, OURS);
         let mut has_instance = false;
         for instance in instance::current() {
             instance.receive(signal, &decides);
@@ -91,6 +91,9 @@ fn call_below(signal: Signal, info: *mut siginfo_t, context: *mut c_void) -> boo
     // below takes none.
     unsafe { below.handler.call(signal as c_int, info, context) };
     IS_BELOW.set(false);
+    if below.handler.is_for_once() {
+        below.is_active.store(false, Ordering::Release);
+    }
     below.decides
 }
 
@@ -138,7 +141,7 @@ pub(crate) fn install(signal: Signal, owner: ProcessId) -> nix::Result<()> {
     }
     // SAFETY: the handler calls only the async-signal-safe functions that this file lists, and restores errno. What the
     // program's own handler calls is as safe as before, when the system called it.
-    let before = unsafe { handler::install(signal, OURS)? };
+    let before = unsafe { sigaction::install(signal, OURS)? };
     if before.is_handler_other_than(OURS) {
         Below::deactivate(signal);
         Below::activate(signal, before, !is_daemons_child);
@@ -154,8 +157,8 @@ pub(crate) fn uninstall(signal: Signal) {
     installed[at].users -= 1;
     if installed[at].users == 0 {
         let Installed { before, .. } = installed.swap_remove(at);
-        if handler::is_installed(signal, OURS) {
-            handler::restore(signal, before);
+        if sigaction::is_installed(signal, OURS) {
+            sigaction::restore(signal, before);
             Below::deactivate(signal);
         }
     }

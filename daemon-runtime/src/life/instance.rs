@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
 use crate::sys::process::{ProcessId, at_exit, exit_now};
-use crate::sys::{handler, mask};
+use crate::sys::{mask, sigaction};
 
 /// What a stop signal does to a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Instance {
     pub(crate) fn receive(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match signal {
             // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
-            Signal::SIGIO if self.state.is_abandoned() => end_by(Signal::SIGTERM),
+            Signal::SIGIO if self.state.take_launcher_news() == News::Gone => end_by(Signal::SIGTERM),
             Signal::SIGIO => {}
             Signal::SIGHUP => self.reload(),
             Signal::SIGTERM | Signal::SIGINT => self.end(signal, decides),
@@ -126,7 +127,7 @@ impl Instance {
 /// Ends the process by a signal, as if it had no handler, but without leaving pidfiles. Async-signal-safe.
 pub(crate) fn end_by(signal: Signal) {
     current().for_each(Instance::remove_pidfile);
-    handler::reset(signal as i32);
+    sigaction::reset(signal as i32);
     let _ = raise(signal);
     mask::unblock(&[signal]);
     // Process 1 of a container, or a signal that ends nothing by default.

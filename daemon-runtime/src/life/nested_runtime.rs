@@ -12,7 +12,7 @@ use std::sync::Once;
 enum Nesting {
     /// This thread is not watched.
     Unwatched,
-    /// A body is called inside a runtime.
+    /// A body is called, inside a runtime as far as that is known.
     Watched,
     /// The body has tried to build another runtime.
     Refused,
@@ -43,11 +43,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn begin() -> Self {
-        let is_inside = is_inside();
-        if is_inside {
+        // Without the feature nothing is known beforehand.
+        let may_be_inside = is_inside() || cfg!(not(feature = "tokio"));
+        if may_be_inside {
             hook();
         }
-        let nesting = if is_inside { Nesting::Watched } else { Nesting::Unwatched };
+        let nesting = if may_be_inside { Nesting::Watched } else { Nesting::Unwatched };
         Self { before: NESTING.replace(nesting) }
     }
 }

@@ -7,11 +7,12 @@ use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::{Pid, getpid, read};
 
 use crate::command::error::{Error, Kind};
-use crate::sys::descriptor::{above_floor, is_closed, set_flags, signal_closing};
+use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_flags, signal_closing};
 use crate::sys::file::FileId;
+use crate::sys::interrupted::uninterrupted;
 
 /// Makes the two ends of the channel between a launcher and its daemon.
 pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
@@ -68,6 +69,18 @@ fn is_closing(kind: ErrorKind) -> bool {
 pub(crate) enum Verdict {
     GoOn = b'!',
     GiveUp = b'.',
+    /// The launcher waits no longer, and is content: its end of the channel may close.
+    Release = b'~',
+}
+
+/// What the launcher has done since the daemon has last looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    None,
+    /// It waits no longer, and is content.
+    Released,
+    /// It is gone.
+    Gone,
 }
 
 impl Verdict {
@@ -117,7 +130,8 @@ impl Readiness {
         signal_closing(self.channel.as_fd(), pid)?;
         self.id = Some(FileId::of(&self.channel)?);
         // The launcher may have gone just before.
-        if verdict == Verdict::GiveUp || self.is_abandoned() { Err(Errno::EPIPE.into()) } else { Ok(()) }
+        let is_wanted = verdict == Verdict::GoOn && !is_closed(self.channel.as_fd());
+        if is_wanted { Ok(()) } else { Err(Errno::EPIPE.into()) }
     }
 
     /// Reports why there will be no daemon.
@@ -128,9 +142,17 @@ impl Readiness {
         mem::forget(self.channel);
     }
 
-    /// Returns whether the launcher is gone. Async-signal-safe.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.is_intact() && is_closed(self.channel.as_fd())
+    /// Takes what the launcher has done. Async-signal-safe.
+    pub(crate) fn take_news(&self) -> News {
+        let channel = self.channel.as_fd();
+        if !self.is_intact() || !is_readable_at_once(channel) {
+            return News::None;
+        }
+        let mut verdict = [0];
+        match uninterrupted(|| read(channel, &mut verdict)) {
+            Ok(1) if verdict == [Verdict::Release as u8] => News::Released,
+            _ => News::Gone,
+        }
     }
 
     fn is_intact(&self) -> bool {

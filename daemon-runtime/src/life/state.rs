@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::command::error::Error;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
-use crate::life::readiness::Readiness;
+use crate::life::readiness::{News, Readiness};
 use crate::sys::process::ProcessId;
 
 /// The state of a daemon that its body can see.
@@ -50,9 +50,13 @@ impl State {
         self.readiness.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns whether the launcher has gone before the body was ready. Async-signal-safe.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        let readiness = self.readiness.try_lock();
-        readiness.is_ok_and(|readiness| readiness.as_ref().is_some_and(Readiness::is_abandoned))
+    /// Takes what the launcher has done, and forgets a launcher that waits no longer. Async-signal-safe.
+    pub(crate) fn take_launcher_news(&self) -> News {
+        let Ok(mut readiness) = self.readiness.try_lock() else { return News::None };
+        let news = readiness.as_ref().map_or(News::None, Readiness::take_news);
+        if news == News::Released {
+            *readiness = None;
+        }
+        news
     }
 }

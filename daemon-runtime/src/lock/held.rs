@@ -18,7 +18,7 @@ use crate::lock::removal::Evidence;
 use crate::lock::retry::Retry;
 use crate::sys::file::FileId;
 use crate::sys::process::ProcessId;
-use crate::sys::{mask, proc};
+use crate::sys::{mask, procfs};
 
 /// The pidfile that this process holds; the lock lasts as long as this value.
 #[must_use = "dropping this removes the pidfile and releases the lock"]
@@ -93,7 +93,7 @@ impl Pidfile {
         };
         // Before the lock is confirmed, so that it is about the holder.
         let intruder = self.intruder(pid);
-        match (proc::holds_lock(pid, id), intruder) {
+        match (procfs::holds_lock(pid, id), intruder) {
             // The process that took the lock is gone and has left it to another.
             (Some(false), _) => Ok(()),
             (None, Some(_)) if ask()? != Locks::HeldBy(pid) => Ok(()),

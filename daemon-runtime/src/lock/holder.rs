@@ -23,7 +23,7 @@ use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::pidfd::PidFd;
-use crate::sys::proc::{self, SignalSets};
+use crate::sys::procfs::{self, SignalSets};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -78,7 +78,8 @@ impl Holder {
     fn pin(pid: Pid, look: Look, pidfile: &Pidfile) -> Result<Option<Process>> {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
-            Err(Errno::ESRCH) => return Ok(None),
+            // The process is gone. Its number may belong to a thread by now, which is EINVAL or ENOENT.
+            Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => return Ok(None),
             Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };
@@ -122,7 +123,7 @@ impl Holder {
     /// Returns whether the process ignores a signal, as far as `/proc` says.
     pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
         let ignored = SignalSets::read(self.pid).and_then(|sets| sets.ignored());
-        ignored.is_some_and(|ignored| proc::has_signal(ignored, signal as i32))
+        ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
     }
 
     /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the given
@@ -132,7 +133,7 @@ impl Holder {
             return given;
         }
         let Some(sets) = SignalSets::read(self.pid) else { return given };
-        let has = |set: Option<u64>| set.is_none_or(|set| proc::has_signal(set, given.raw() as i32));
+        let has = |set: Option<u64>| set.is_none_or(|set| procfs::has_signal(set, given.raw() as i32));
         if has(sets.caught()) || has(sets.blocked()) { given } else { Signal::SIGTERM }
     }
 

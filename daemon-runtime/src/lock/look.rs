@@ -10,11 +10,11 @@ use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::{Probe, Registry};
 use crate::lock::retry::Retry;
 use crate::sys::file::FileId;
-use crate::sys::proc;
+use crate::sys::procfs;
 
-/// The state of a daemon, as its pidfile's locks tell it.
+/// Whether a daemon is running, as its pidfile's locks show.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum Presence {
     NotRunning,
     /// Not running, with a pidfile left behind.
     Stale,
@@ -27,12 +27,12 @@ pub(crate) enum State {
 
 /// One look at a pidfile. It keeps the file open, so that the same file can be asked again.
 pub(crate) struct Look {
-    presence: Presence,
+    found: Found,
     file: Option<Probe>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum Found {
     /// There is no file, or an empty one.
     Absent,
     /// There is a file with some text, and no process holds it.
@@ -44,23 +44,23 @@ enum Presence {
 }
 
 impl Pidfile {
-    /// Returns the state of the daemon.
+    /// Returns whether the daemon is running.
     ///
-    /// A holder that the kernel names but `/proc` denies is unknown: it has left the lock to another process. Such a
-    /// state may pass, so it is looked at again for a second.
+    /// A holder that the kernel names but `/proc` denies is unknown: it has left the lock to another process. Such an
+    /// answer may pass, so it is looked at again for a second.
     ///
     /// # Errors
     ///
     /// Fails if the holder is unknown or another program, or if the file cannot be examined.
-    pub(crate) fn state(&self) -> Result<State> {
+    pub(crate) fn presence(&self) -> Result<Presence> {
         let mut retry = Retry::default();
         loop {
             let look = self.look()?;
             let Some(pid) = look.holder() else {
-                return Ok(if look.presence == Presence::Stale { State::Stale } else { State::NotRunning });
+                return Ok(if look.found == Found::Stale { Presence::Stale } else { Presence::NotRunning });
             };
             if look.is_own() {
-                return Ok(State::Running { pid, is_verified: false });
+                return Ok(Presence::Running { pid, is_verified: false });
             }
             // Before the lock is confirmed, so that it is about the holder.
             let intruder = self.intruder(pid);
@@ -68,7 +68,7 @@ impl Pidfile {
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
                 return match intruder {
                     Some(program) => Err(Error::other_program(self.path(), &program, pid)),
-                    None => Ok(State::Running { pid, is_verified: confirmed.is_some() }),
+                    None => Ok(Presence::Running { pid, is_verified: confirmed.is_some() }),
                 };
             }
             if retry.is_over() {
@@ -77,23 +77,23 @@ impl Pidfile {
         }
     }
 
-    /// Returns the state of the daemon, and the pidfile that it is about: root's, if an ordinary user's own daemon is not
-    /// running or its pidfile is out of the user's reach, while root's daemon runs.
+    /// Returns whether the daemon is running, with root's pidfile if that is what this is about: if root's daemon is running
+    /// while an ordinary user's own is not, or while the user cannot reach the own pidfile.
     ///
     /// # Errors
     ///
-    /// Fails as [`state`](Self::state) does. What else is at root's path says nothing about this daemon.
-    pub(crate) fn state_or_roots(&self) -> Result<(State, &SystemPath)> {
-        let own = self.state();
-        let is_running = |state: &Result<State>| matches!(state, Ok(State::Running { .. }));
-        let is_missing = own.as_ref().map_or_else(Error::is_permission_denied, |_| !is_running(&own));
+    /// Fails as [`presence`](Self::presence) does. What else is at root's path says nothing about this daemon.
+    pub(crate) fn presence_or_roots(&self) -> Result<(Presence, Option<&SystemPath>)> {
+        let own = self.presence();
+        let is_running = |presence: &Result<Presence>| matches!(presence, Ok(Presence::Running { .. }));
+        let is_missing = own.as_ref().map_or_else(|error| self.is_out_of_reach(error), |_| !is_running(&own));
         if let Some(roots) = self.roots().filter(|_| is_missing) {
-            let state = roots.state();
-            if is_running(&state) {
-                return Ok((state?, roots.path()));
+            let presence = roots.presence();
+            if is_running(&presence) {
+                return Ok((presence?, Some(roots.path())));
             }
         }
-        Ok((own?, self.path()))
+        Ok((own?, None))
     }
 
     /// Looks up who holds the file.
@@ -130,48 +130,48 @@ impl Pidfile {
 
     /// Looks once. Returns `None` if the holder is unknown.
     fn glance(&self) -> Result<Option<Look>> {
-        let without_file = |presence| Ok(Some(Look { presence, file: None }));
+        let without_file = |found| Ok(Some(Look { found, file: None }));
         if Registry::lock().has(self.path()) {
-            return without_file(Presence::Own);
+            return without_file(Found::Own);
         }
         let Some((probe, stat)) = self.probe(OFlag::O_RDONLY)? else {
-            return without_file(Presence::Absent);
+            return without_file(Found::Absent);
         };
-        let presence = match bytes::query(&probe).map_err(|errno| self.cannot("query", errno))? {
-            Locks::HeldBy(pid) => Presence::Other(pid),
+        let found = match bytes::query(&probe).map_err(|errno| self.cannot("query", errno))? {
+            Locks::HeldBy(pid) => Found::Other(pid),
             Locks::HeldByUnknown => return Ok(None),
             // Its daemon has ended since we opened it.
             Locks::Free if !FileId::new(&stat).is_at(self.path().as_c_str()) => return self.glance(),
             Locks::Free => {
                 self.check_length(&stat)?;
-                if stat.st_size == 0 { Presence::Absent } else { Presence::Stale }
+                if stat.st_size == 0 { Found::Absent } else { Found::Stale }
             }
         };
-        Ok(Some(Look { presence, file: Some(probe) }))
+        Ok(Some(Look { found, file: Some(probe) }))
     }
 }
 
 impl Look {
     /// Returns the process that holds the file.
     pub(crate) fn holder(&self) -> Option<Pid> {
-        match self.presence {
-            Presence::Absent | Presence::Stale => None,
-            Presence::Own => Some(getpid()),
-            Presence::Other(pid) => Some(pid),
+        match self.found {
+            Found::Absent | Found::Stale => None,
+            Found::Own => Some(getpid()),
+            Found::Other(pid) => Some(pid),
         }
     }
 
     pub(crate) fn is_own(&self) -> bool {
-        self.presence == Presence::Own
+        self.found == Found::Own
     }
 
     fn is_other(&self, pid: Pid) -> bool {
-        self.presence == Presence::Other(pid)
+        self.found == Found::Other(pid)
     }
 
     /// Returns whether the process that the kernel names has the lock, or `None` if `/proc` does not say.
     pub(crate) fn confirms(&self, pid: Pid) -> Option<bool> {
-        self.file.as_ref().and_then(|probe| proc::holds_lock(pid, probe.id()))
+        self.file.as_ref().and_then(|probe| procfs::holds_lock(pid, probe.id()))
     }
 
     /// Returns whether the process has the lock, by what `/proc` says, else by asking the kernel again.

@@ -18,7 +18,7 @@ use crate::lock::registry::Probe;
 use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
-use crate::sys::proc;
+use crate::sys::procfs;
 
 /// The longest text of a pidfile, in bytes. A longer file is something else.
 const LONGEST: libc::off_t = 32;
@@ -54,6 +54,8 @@ enum Owner {
     Roots,
     /// The default of another user, with that of root.
     Users(Box<Pidfile>),
+    /// No path, because this user has no home directory. That of root may be asked.
+    Homeless(Box<Pidfile>),
 }
 
 impl Pidfile {
@@ -62,11 +64,14 @@ impl Pidfile {
         let owner = match &plan.pidfile_choice {
             PidfileChoice::Given => Owner::Daemon,
             PidfileChoice::RootsDefault => Owner::Roots,
-            PidfileChoice::UsersDefault { roots } => {
-                Owner::Users(Box::new(Self { path: roots.clone(), owner: Owner::Roots }))
-            }
+            PidfileChoice::UsersDefault { roots } => Owner::Users(Box::new(Self::of_root(roots))),
+            PidfileChoice::NoHome { roots } => Owner::Homeless(Box::new(Self::of_root(roots))),
         };
         Self { path: plan.pidfile.clone(), owner }
+    }
+
+    fn of_root(path: &SystemPath) -> Self {
+        Self { path: path.clone(), owner: Owner::Roots }
     }
 
     pub(crate) fn path(&self) -> &SystemPath {
@@ -76,7 +81,7 @@ impl Pidfile {
     /// Returns root's default pidfile, if this is the default of another user.
     pub(crate) fn roots(&self) -> Option<&Self> {
         match &self.owner {
-            Owner::Users(roots) => Some(roots),
+            Owner::Users(roots) | Owner::Homeless(roots) => Some(roots),
             Owner::Daemon | Owner::Roots => None,
         }
     }
@@ -88,7 +93,7 @@ impl Pidfile {
     pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
         match self.owner {
             Owner::Daemon => None,
-            Owner::Roots | Owner::Users(_) => proc::other_program(pid),
+            Owner::Roots | Owner::Users(_) | Owner::Homeless(_) => procfs::other_program(pid),
         }
     }
 
@@ -105,8 +110,23 @@ impl Pidfile {
         })
     }
 
+    /// Returns whether this failure to examine the file leaves root's to be asked: it is out of the user's reach.
+    pub(crate) fn is_out_of_reach(&self, error: &Error) -> bool {
+        error.is_permission_denied() || matches!(self.owner, Owner::Homeless(_))
+    }
+
+    fn check_home(&self) -> Result<()> {
+        match self.owner {
+            Owner::Homeless(_) => Err(Error::failed(format_args!(
+                "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
+            ))),
+            Owner::Daemon | Owner::Roots | Owner::Users(_) => Ok(()),
+        }
+    }
+
     /// Opens the file if there is one, for `O_RDONLY` or `O_RDWR`.
     pub(crate) fn probe(&self, access: OFlag) -> Result<Option<(Probe, FileStat)>> {
+        self.check_home()?;
         let file = match self.open(access) {
             Ok(file) => file,
             Err(Errno::ENOENT) => return Ok(None),
@@ -123,6 +143,7 @@ impl Pidfile {
     /// `O_CREAT` alone would not do: in a sticky directory it refuses root another user's file
     /// (`fs.protected_regular`).
     pub(crate) fn open_or_create(&self) -> Result<OwnedFd> {
+        self.check_home()?;
         let mut may_make_directory = matches!(self.owner, Owner::Users(_));
         let opened = loop {
             match self.open(OFlag::O_RDWR) {

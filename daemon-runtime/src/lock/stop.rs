@@ -6,7 +6,7 @@ use nix::unistd::{Pid, getpid};
 use crate::command;
 use crate::command::error::{Error, Result};
 use crate::lock::holder::Holder;
-use crate::lock::look::State;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
 use crate::settings::Settings;
@@ -57,11 +57,11 @@ pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
 /// pidfile is out of the user's reach. Only root's daemon itself may have become that user.
 fn find(pidfile: &Pidfile) -> Result<Option<Holder>> {
     let own = Holder::find(pidfile);
-    let is_missing = own.as_ref().map_or_else(Error::is_permission_denied, Option::is_none);
+    let is_missing = own.as_ref().map_or_else(|error| pidfile.is_out_of_reach(error), Option::is_none);
     let Some(roots) = pidfile.roots().filter(|_| is_missing) else { return own };
-    match roots.state() {
-        Ok(State::Running { pid, .. }) if pid == getpid() => Holder::find(roots),
-        Ok(State::Running { pid, .. }) => Err(Error::roots_daemon(roots.path(), pid)),
+    match roots.presence() {
+        Ok(Presence::Running { pid, .. }) if pid == getpid() => Holder::find(roots),
+        Ok(Presence::Running { pid, .. }) => Err(Error::roots_daemon(roots.path(), pid)),
         _ => own,
     }
 }

@@ -9,8 +9,8 @@ use nix::sys::stat::{self, Mode};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::sys::proc::SignalSets;
-use crate::sys::{descriptor, handler, proc};
+use crate::sys::procfs::SignalSets;
+use crate::sys::{descriptor, procfs, sigaction};
 
 /// Gives the default disposition to every signal that the caller ignored, as `nohup` does.
 ///
@@ -19,10 +19,10 @@ use crate::sys::{descriptor, handler, proc};
 pub(crate) fn reset_ignored_signals() {
     let ignored = SignalSets::read("self").and_then(|sets| sets.ignored());
     for signal in 1..=64 {
-        let is_ignored =
-            ignored.map_or_else(|| handler::is_ignored(signal), |ignored| proc::has_signal(ignored, signal));
+        let is_ignored = ignored
+            .map_or_else(|| sigaction::is_ignored(signal), |ignored| procfs::has_signal(ignored, signal));
         if is_ignored && signal != libc::SIGPIPE {
-            handler::reset(signal);
+            sigaction::reset(signal);
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn close_inherited() {
 
 /// Lists the open descriptors, or all possible ones where they cannot be listed.
 fn open_descriptors() -> Vec<RawFd> {
-    match DESCRIPTORS.map(proc::descriptors) {
+    match DESCRIPTORS.map(procfs::descriptors) {
         Some(Ok(listed)) => listed,
         _ => (0..descriptor::open_max()).collect(),
     }

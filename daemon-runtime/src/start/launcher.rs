@@ -18,7 +18,7 @@ use crate::life::readiness::{Message, Verdict};
 use crate::lock::holder::{Holder, Woken};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
-use crate::settings::Settings;
+use crate::settings::{Settings, Wait};
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
@@ -90,11 +90,12 @@ impl Launcher {
         })
     }
 
-    /// Waits for the body's report, as long as `wait_ready`. A child that the body has forked may keep the channel open
-    /// after the daemon's death, so the daemon itself is watched too.
+    /// Waits for the body's report, as long as `wait_ready` or `wait_alive`. A child that the body has forked may keep the
+    /// channel open after the daemon's death, so the daemon itself is watched too.
     fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
-        // Without a time, the daemon reports once its setup is done.
-        let timeout = settings.wait_ready.unwrap_or(Duration::MAX);
+        // Without a key, the daemon reports once its setup is done.
+        let wait = settings.wait().unwrap_or(Wait::Ready(Duration::MAX));
+        let (Wait::Ready(timeout) | Wait::Alive(timeout)) = wait;
         let deadline = now().checked_add(timeout);
         Verdict::GoOn
             .send(&self.channel)
@@ -106,12 +107,22 @@ impl Launcher {
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            _ if woken == Woken::TimedOut => Err(Error::failed(format_args!(
-                "not ready after {}: the body has not called Context::ready()",
-                Span(timeout)
-            ))),
+            None if woken == Woken::TimedOut => match wait {
+                Wait::Ready(_) => Err(Error::failed(format_args!(
+                    "not ready after {}: the body has not called Context::ready()",
+                    Span(timeout)
+                ))),
+                Wait::Alive(_) => self.release(daemon),
+            },
             _ => Err(died()),
         }
+    }
+
+    /// Lets the daemon live on without its launcher.
+    fn release(&self, daemon: &Holder) -> Result<Pid> {
+        // Only the death of the daemon can make this fail.
+        Verdict::Release.send(&self.channel).map_err(|_| died())?;
+        Ok(daemon.pid())
     }
 
     fn next_message(&self) -> Option<Message> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::command::error::{Error, Result, list};
 use crate::life::nested_runtime;
 use crate::sys::clock::now;
-use crate::sys::proc;
+use crate::sys::procfs;
 
 /// A process that has one thread, so that it can be forked.
 #[must_use = "it is what a fork needs"]
@@ -35,7 +35,7 @@ pub(crate) fn check() -> Result<SingleThread> {
 fn check_threads() -> Result<SingleThread> {
     let deadline = now() + JOINING;
     loop {
-        match proc::threads() {
+        match procfs::threads() {
             Some(count) if count > 1 && now() < deadline => sleep(PAUSE),
             Some(count) if count > 1 => return Err(has_threads(count)),
             _ => return Ok(SingleThread(())),
@@ -48,7 +48,7 @@ const JOINING: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(1);
 
 fn has_threads(count: impl Display) -> Error {
-    let names = proc::thread_names();
+    let names = procfs::thread_names();
     let names = list(names.iter().map(String::as_str));
     Error::failed(format_args!(
         "this process has {count} threads ({names}), and a fork would keep only one; call this first in `main`, before \

@@ -13,9 +13,9 @@ use crate::life::instance::StopMode;
 use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
-use crate::life::streams::{self, Streams};
+use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
-use crate::lock::look::State;
+use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::settings::Plan;
 use crate::start::detach;
@@ -57,10 +57,9 @@ impl<'a, M> Startup<'a, M> {
         thread: SingleThread,
         body: B,
     ) -> Result<Pid> {
-        if let State::Running { pid, .. } = self.pidfile.state()? {
+        if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
         }
-        streams::append_to_logs(self.plan);
         match fork_daemon(thread)? {
             Side::Launcher(mut launcher) => {
                 let pid = launcher.wait(self.pidfile, self.plan.settings);
@@ -79,7 +78,7 @@ impl<'a, M> Startup<'a, M> {
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
             // The setup's time is the user's too: a launcher that goes meanwhile ends it.
-            if self.plan.settings.wait_ready.is_some() || B::WITH_SETUP {
+            if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
             }
             Ok(instance)
@@ -99,7 +98,7 @@ impl<'a, M> Startup<'a, M> {
             mask::unblock_all();
         }
         let value = self.set_up_body::<K, B>();
-        let is_ready = value.is_ok() && self.plan.settings.wait_ready.is_none();
+        let is_ready = value.is_ok() && self.plan.settings.wait().is_none();
         if is_ready && instance.state().ready().is_err() {
             drop(instance);
             exit_now(1);

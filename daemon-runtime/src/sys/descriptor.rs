@@ -97,6 +97,11 @@ pub(crate) fn is_closed(socket: BorrowedFd<'_>) -> bool {
     poll(&mut [PollFd::new(socket, PollFlags::empty())], PollTimeout::ZERO) == Ok(1)
 }
 
+/// Returns whether a read would not block. Async-signal-safe.
+pub(crate) fn is_readable_at_once(fd: BorrowedFd<'_>) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1)
+}
+
 /// Returns whether a descriptor has something to read, or its other end has been closed.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     wait_readable([Some(fd)], Some(Duration::ZERO)) == Ok([true])

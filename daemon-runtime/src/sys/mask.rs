@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 
-use crate::sys::handler::is_ignored;
+use crate::sys::sigaction::is_ignored;
 
 /// All signals blocked in this thread.
 #[must_use = "dropping this restores the mask from before"]

@@ -14,11 +14,11 @@ pub(crate) mod file;
 pub(crate) mod futex;
 #[cfg(target_vendor = "apple")]
 pub(crate) mod groups;
-pub(crate) mod handler;
 pub(crate) mod interrupted;
 pub(crate) mod mask;
 pub(crate) mod pidfd;
-pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod procfs;
 pub(crate) mod program;
 pub(crate) mod record_lock;
+pub(crate) mod sigaction;

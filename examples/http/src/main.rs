@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use std::{env, fs, io, iter};
+use std::{env, fs, io, iter, path};
 
 use axum::Router;
 use axum::extract::State;
@@ -28,7 +28,9 @@ type Greeting = Arc<RwLock<String>>;
 fn main() -> ExitCode {
     // This code runs for every action, also for `status`, so it binds and opens nothing.
     let address = env::args().nth(2).unwrap_or("localhost:8080".into());
-    daemonic::report(http(env::args().nth(1), &address, &home("daemon_http.txt")))
+    // The directory of a daemon in the background is `/`, so a relative path would lead elsewhere.
+    let file = path::absolute(home("daemon_http.txt")).expect("a path that is not empty");
+    daemonic::report(http(env::args().nth(1), &address, &file))
 }
 
 /// `#[daemon]` comes first, so that tokio's runtime is built in the daemon. A runtime does not survive

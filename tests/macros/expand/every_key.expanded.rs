@@ -18,6 +18,7 @@ fn tick(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
         .stop_signal(::daemonic::Signal::SIGUSR1)
         .stop_timeout(::core::time::Duration::from_millis(1500))
         .close_fds(false)
+        .wait_alive(::core::time::Duration::from_secs(2))
         .every(::core::time::Duration::from_micros(250))
         .times(1_000)
         .missed(::daemonic::Missed::Burst)

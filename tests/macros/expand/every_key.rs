@@ -12,6 +12,7 @@
     stop_signal = "SIGUSR1",
     stop_timeout = "1500ms",
     close_fds = false,
+    wait_alive = "2s",
     every = "250us",
     times = 1_000,
     missed = "burst",

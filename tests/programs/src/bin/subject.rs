@@ -6,14 +6,16 @@
 //!
 //! `subject ACTION` runs one action. `subject converse` runs an action for each line of its
 //! standard input and answers each with a line, which shows the effects on a caller that lives on.
+//! The line `reap` has it wait for a child.
 
 use std::env;
 use std::ffi::{c_int, c_long, c_uint};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         nix::unistd::close(descriptor.parse::<c_int>().expect("a number")).expect("an open descriptor");
     }
     if let Some(signal) = key("HANDLER") {
-        hook(signal.parse().expect("a signal"));
+        hook(signal.parse().expect("a signal"), handler_flags());
     }
     if key("PRINTF").is_some() {
         print_by_c();
@@ -66,6 +68,9 @@ fn main() -> ExitCode {
     }
     if key("SUBREAPER").is_some() {
         nix::sys::prctl::set_child_subreaper(true).expect("a flag");
+    }
+    if key("NOCLDWAIT").is_some() {
+        leave_no_zombies();
     }
     if key("KEEPCAPS").is_some() {
         nix::sys::prctl::set_keepcaps(true).expect("a flag");
@@ -88,6 +93,10 @@ fn ask() {
 
 fn converse() -> ExitCode {
     for action in io::stdin().lines().map_while(Result::ok) {
+        if action == "reap" {
+            println!("{:?}", waitpid(None, None));
+            continue;
+        }
         match dispatch(Some(action)) {
             Ok(outcome) => println!("{:?} {outcome}", outcome.answer()),
             Err(error) => println!("{error}"),
@@ -197,7 +206,7 @@ fn never() -> ! {
 type Setter = fn(Daemon, String) -> Daemon;
 
 fn daemon() -> Daemon {
-    let keys: [(&str, Setter); 14] = [
+    let keys: [(&str, Setter); 15] = [
         ("PIDFILE", |daemon, path| daemon.pidfile(path.replace("\\0", "\0"))),
         ("STDIN", |daemon, path| daemon.stdin(path)),
         ("STDOUT", |daemon, path| daemon.stdout(path)),
@@ -212,6 +221,7 @@ fn daemon() -> Daemon {
         ("GROUP", |daemon, group| daemon.group(group)),
         ("CHROOT", |daemon, root| daemon.chroot(root)),
         ("WAIT_READY", |daemon, time| daemon.wait_ready(milliseconds(&time))),
+        ("WAIT_ALIVE", |daemon, time| daemon.wait_alive(milliseconds(&time))),
     ];
     keys.into_iter().fold(Daemon::new("subject"), |daemon, (name, set)| match key(name) {
         Some(value) => set(daemon, value),
@@ -305,6 +315,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "claim" => claim(Path::new(rest)),
         "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
+        "directory" => println!("{}", env::current_dir().expect("a directory").display()),
+        "make" => drop(File::create_new(rest).expect("a new file")),
+        "raise" => nix::sys::signal::raise(rest.parse().expect("a signal")).expect("a signal to itself"),
         "sleep" => thread::sleep(milliseconds(rest)),
         // Prints a line for the test to wait for, and continues when the file exists.
         "until" => {
@@ -352,12 +365,17 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         },
         "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
         "hook" => {
-            hook(rest.parse().expect("a signal"));
+            hook(rest.parse().expect("a signal"), SaFlags::SA_RESTART);
             println!("hooking");
         }
         "seize" => seize(Path::new(rest)),
         "bequeath" => println!("bequeathed {}", bequeath(Path::new(rest))),
         "reincarnate" => reincarnate(bequeath(Path::new(rest))),
+        // A call that a handler can interrupt, and that ends by nothing else.
+        "receive" => {
+            let (mut one, _other) = UnixStream::pair().expect("a pair of sockets");
+            println!("{:?}", one.read(&mut [0]).map_err(|error| error.kind()));
+        }
         "event" => {
             let event = context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX);
             println!("{:?}", event.expect("a stop or a reload"));
@@ -428,6 +446,15 @@ fn count() -> ! {
     unreachable!("there are more numbers than time")
 }
 
+/// Reads how the handler from before the dispatcher is installed.
+fn handler_flags() -> SaFlags {
+    match key("HANDLER_FLAGS").as_deref() {
+        None => SaFlags::SA_RESTART,
+        Some("once") => SaFlags::SA_RESTART | SaFlags::SA_RESETHAND,
+        Some(_) => SaFlags::empty(),
+    }
+}
+
 /// Prints a line by the C library, which keeps it in a buffer of its own unless stdout is a terminal.
 #[allow(unsafe_code, reason = "C's functions are not safe")]
 fn print_by_c() {
@@ -435,9 +462,17 @@ fn print_by_c() {
     unsafe { libc::puts(c"printed by C".as_ptr()) };
 }
 
+/// Has the system forget each child as soon as it ends.
+#[allow(unsafe_code, reason = "there is no safe sigaction")]
+fn leave_no_zombies() {
+    let action = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    // SAFETY: the default disposition calls nothing of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("a default");
+}
+
 /// Installs a handler that also calls the previous handler of the signal.
 #[allow(unsafe_code, reason = "there is no safe sigaction")]
-fn hook(signal: Signal) {
+fn hook(signal: Signal, flags: SaFlags) {
     static BEFORE: OnceLock<SigHandler> = OnceLock::new();
     extern "C" fn hear(signal: c_int) {
         let _ = nix::unistd::write(io::stdout(), b"hooked\n");
@@ -445,7 +480,7 @@ fn hook(signal: Signal) {
             before(signal);
         }
     }
-    let action = SigAction::new(SigHandler::Handler(hear), SaFlags::SA_RESTART, SigSet::empty());
+    let action = SigAction::new(SigHandler::Handler(hear), flags, SigSet::empty());
     // SAFETY: the handler only writes, and calls a handler that was installed before.
     let before = unsafe { sigaction(signal, &action) }.expect("a handler");
     BEFORE.set(before.handler()).expect("one hook");

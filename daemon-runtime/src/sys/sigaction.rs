@@ -36,6 +36,11 @@ impl Disposition {
         }
     }
 
+    /// Returns whether it is for one signal only.
+    pub(crate) fn is_for_once(&self) -> bool {
+        self.0.flags().contains(SaFlags::SA_RESETHAND)
+    }
+
     fn takes_info(&self) -> bool {
         matches!(self.0.handler(), SigHandler::SigAction(_))
     }
@@ -57,18 +62,26 @@ impl Disposition {
 /// Installs a handler that runs with all signals blocked and restarts interrupted calls.
 ///
 /// It is the plain form, because some programs pass a signal on only to such a handler, unless the handler that it
-/// replaces takes more.
+/// replaces takes more. Where that one interrupts calls, so does this one.
 ///
 /// # Safety
 ///
 /// The handler must call only async-signal-safe functions
 /// ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)) and must restore `errno`.
 pub(crate) unsafe fn install(signal: Signal, handler: Handler) -> nix::Result<Disposition> {
+    let install = |form, flags| replace(signal, &SigAction::new(form, flags, SigSet::all()));
     let flags = SaFlags::SA_RESTART | SaFlags::SA_ONSTACK;
-    let install = |form| replace(signal, &SigAction::new(form, flags, SigSet::all()));
-    let before = Disposition(install(SigHandler::Handler(handler.plain))?);
-    if before.takes_info() {
-        install(SigHandler::SigAction(handler.with_info))?;
+    let before = Disposition(install(SigHandler::Handler(handler.plain), flags)?);
+    if before.is_handler_other_than(handler) {
+        let flags = SaFlags::SA_ONSTACK | before.0.flags() & SaFlags::SA_RESTART;
+        install(
+            if before.takes_info() {
+                SigHandler::SigAction(handler.with_info)
+            } else {
+                SigHandler::Handler(handler.plain)
+            },
+            flags,
+        )?;
     }
     Ok(before)
 }

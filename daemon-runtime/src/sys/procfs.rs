@@ -121,12 +121,14 @@ mod linux {
         }
         match descriptors(&format!("/proc/{pid}/fd")) {
             Ok(fds) => {
-                let found = fds.into_iter().filter_map(|fd| look_for_lock(fd, pid, file)).max();
-                match found.unwrap_or(Found::Nothing) {
-                    Found::Lock => Some(true),
-                    Found::NoLines if !shows_locks() => None,
-                    Found::NoLines | Found::OtherLocks | Found::Nothing => Some(false),
+                let mut most = Found::Nothing;
+                for fd in fds {
+                    most = look_for_lock(fd, pid, file).map_or(most, |found| most.max(found));
+                    if most == Found::Lock {
+                        return Some(true);
+                    }
                 }
+                if most == Found::NoLines && !shows_locks() { None } else { Some(false) }
             }
             // No process has this PID any more. Otherwise the process is hidden (`hidepid`), or its first thread has
             // ended before the others.
@@ -172,7 +174,7 @@ mod linux {
         let byte = Bytes { start: 0, length: 1 };
         let text = record_lock::set(&writer, byte)
             .ok()
-            .and_then(|()| read(&format!("/proc/self/fdinfo/{}", writer.as_raw_fd())));
+            .and_then(|()| read(&format!("/proc/{}/fdinfo/{}", getpid(), writer.as_raw_fd())));
         text.is_some_and(|text| has_lock_lines(&text))
     }
 
@@ -211,7 +213,8 @@ mod linux {
     pub(crate) fn thread_names() -> Vec<String> {
         let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-        names.map(|name| name.trim_end().to_owned()).collect()
+        // A name may contain any byte.
+        names.map(|name| name.trim_end().replace(char::is_control, "?")).collect()
     }
 
     /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.

@@ -1,0 +1,115 @@
+//! `wait_alive`: `start` returns when the body has lived so long, and fails with the body's reason.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Answer, Process, Subject, wait_until};
+use nix::sys::signal::Signal;
+
+/// A time that no test lives through.
+const LONG: &str = "20000";
+
+#[test]
+fn start_returns_when_the_time_is_over_and_not_before() {
+    for body in ["print up; park", "print up; wait"] {
+        for action in ["start", "restart"] {
+            let subject = Subject::new().key("wait_alive", "300");
+            let subject = if body.ends_with("wait") { subject.graceful(body) } else { subject.body(body) };
+            let begin = Instant::now();
+            let daemon = Answer::of(subject.action(action)).started();
+            assert!(begin.elapsed() >= Duration::from_millis(300), "{action} {body}");
+            assert_eq!(subject.log_text(), "up\n");
+            subject.act("status").runs(daemon);
+            subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+            subject.left_nothing();
+        }
+    }
+}
+
+#[test]
+fn a_body_that_ends_by_then_fails_with_its_own_reason() {
+    for (body, reason) in [
+        ("fail no port is free", "no port is free: the cause"),
+        ("panic no port is free", "panicked: no port is free"),
+        ("exit 7", "exited before it was ready"),
+        ("nothing", "returned before it was ready"),
+        ("code 0", "returned before it was ready"),
+        ("code 9", "returned before it was ready"),
+        ("abort", "the daemon died before it was ready"),
+    ] {
+        let subject = Subject::new().key("wait_alive", LONG).body(body);
+        subject.act("start").fails(1, &format!("subject: failed to start: {reason}"));
+        subject.act("status").says(3, "subject: not running");
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_run_that_fails_by_then_fails_the_start() {
+    let subject = Subject::new().key("wait_alive", LONG).every(10, "first print up; fail at last");
+    subject.act("start").fails(1, "subject: failed to start: at last: the cause");
+    subject.left_nothing();
+}
+
+#[test]
+fn a_body_that_ends_later_does_so_in_peace() {
+    let subject = Subject::new().key("wait_alive", "50");
+    let go = subject.path("go");
+    let subject = subject.body(format!("print up; until {}; fail too late", go.display()));
+    let daemon = subject.start();
+    fs::write(go, "").unwrap();
+    assert_eq!(daemon.exit_code(), 1);
+    subject.log_with("subject: too late: the cause");
+    subject.left_nothing();
+}
+
+#[test]
+fn the_end_of_the_launcher_is_no_cancellation_once_it_is_content() {
+    let subject = Subject::new().key("wait_alive", "50").body("print up; park");
+    let daemon = subject.start();
+    // The channel is closed, and so is the signal that it sends.
+    wait_until("the end of the channel", || daemon.connections() == 0);
+    daemon.signal(Signal::SIGIO);
+    subject.act("status").runs(daemon);
+}
+
+#[test]
+fn a_launcher_that_goes_meanwhile_takes_the_daemon_along() {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let subject = Subject::new().key("wait_alive", LONG).body("print up; park");
+        let mut start = subject.action("start").stderr(Stdio::piped()).spawn().unwrap();
+        subject.log_with("up");
+        let launcher = Process(start.id().try_into().unwrap());
+        let daemon = subject.processes().into_iter().find(|process| *process != launcher).unwrap();
+        launcher.signal(signal);
+        start.wait().unwrap();
+        daemon.wait_until_gone();
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_body_that_reports_that_it_is_ready_ends_the_wait() {
+    let subject = Subject::new().key("wait_alive", LONG).graceful("ready; print up; wait");
+    let daemon = subject.start();
+    subject.log_with("up");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn it_is_refused_together_with_wait_ready() {
+    let subject = Subject::new().key("wait_alive", "1").key("wait_ready", "1");
+    for action in ["start", "stop", "restart", "reload", "run"] {
+        subject.act(action).fails_naming(1, &["`wait_ready`", "`wait_alive`"]);
+    }
+    subject.act("status").fails_naming(4, &["`wait_ready`", "`wait_alive`"]);
+    subject.left_nothing();
+}
+
+#[test]
+fn it_has_no_effect_in_the_foreground() {
+    let subject = Subject::new().key("wait_alive", LONG).body("print up; code 3");
+    let answer = subject.act("run");
+    assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(3), "up\n"));
+}
