@@ -82,6 +82,7 @@ const KEYS: &[Row] = &[
     ("times", Kind::Count, Scope::Repeat),
     ("missed", Kind::Missed, Scope::Repeat),
     ("on_error", Kind::OnError, Scope::Repeat),
+    ("setup", Kind::Setup, Scope::Repeat),
 ];
 
 /// Names that other crates use for our keys.
@@ -90,6 +91,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cwd", "working_directory"),
     ("dir", "working_directory"),
     ("gid", "group"),
+    ("init", "setup"),
     ("interval", "every"),
     ("log", "stdout"),
     ("log_file", "stdout"),
@@ -100,6 +102,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("runs", "times"),
     ("seconds", "every"),
     ("startsecs", "wait_alive"),
+    ("state", "setup"),
     ("uid", "user"),
     ("wait", "wait_ready"),
     ("workdir", "working_directory"),
@@ -113,6 +116,10 @@ pub(crate) struct Args {
     pub(crate) plain: Vec<Arg>,
     /// Keys of a repeating daemon. `every` is the first, because it makes the builder repeat.
     pub(crate) repeat: Vec<Arg>,
+    /// `setup`, which comes last, because it changes what the body is.
+    pub(crate) setup: Option<Arg>,
+    /// Whether `setup` is written, perhaps with a mistake, so that a parameter is the value's.
+    pub(crate) has_setup: bool,
 }
 
 /// A checked `key = value`.
@@ -131,8 +138,9 @@ impl Args {
         let pairs = mistakes.note(pairs).unwrap_or_default();
         // An argument that cannot be parsed may be the one that would be missing.
         let site = mistakes.is_empty().then_some(site);
-        let known = look_up(ours, pairs, site, mistakes);
-        check_values(known, mistakes)
+        let mut has_setup = false;
+        let known = look_up(ours, pairs, site, &mut has_setup, mistakes);
+        Args { has_setup, ..check_values(known, mistakes) }
     }
 
     /// Returns a key of any daemon as the user wrote it.
@@ -142,7 +150,7 @@ impl Args {
 
     /// Reports whether a value mentions a variable of this name.
     pub(crate) fn mention(&self, name: &Ident) -> bool {
-        self.plain.iter().chain(&self.repeat).any(|arg| arg.value.mentions(name))
+        self.plain.iter().chain(&self.repeat).chain(&self.setup).any(|arg| arg.value.mentions(name))
     }
 
     /// Reports whether `every` is given, which the other keys of a repeating daemon need.
@@ -273,7 +281,13 @@ fn begins_pair(input: ParseStream) -> bool {
 ///
 /// A mistake whose value is not a literal is kept: the fallback prints the value, so that imports
 /// for it count as used.
-fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mistakes) -> Vec<(Row, Pair)> {
+fn look_up(
+    ours: Macro,
+    pairs: Vec<Pair>,
+    site: Option<Span>,
+    has_setup: &mut bool,
+    mistakes: &mut Mistakes,
+) -> Vec<(Row, Pair)> {
     let mut known = Vec::new();
     let (mut seen, mut has_period) = (Vec::new(), false);
     for Pair { key, value } in pairs {
@@ -289,6 +303,7 @@ fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mis
         }
         let Some(row) = row else { continue };
         has_period |= row.1 == Kind::Period;
+        *has_setup |= row.1 == Kind::Setup;
         if !is_mistake || !value.is_empty() && value::literal(&value).is_none() {
             known.push((*row, Pair { key: Ident::new(row.0, key.span()), value }));
         }
@@ -305,7 +320,11 @@ fn look_up(ours: Macro, pairs: Vec<Pair>, site: Option<Span>, mistakes: &mut Mis
 /// Returns the mistake of a known key, if it is one.
 fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Option<String> {
     let (key, kind, _) = row;
-    if !ours.keys().contains(key) {
+    if *kind == Kind::Setup && ours == Macro::Daemon {
+        Some(format!(
+            "#[daemon] runs its body once; instead of `{key}`, write it as the first line of the body"
+        ))
+    } else if !ours.keys().contains(key) {
         Some(format!(
             "the key `{key}` is for a fn that runs repeatedly; use #[repeat_daemon] instead of #[daemon]"
         ))
@@ -333,7 +352,7 @@ fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>)
 
 /// Checks the values, and leaves out those that are mistakes.
 fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
-    let mut args = Args { krate: None, plain: Vec::new(), repeat: Vec::new() };
+    let mut args = Args { krate: None, plain: Vec::new(), repeat: Vec::new(), setup: None, has_setup: false };
     for ((_, kind, scope), Pair { key, value }) in known {
         if kind == Kind::Crate {
             args.krate = args.krate.or(mistakes.note(value::path(value)));
@@ -343,6 +362,9 @@ fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
         let Some(value) = mistakes.note(value) else { continue };
         match scope {
             Scope::Any => args.plain.push(Arg { key, value }),
+            Scope::Repeat if kind == Kind::Setup => {
+                args.setup.get_or_insert(Arg { key, value });
+            }
             Scope::Repeat if kind == Kind::Period => args.repeat.insert(0, Arg { key, value }),
             Scope::Repeat => args.repeat.push(Arg { key, value }),
         }

@@ -28,7 +28,7 @@ pub(crate) fn expand_noting(
     mistakes: &mut Mistakes,
 ) -> TokenStream {
     let args = Args::parse(ours, args, attribute_span(item), mistakes);
-    let parsed = match Item::parse(ours, item.clone()) {
+    let parsed = match Item::parse(ours, args.has_setup, item.clone()) {
         Ok(parsed) => parsed,
         Err(mistake) => {
             mistakes.add(mistake);
@@ -77,7 +77,24 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
         args.key("wait_alive").filter(|_| args.key("wait_ready").is_some()),
         "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
     );
+    check_setup(args, item, mistakes);
     check_placeholders(args, item, mistakes);
+}
+
+/// Checks the parameter that borrows the value of `setup`.
+fn check_setup(args: &Args, item: &Item, mistakes: &mut Mistakes) {
+    let Some(Arg { key, .. }) = &args.setup else { return };
+    match item.lent() {
+        None => mistakes.over(
+            key,
+            "`setup` makes a value that each run borrows; give the fn a first parameter `state: &mut State`",
+        ),
+        Some(param) if !param.is_mut() => mistakes.over(
+            &param.written.ty,
+            "this parameter borrows the value of `setup`; make it a `&mut` reference, as in `state: &mut State`",
+        ),
+        Some(_) => {}
+    }
 }
 
 /// Refuses strings like `"/run/{id}.pid"`, which look as if they were formatted.
@@ -123,6 +140,7 @@ impl<'a> Expansion<'a> {
         let site = self.site;
         let inner = self.inner();
         let daemon = self.daemon();
+        let setup = self.args.setup.as_ref().map(|arg| self.setup(arg, &arg.value.tokens()));
         let body = self.body();
         let last = if self.item.is_main() {
             quote_spanned!(site=> .main(#body))
@@ -134,7 +152,7 @@ impl<'a> Expansion<'a> {
             let (name, ty) = (self.passed(&param), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
-        self.outer(params, quote_spanned!(site=> #inner #daemon #last))
+        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #last))
     }
 
     /// Prints a fn with the right signature, which uses everything the user wrote.
@@ -161,7 +179,12 @@ impl<'a> Expansion<'a> {
         let has_values = has_all_names && !item.is_half_typed() && (!item.is_main() || names.is_empty());
         let values = has_values.then(|| {
             let daemon = self.daemon();
-            quote_spanned!(site=> ::core::mem::drop(#daemon);)
+            // Nothing says which type a `Result` is to make here.
+            let setup = self.args.setup.as_ref().map(|arg| {
+                let value = arg.value.tokens();
+                self.setup(arg, &quote_spanned!(site=> ::core::mem::drop(#value)))
+            });
+            quote_spanned!(site=> ::core::mem::drop(#daemon #setup);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
         let end = if item.is_half_typed() && !item.is_main() {
@@ -222,7 +245,7 @@ impl<'a> Expansion<'a> {
             _ => body,
         };
         let site = self.site;
-        let contexts = self.item.params().filter(Param::is_context).map(|param| param.written);
+        let contexts = self.item.params().filter(|param| !param.is_passed()).map(|param| param.written);
         if self.item.is_async() {
             return quote_spanned!(site=> let _ = move |#(#contexts),*| async move #body;);
         }
@@ -292,7 +315,8 @@ impl<'a> Expansion<'a> {
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
         // In the fallback, the period that the other keys need can be missing.
-        let is_missing = !self.args.repeat.is_empty() && !self.args.repeats();
+        let is_repeat = !self.args.repeat.is_empty() || self.args.setup.is_some();
+        let is_missing = is_repeat && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));
         quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #every #(#repeat)*)
     }
@@ -308,6 +332,33 @@ impl<'a> Expansion<'a> {
         let end = value.clone().into_iter().last().map_or_else(|| key.span(), |token| token.span());
         let value = delimit(Delimiter::Parenthesis, value, end);
         quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key #value)
+    }
+
+    /// Prints `.setup(move || value)`, with clones of the parameters that it uses, because the body needs them too.
+    ///
+    /// The closure has clones, and makes further ones when it is called, since that can happen again.
+    fn setup(&self, Arg { key, value }: &Arg, made: &TokenStream) -> TokenStream {
+        let (site, krate) = (self.site, &self.krate);
+        let is_cloned = |param: &Param<'a>| {
+            param.role == Role::Value && param.name.is_some_and(|name| value.mentions(name))
+        };
+        let clones: Vec<TokenStream> = self
+            .item
+            .params()
+            .filter(is_cloned)
+            .map(|param| {
+                let (name, ty) = (param.name, &param.written.ty);
+                quote_spanned!(site=> let #name = <#ty as #krate::RunArgument>::for_run(&#name);)
+            })
+            .collect();
+        let closure = if clones.is_empty() {
+            quote_spanned!(site=> move || #made)
+        } else {
+            quote_spanned!(site=> { #(#clones)* move || { #(#clones)* #made } })
+        };
+        let end = value.tokens().into_iter().last().map_or_else(|| key.span(), |token| token.span());
+        let argument = delimit(Delimiter::Parenthesis, closure, end);
+        quote_spanned!(Span::mixed_site().located_at(key.span())=> .#key #argument)
     }
 
     /// Borrows a text that is nothing but a parameter, because the body needs it too.
@@ -334,6 +385,9 @@ impl<'a> Expansion<'a> {
         let (site, krate) = (self.site, &self.krate);
         // If it cannot be a daemon's body, the return type is to blame.
         let blamed = self.item.returned().map_or(site, |ty| site.located_at(first_span(ty)));
+        // Or what `setup` makes is not what the parameter borrows.
+        let lent = self.item.lent().filter(|_| self.item.returns_as_usual());
+        let blamed = lent.map_or(blamed, |param| site.located_at(first_span(&param.written.ty)));
         let mut inner = self.inner_name();
         if self.item.params().next().is_none() {
             // An editor shows what is located at a type, so the fn is only where an error is likely.
@@ -342,19 +396,24 @@ impl<'a> Expansion<'a> {
             }
             return inner.to_token_stream();
         }
-        let context = self.local("context");
-        let arguments = self.item.params().map(|param| self.argument(&param, &context));
+        let (lent, context) = (self.local("state"), self.local("context"));
+        let arguments = self.item.params().map(|param| self.argument(&param, &lent, &context));
         let arguments = delimit(Delimiter::Parenthesis, quote_spanned!(site=> #(#arguments),*), blamed);
         let call = quote_spanned!(site=> #inner #arguments);
         // Without the type, the closure of an endless fn returns `()` in editions before 2024.
         let call = if self.item.is_endless() { quote_spanned!(site=> -> ! { #call }) } else { call };
-        let filled = self.item.context().map(|_| quote_spanned!(site=> #context: &#krate::Context));
+        let first = self.item.lent().map(|param| {
+            let ty = &param.written.ty;
+            quote_spanned!(site=> #lent: #ty)
+        });
+        let second = self.item.context().map(|_| quote_spanned!(site=> #context: &#krate::Context));
+        let filled = first.into_iter().chain(second);
         let capture = quote_spanned!(blamed=> move);
-        quote_spanned!(site=> #capture |#filled| #call)
+        quote_spanned!(site=> #capture |#(#filled),*| #call)
     }
 
     /// Prints what is passed for a parameter. A fn that is run again needs its values again.
-    fn argument(&self, param: &Param<'_>, context: &Ident) -> TokenStream {
+    fn argument(&self, param: &Param<'_>, lent: &Ident, context: &Ident) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
         let (name, ty) = (self.passed(param), &param.written.ty);
         // If it does not fit, the parameter's type is to blame.
@@ -370,6 +429,11 @@ impl<'a> Expansion<'a> {
                 let argument = delimit(Delimiter::Parenthesis, context.to_token_stream(), blamed);
                 quote_spanned!(site=> #angle #krate::Context as ::core::clone::Clone>::clone #argument)
             }
+            Role::Setup => {
+                let mut lent = lent.clone();
+                lent.set_span(lent.span().located_at(blamed));
+                lent.into_token_stream()
+            }
             Role::Value if self.args.repeats() => {
                 quote_spanned!(site=> <#ty as #krate::RunArgument>::for_run(&#name))
             }
@@ -379,7 +443,7 @@ impl<'a> Expansion<'a> {
 
     /// Returns the parameters that the caller passes.
     fn passed_params(&self) -> impl Iterator<Item = Param<'a>> {
-        self.item.params().filter(|param| !param.is_context())
+        self.item.params().filter(Param::is_passed)
     }
 
     /// Returns the name by which a parameter is passed on: the user's own, because values may use it.
@@ -412,10 +476,15 @@ impl<'a> Expansion<'a> {
     /// Returns the inner fn's name: the outer's, except where an async runtime allows no parameters.
     fn inner_name(&self) -> Ident {
         let name = &self.item.signature.ident;
-        if self.item.is_main() && self.item.is_async() && self.item.context().is_some() {
+        if self.item.is_main() && self.item.is_async() && self.has_parameter() {
             return Ident::new("daemon_main", name.span().located_at(self.site));
         }
         name.clone()
+    }
+
+    /// Reports whether the runtime passes a parameter.
+    fn has_parameter(&self) -> bool {
+        self.item.context().is_some() || self.item.lent().is_some()
     }
 
     /// Names a variable of ours.

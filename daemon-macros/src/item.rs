@@ -22,6 +22,8 @@ pub(crate) struct Item {
     pub(crate) inner_attrs: Vec<Attribute>,
     /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
     again: Vec<Attribute>,
+    /// Whether the first parameter that is no `Context` borrows the value of `setup`.
+    pub(crate) has_setup: bool,
     pub(crate) visibility: Visibility,
     /// A qualifier that only fns of other kinds can have.
     foreign: Option<Ident>,
@@ -61,6 +63,8 @@ pub(crate) enum Role {
     OwnContext,
     /// `&mut Context`, which is a mistake.
     MutContext,
+    /// The runtime lends the value of `setup`.
+    Setup,
 }
 
 /// The attributes that stay on the fn that is called.
@@ -91,7 +95,7 @@ impl Item {
     ///
     /// # Errors
     /// If the item is not a fn, has no body, or cannot be parsed.
-    pub(crate) fn parse(ours: Macro, item: TokenStream) -> Result<Self> {
+    pub(crate) fn parse(ours: Macro, has_setup: bool, item: TokenStream) -> Result<Self> {
         let parser = |input: ParseStream| {
             let attrs = input.call(Attribute::parse_outer)?;
             let visibility = input.parse()?;
@@ -99,7 +103,7 @@ impl Item {
             let (signature, body) = parse_fn(ours, input)?;
             let (again, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_ours);
             let (outer_attrs, inner_attrs) = attrs.into_iter().partition(|attr| is_outer(&attr.meta));
-            Ok(Item { outer_attrs, inner_attrs, again, visibility, foreign, signature, body })
+            Ok(Item { outer_attrs, inner_attrs, again, has_setup, visibility, foreign, signature, body })
         };
         parser.parse2(item)
     }
@@ -188,7 +192,7 @@ impl Item {
                     param.written,
                     "`main` takes nothing but a `Context`; read `std::env::args()` in the body, or put the attribute on another fn",
                 ),
-                Role::Context | Role::OwnContext | Role::Value | Role::Reference => {}
+                Role::Context | Role::OwnContext | Role::Value | Role::Reference | Role::Setup => {}
             }
             has_context |= param.is_context();
             if param.is_context() {
@@ -198,6 +202,9 @@ impl Item {
                 find_impl(ty.to_token_stream()),
                 "a daemon's parameter needs a named type; write one, or `&dyn Trait`, in place of `impl Trait`",
             );
+            if !param.is_passed() {
+                continue;
+            }
             match param.name {
                 None => mistakes.over(
                     pat,
@@ -213,15 +220,24 @@ impl Item {
 
     /// Returns the parameters other than `self`.
     pub(crate) fn params(&self) -> impl Iterator<Item = Param<'_>> {
-        self.signature.inputs.iter().filter_map(|input| match input {
+        let mut has_setup = self.has_setup;
+        self.signature.inputs.iter().filter_map(move |input| match input {
             FnArg::Typed(written) => {
-                Some(Param { written, name: name(&written.pat), role: role(&written.ty) })
+                let param = Param { written, name: name(&written.pat), role: role(&written.ty) };
+                let is_lent = has_setup && param.is_passed();
+                has_setup &= !is_lent;
+                Some(if is_lent { Param { role: Role::Setup, ..param } } else { param })
             }
             FnArg::Receiver(_) => None,
         })
     }
 
-    /// Returns the parameter that the runtime passes.
+    /// Returns the parameter that borrows the value of `setup`.
+    pub(crate) fn lent(&self) -> Option<Param<'_>> {
+        self.params().find(|param| param.role == Role::Setup)
+    }
+
+    /// Returns the parameter of the type `Context`.
     pub(crate) fn context(&self) -> Option<Param<'_>> {
         self.params().find(Param::is_context)
     }
@@ -264,7 +280,16 @@ impl Item {
 }
 
 impl Param<'_> {
-    /// Reports whether the runtime passes the parameter. Otherwise the caller does.
+    /// Reports whether the caller passes the parameter. Otherwise the runtime does.
+    pub(crate) fn is_passed(&self) -> bool {
+        matches!(self.role, Role::Value | Role::Reference)
+    }
+
+    /// Reports whether the type is a `&mut` reference.
+    pub(crate) fn is_mut(&self) -> bool {
+        matches!(ungrouped(&self.written.ty), Type::Reference(reference) if reference.mutability.is_some())
+    }
+
     pub(crate) fn is_context(&self) -> bool {
         matches!(self.role, Role::Context | Role::OwnContext | Role::MutContext)
     }

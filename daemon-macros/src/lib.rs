@@ -244,6 +244,7 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `times` | the number of runs; 0 means forever | 0 |
 /// | `missed` | what a run that takes longer than the period causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
 /// | `on_error` | what an `Err` or a panic of a run causes: `"stop"`, `"continue"` or an `OnError` | `"stop"` |
+/// | `setup` | an expression for the value that each run borrows: a `T`, or a `Result<T, E>` whose `E` is `Display` | none |
 ///
 /// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow
 /// without a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
@@ -283,6 +284,41 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// # fn main() {}
 /// ```
+///
+/// # Setup
+///
+/// A state that the caller does not pass, such as a connection, is made by the key `setup`: once, in
+/// the daemon, before it is ready. Each run borrows it through the first parameter that is not a
+/// `Context`, which has to be a `&mut` reference; callers do not pass it. An error or a panic of
+/// `setup` makes the start fail with its text. The value is dropped when the daemon ends.
+///
+/// ```no_run
+/// # use daemonic::repeat_daemon;
+/// # use std::{io, io::Write, net::TcpStream};
+/// #[repeat_daemon(every = "10s", setup = TcpStream::connect(address))]
+/// fn beat(stream: &mut TcpStream, address: &str) -> io::Result<()> {
+///     writeln!(stream, "to {address}")
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Equivalent code without the macro:
+///
+/// ```no_run
+/// # use std::{io, io::Write, net::TcpStream};
+/// fn beat(action: impl daemonic::IntoAction, address: &str) -> daemonic::Result {
+///     fn beat(stream: &mut TcpStream, address: &str) -> io::Result<()> {
+///         writeln!(stream, "to {address}")
+///     }
+///     daemonic::Daemon::new("beat")
+///         .every(std::time::Duration::from_secs(10))
+///         .setup(move || TcpStream::connect(address))
+///         .dispatch(action, move |state: &mut TcpStream| beat(state, address))
+/// }
+/// # fn main() {}
+/// ```
+///
+/// An argument that is passed by value is cloned for `setup`, because the runs need it too.
 #[proc_macro_attribute]
 pub fn repeat_daemon(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Macro::RepeatDaemon, args.into(), &item.into()).into()

@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Signal,
     Missed,
     OnError,
+    Setup,
     Crate,
 }
 
@@ -42,6 +43,14 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// Returns the tokens of an expression.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Value::Text(value) | Value::Expr(value) => value.clone(),
+            Value::Duration(..) | Value::Constant(..) => TokenStream::new(),
+        }
+    }
+
     /// Reports whether an expression mentions a variable of this name.
     pub(crate) fn mentions(&self, name: &Ident) -> bool {
         match self {
@@ -98,7 +107,7 @@ impl Kind {
             Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
             Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
             Kind::OnError => string.map_or(Ok(unchanged), |word| choice("OnError", ON_ERROR, word)),
-            Kind::Bool | Kind::Crate => Ok(unchanged),
+            Kind::Bool | Kind::Setup | Kind::Crate => Ok(unchanged),
         }
     }
 
@@ -116,6 +125,7 @@ impl Kind {
             Kind::Signal => "\"SIGTERM\"",
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
+            Kind::Setup => "State::open()",
             Kind::Crate => "path::to::daemonic",
         }
     }
@@ -137,6 +147,7 @@ impl Kind {
             | Kind::Signal
             | Kind::Missed
             | Kind::OnError
+            | Kind::Setup
             | Kind::Crate => {
                 return None;
             }

@@ -14,6 +14,7 @@ use crate::command::outcome::{Answer, Outcome, Result, report};
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
@@ -165,6 +166,36 @@ impl Daemon<Repeating> {
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.mode.on_error = on_error;
         self
+    }
+
+    /// Makes a value once, which each run then borrows.
+    ///
+    /// `setup` is called in the daemon, or in the process of [`run`](Daemon::run), after the change of
+    /// [`user`](Daemon::user) and before the daemon is ready. It returns the value, or a `Result` whose error is
+    /// `Display`. An error or a panic makes the action fail with its text. The value is dropped in the same process,
+    /// when the daemon ends.
+    ///
+    /// The body's first parameter is a `&mut` to the value, with its type written out; a `&`[`Context`](crate::Context)
+    /// may follow. This is the last of the keys that only a repeating daemon has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::io::Write;
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    /// let address = listener.local_addr().expect("its address");
+    /// let daemon = Daemon::new("setup-example").every(Duration::from_millis(1)).times(3);
+    /// daemon.setup(|| TcpStream::connect(address)).run(|stream: &mut TcpStream| stream.write_all(b"tick\n"))?;
+    /// let (stream, _) = listener.accept().expect("one connection");
+    /// assert_eq!(std::io::read_to_string(stream).expect("text"), "tick\ntick\ntick\n");
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn setup<S, R: SetupResult<S>, F: Fn() -> R>(self, setup: F) -> Daemon<WithSetup<S, F>> {
+        Daemon { settings: self.settings, mode: WithSetup::new(self.mode, setup) }
     }
 }
 

@@ -22,4 +22,5 @@ pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::context::{Context, Event};
 pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
+pub use life::setup::{SetupResult, WithSetup};
 pub use sys::program::program_name;

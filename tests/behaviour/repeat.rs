@@ -1,9 +1,11 @@
 //! The repeating daemon: each run begins when it is due, and a stop ends it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-use common::{Answer, Process, Subject, now, program, strace_or_skip, wait_until};
-use nix::sys::signal::Signal;
+use common::{Answer, Process, Subject, now, program, root_or_skip, strace_or_skip, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const HOUR: u32 = 3_600_000;
 const MILLISECOND: u128 = 1_000_000;
@@ -314,4 +316,226 @@ fn a_state_that_is_lent_is_kept_between_the_runs() {
         assert_eq!(act("run").stdout, log);
         subject.left_nothing();
     }
+}
+
+/// A daemon whose setup is a script, and whose value says which process drops it.
+fn with_setup(every: u32, setup: &str, body: &str) -> Subject {
+    let subject = Subject::new();
+    let kept = subject.path("kept");
+    subject.every(every, body).key("setup", setup).key("kept", kept)
+}
+
+/// The processes that have dropped what the setup has made.
+fn drops_of_setup(subject: &Subject) -> String {
+    fs::read_to_string(subject.path("kept")).unwrap_or_default()
+}
+
+fn has_run(subject: &Subject) -> bool {
+    subject.log_text().lines().any(|line| line == "run 1")
+}
+
+#[test]
+fn what_the_setup_makes_is_kept_between_the_runs_and_dropped_once() {
+    for context in [false, true] {
+        let subject = with_setup(1, "print made; identify", "").key("times", "3");
+        let subject = if context { subject.key("context", "") } else { subject };
+        for restart in [false, true] {
+            let daemon = if restart { subject.act("restart").started() } else { subject.start() };
+            assert_eq!(daemon.exit_code(), 0);
+            assert_eq!(subject.log_text(), format!("made\n{daemon}\nrun 1\nrun 2\nrun 3\n"));
+            assert_eq!(drops_of_setup(&subject), format!("{daemon}\n"));
+            subject.left_nothing();
+            fs::remove_file(subject.log()).unwrap();
+            fs::remove_file(subject.path("kept")).unwrap();
+        }
+        let run = subject.action("run").spawn().unwrap();
+        let process = run.id();
+        Answer::from(run).says(0, &format!("made\n{process}\nrun 1\nrun 2\nrun 3"));
+        assert_eq!(drops_of_setup(&subject), format!("{process}\n"));
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn start_returns_after_the_setup_and_not_before() {
+    for keys in [&[][..], &[("context", ""), ("wait_ready", "20000")]] {
+        let go = Subject::new();
+        let go = go.path("go");
+        fs::create_dir_all(go.parent().unwrap()).unwrap();
+        let setup = format!("until {}", go.display());
+        let subject = with_setup(HOUR, &setup, if keys.is_empty() { "" } else { "ready" });
+        let subject = keys.iter().fold(subject, |subject, (key, value)| subject.key(key, value));
+        let mut start = subject.action("start").spawn().unwrap();
+        subject.log_with(&setup);
+        assert!(start.try_wait().unwrap().is_none(), "it has returned before the setup was done");
+        assert_eq!(subject.act("status").pid().to_string(), subject.pid_text().trim());
+        assert!(!has_run(&subject), "a run has begun before");
+        fs::write(&go, "").unwrap();
+        let daemon = Answer::from(start).started();
+        subject.log_with("run 1");
+        assert_eq!(drops_of_setup(&subject), "");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        assert_eq!(daemon.exit_code(), 0);
+        assert_eq!(drops_of_setup(&subject), format!("{daemon}\n"));
+        subject.left_nothing();
+        fs::remove_dir_all(go.parent().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn the_setup_is_done_by_the_new_user() {
+    if !root_or_skip() {
+        return;
+    }
+    for action in ["start", "run"] {
+        let subject = Subject::new().open_to_all();
+        let mine = subject.path("mine");
+        let subject = subject.every(1, "").key("times", "1").key("user", "nobody");
+        let subject = subject.key("setup", format!("claim {}", mine.display()));
+        let answer = subject.act(action);
+        if action == "start" {
+            answer.started().wait_until_gone();
+        }
+        assert_eq!(fs::metadata(&mine).unwrap().uid(), 65534, "{action}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_the_setup_makes_is_dropped_after_a_run_that_fails() {
+    for (end, code) in [("fail x", 1), ("panic all is lost", 101), ("code 9", 9)] {
+        let subject = with_setup(1, "", end);
+        let daemon = subject.start();
+        assert_eq!(daemon.exit_code(), code, "{end}");
+        assert_eq!(drops_of_setup(&subject), format!("{daemon}\n"), "{end}");
+        subject.left_nothing();
+    }
+    let subject = with_setup(1, "", "fail x").key("on_error", "continue").key("times", "3");
+    let daemon = subject.start();
+    assert_eq!(daemon.exit_code(), 0);
+    let failure = "subject: x: the cause\n";
+    assert_eq!(subject.log_text(), format!("run 1\n{failure}run 2\n{failure}run 3\n{failure}"));
+    assert_eq!(drops_of_setup(&subject), format!("{daemon}\n"));
+}
+
+#[test]
+fn a_setup_that_fails_is_the_reason_why_the_start_fails() {
+    for (setup, reason) in [
+        ("fail x", "x: the cause"),
+        ("panic all is lost", "panicked: all is lost"),
+        ("exit 0", "exited before it was ready"),
+        ("exit 7", "exited before it was ready"),
+        ("abort", "the daemon died before it was ready"),
+    ] {
+        for keys in [&[][..], &[("context", "")], &[("context", ""), ("wait_ready", "20000")]] {
+            let subject = with_setup(1, setup, "print ran");
+            let subject = keys.iter().fold(subject, |subject, (key, value)| subject.key(key, value));
+            for action in ["start", "restart"] {
+                subject.act(action).fails(1, &format!("subject: failed to start: {reason}"));
+                subject.left_nothing();
+            }
+            assert!(!has_run(&subject), "{setup}: {}", subject.log_text());
+            assert_eq!(drops_of_setup(&subject), "", "{setup}");
+            subject.act("status").says(3, "subject: not running");
+            subject.key("setup", "").key("times", "1").key("body", "").without("wait_ready").start();
+        }
+    }
+    let subject = with_setup(1, "fail x", "");
+    subject.act("start");
+    assert_eq!(subject.log_text(), "subject: x: the cause\n");
+    // Displaying the error panics.
+    let answer = with_setup(1, "fail unspeakable", "").act("start");
+    assert!(answer.stderr.starts_with("subject: failed to start: panicked: "), "{answer:?}");
+    assert!(answer.stderr.contains("an error that can't be said"), "{answer:?}");
+}
+
+#[test]
+fn a_setup_that_fails_is_the_error_of_run() {
+    let subject = with_setup(1, "fail x", "print ran");
+    subject.act("run").fails(1, "subject: failed to start: x: the cause");
+    subject.left_nothing();
+    let subject = with_setup(1, "panic all is lost", "print ran");
+    let answer = subject.act("run");
+    assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(1), ""), "{answer:?}");
+    assert!(answer.stderr.ends_with("subject: failed to start: panicked: all is lost\n"), "{answer:?}");
+    subject.left_nothing();
+    // The caller lives on, and a later action succeeds.
+    let subject = with_setup(1, "first fail x", "").key("times", "1");
+    let mut caller = subject.converse();
+    assert_eq!(caller.say("run"), "subject: failed to start: x: the cause");
+    assert_eq!(caller.say("run"), "run 1");
+    assert_eq!(caller.hear(), "Finished { code: 0 } ");
+    caller.end();
+}
+
+#[test]
+fn the_daemon_drops_what_a_body_owns_whose_setup_has_failed() {
+    for setup in ["", "fail x", "panic all is lost"] {
+        let subject = with_setup(1, &format!("identify; {setup}"), "").key("times", "1");
+        let guard = subject.path("drops");
+        let subject = subject.key("guard", &guard);
+        let answer = subject.act("start");
+        assert_eq!(answer.status.success(), setup.is_empty(), "{answer:?}");
+        wait_until("the drop", || guard.exists());
+        subject.leaves_nothing();
+        let daemon = subject.log_text().lines().next().unwrap().to_owned();
+        assert_eq!(fs::read_to_string(&guard).unwrap(), format!("{daemon}\n"), "{setup}");
+    }
+}
+
+#[test]
+fn a_launcher_that_goes_during_the_setup_takes_the_daemon_along() {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let subject = with_setup(1, "print making; park", "");
+        let mut start = subject.action("start").spawn().unwrap();
+        subject.log_with("making");
+        kill(Pid::from_raw(start.id().try_into().unwrap()), signal).unwrap();
+        start.wait().unwrap();
+        subject.leaves_nothing();
+        assert_eq!(subject.log_text(), "making\n");
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_in_its_setup_is_missed_at_once() {
+    // Its child has the channel to the launcher open.
+    let subject = with_setup(1, "fork park; print making; park", "");
+    let start = subject.action("start").spawn().unwrap();
+    subject.log_with("making");
+    subject.act("status").pid().signal(Signal::SIGKILL);
+    Answer::from(start).fails(1, "subject: failed to start: the daemon died before it was ready");
+}
+
+#[test]
+fn a_stop_during_the_setup_leaves_no_run() {
+    let subject = Subject::new();
+    let go = subject.path("go");
+    let subject = subject.every(1, "").key("setup", format!("until {}", go.display()));
+    let start = subject.action("start").spawn().unwrap();
+    subject.log_with(&format!("until {}", go.display()));
+    let daemon = subject.act("status").pid();
+    daemon.signal(Signal::SIGTERM);
+    wait_until("the signal to be heard", || !daemon.signals("ShdPnd").contains(&Signal::SIGTERM));
+    fs::write(&go, "").unwrap();
+    assert_eq!(Answer::from(start).started(), daemon);
+    daemon.wait_until_gone();
+    assert!(!has_run(&subject));
+    subject.left_nothing();
+}
+
+#[test]
+fn a_setup_may_use_the_parameters_that_the_runs_get() {
+    let subject = Subject::new();
+    let act = |action: &str, text: &str| {
+        let mut command = subject.command(program("kept"));
+        command.env("SUBJECT_SETUP", text).arg(action);
+        Answer::of(command)
+    };
+    let log = "at! 25 false\nat! 30 false\nat! 35 false\n";
+    let daemon = act("start", "at").started();
+    assert_eq!(daemon.exit_code(), 0);
+    assert_eq!(subject.log_text(), format!("{daemon}: at of [1, 1]\n{log}"));
+    assert!(act("run", "at").stdout.ends_with(&format!(": at of [1, 1]\n{log}")));
+    assert_eq!(act("run", "count").stdout, "5\n6\n7\n");
+    act("start", "").fails(1, "subject: failed to start: no text");
+    subject.left_nothing();
 }

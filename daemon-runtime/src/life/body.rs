@@ -18,17 +18,23 @@ pub struct Once;
 
 /// A daemon's body: a function or closure that takes nothing or a `&`[`Context`].
 ///
-/// `M` is the mode: [`Once`] calls an `FnOnce`, [`Repeating`](crate::Repeating) an `FnMut`. `K` is the signature, which
-/// the compiler infers. The return value is a [`BodyResult`].
+/// `M` is the mode: [`Once`] calls an `FnOnce`, [`Repeating`](crate::Repeating) an `FnMut`. With
+/// [`WithSetup`](crate::WithSetup) the first parameter is a `&mut` to the value of [`setup`](crate::Daemon::setup). `K` is
+/// the signature, which the compiler infers. The return value is a [`BodyResult`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a daemon's body",
     label = "not a body",
     note = "a body is a function or closure without parameters, or with one `&daemonic::Context`",
-    note = "the body of a repeating daemon is called many times, so it can't move out of what it has captured"
+    note = "the body of a repeating daemon is called many times, so it can't move out of what it has captured",
+    note = "with `setup`, the body's first parameter is a `&mut` to what `setup` has made, with its type written out"
 )]
 pub trait Body<M, K> {
     /// The type of the return value.
     type Output;
+
+    /// What each run borrows: the value that [`setup`](crate::Daemon::setup) makes.
+    #[doc(hidden)]
+    type Value;
 
     /// Whether a stop signal only requests a stop.
     #[doc(hidden)]
@@ -38,6 +44,10 @@ pub trait Body<M, K> {
     #[doc(hidden)]
     const WITH_CONTEXT: bool;
 
+    /// Whether the mode has a [`setup`](crate::Daemon::setup).
+    #[doc(hidden)]
+    const WITH_SETUP: bool = false;
+
     /// Checks the mode's own keys.
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc, reason = "hidden")]
@@ -45,9 +55,14 @@ pub trait Body<M, K> {
         Ok(())
     }
 
+    /// Makes the value, or returns why there is none.
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc, reason = "hidden")]
+    fn set_up(mode: &M) -> Result<Self::Value, Ending>;
+
     /// Calls the body as often as the mode says. Other crates cannot name the return type, so the trait is sealed.
     #[doc(hidden)]
-    fn live(self, mode: &M, name: &str, context: &Context) -> Ending
+    fn live(self, mode: &M, value: Self::Value, name: &str, context: &Context) -> Ending
     where
         Self::Output: IntoEnding;
 }
@@ -106,6 +121,15 @@ impl Ending {
         catch_unwind(AssertUnwindSafe(live)).unwrap_or_else(Self::of_panic)
     }
 
+    /// Makes a value, and turns a panic into an ending.
+    pub(crate) fn catching<T>(make: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|payload| Err(Self::of_panic(payload)))
+    }
+
+    pub(crate) fn of_error(error: &impl Display) -> Self {
+        Self { code: 1, error: Some(format!("{error:#}")), ..Self::SUCCESS }
+    }
+
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
         let panic = Some(panic::reason(&*payload));
         // The payload's destructor could panic again, and so could that panic's.
@@ -130,10 +154,15 @@ impl Ending {
 
 impl<F: FnOnce() -> T, T> Body<Once, fn() -> T> for F {
     type Output = T;
+    type Value = ();
     const GRACEFUL: bool = false;
     const WITH_CONTEXT: bool = false;
 
-    fn live(self, _: &Once, _: &str, _: &Context) -> Ending
+    fn set_up(_: &Once) -> Result<(), Ending> {
+        Ok(())
+    }
+
+    fn live(self, _: &Once, (): (), _: &str, _: &Context) -> Ending
     where
         T: IntoEnding,
     {
@@ -143,10 +172,15 @@ impl<F: FnOnce() -> T, T> Body<Once, fn() -> T> for F {
 
 impl<F: FnOnce(&Context) -> T, T> Body<Once, fn(&Context) -> T> for F {
     type Output = T;
+    type Value = ();
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;
 
-    fn live(self, _: &Once, _: &str, context: &Context) -> Ending
+    fn set_up(_: &Once) -> Result<(), Ending> {
+        Ok(())
+    }
+
+    fn live(self, _: &Once, (): (), _: &str, context: &Context) -> Ending
     where
         T: IntoEnding,
     {
@@ -178,7 +212,7 @@ impl<T: IntoEnding, E: Display> IntoEnding for Result<T, E> {
     fn into_ending(self) -> Ending {
         match self {
             Ok(value) => value.into_ending(),
-            Err(error) => Ending { code: 1, error: Some(format!("{error:#}")), ..Ending::SUCCESS },
+            Err(error) => Ending::of_error(&error),
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod panic;
 pub(crate) mod readiness;
 pub(crate) mod repeat;
 pub(crate) mod self_pipe;
+pub(crate) mod setup;
 pub(crate) mod state;
 pub(crate) mod streams;
 #[cfg(not(feature = "tokio"))]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::error::{Error, Result};
+use crate::command::error::Error;
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
@@ -125,14 +125,19 @@ impl<T: Clone> RunArgument for T {
 
 impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     type Output = T;
+    type Value = ();
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = false;
 
-    fn check(mode: &Repeating) -> Result<()> {
+    fn check(mode: &Repeating) -> Result<(), Error> {
         mode.check()
     }
 
-    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    fn set_up(_: &Repeating) -> Result<(), Ending> {
+        Ok(())
+    }
+
+    fn live(mut self, mode: &Repeating, (): (), name: &str, context: &Context) -> Ending
     where
         T: IntoEnding,
     {
@@ -142,14 +147,19 @@ impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
 
 impl<F: FnMut(&Context) -> T, T> Body<Repeating, fn(&Context) -> T> for F {
     type Output = T;
+    type Value = ();
     const GRACEFUL: bool = true;
     const WITH_CONTEXT: bool = true;
 
-    fn check(mode: &Repeating) -> Result<()> {
+    fn check(mode: &Repeating) -> Result<(), Error> {
         mode.check()
     }
 
-    fn live(mut self, mode: &Repeating, name: &str, context: &Context) -> Ending
+    fn set_up(_: &Repeating) -> Result<(), Ending> {
+        Ok(())
+    }
+
+    fn live(mut self, mode: &Repeating, (): (), name: &str, context: &Context) -> Ending
     where
         T: IntoEnding,
     {
@@ -162,7 +172,7 @@ impl Repeating {
         Self { every, times: 0, missed: Missed::default(), on_error: OnError::default() }
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.every.is_zero() {
             return Err(Error::failed(format_args!("`every` is zero; give a period such as 5s")));
         }
@@ -171,7 +181,7 @@ impl Repeating {
 
     /// Runs at once, and then whenever a run is due, until `times` runs are done or `pause` returns that a stop is
     /// requested.
-    fn repeat(
+    pub(crate) fn repeat(
         &self,
         name: &str,
         pause: impl Fn(Option<Duration>) -> bool,

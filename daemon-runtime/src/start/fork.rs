@@ -4,7 +4,7 @@
 //! launcher ── fork ── first child: setsid ── fork ── daemon: sets itself up
 //!    │                    └ _exit, reaped               │
 //!    ├────────────── Ready, or Failed(why) ─────────────┤
-//!    │              with `wait_ready` before:           │
+//!    │              with `wait_ready` or `setup` first:  │
 //!    └───────── Waiting, then the answer GoOn ──────────┴─ calls the body
 //! ```
 //!

@@ -2,7 +2,7 @@
 //!
 //! It goes by the daemon's messages. The end of the channel without one is a failure: until the body is called, only
 //! the daemon has its end open, so the daemon is dead. Once the body is called, its children may have it open too. So
-//! with `wait_ready` the daemon waits before that until the launcher has pinned it.
+//! with `wait_ready` or a `setup` the daemon waits before that until the launcher has pinned it.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -93,7 +93,8 @@ impl Launcher {
     /// Waits for the body's report, as long as `wait_ready` or `wait_alive`. A child that the body has forked may keep the
     /// channel open after the daemon's death, so the daemon itself is watched too.
     fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
-        let wait = settings.wait().unwrap_or(Wait::Ready(Duration::ZERO));
+        // Without a key, the daemon reports once its setup is done.
+        let wait = settings.wait().unwrap_or(Wait::Ready(Duration::MAX));
         let (Wait::Ready(timeout) | Wait::Alive(timeout)) = wait;
         let deadline = now().checked_add(timeout);
         Verdict::GoOn

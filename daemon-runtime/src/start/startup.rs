@@ -77,7 +77,8 @@ impl<'a, M> Startup<'a, M> {
     /// Runs the daemon, from the second fork to its exit.
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
-            if self.plan.settings.wait().is_some() {
+            // The setup's time is the user's too: a launcher that goes meanwhile ends it.
+            if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
             }
             Ok(instance)
@@ -90,14 +91,32 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
-        if self.plan.settings.wait().is_none() && instance.state().ready().is_err() {
+        // Made before the signals come in, since making it takes a lock that a handler wants.
+        let context = instance.context();
+        if B::WITH_SETUP {
+            // The setup is the user's code, and what it starts inherits the mask.
+            mask::unblock_all();
+        }
+        let value = self.set_up_body::<K, B>();
+        let is_ready = value.is_ok() && self.plan.settings.wait().is_none();
+        if is_ready && instance.state().ready().is_err() {
             drop(instance);
             exit_now(1);
         }
-        // Made before the signals come in, since making it takes a lock that a handler wants.
-        let context = instance.context();
-        mask::unblock_all();
-        let ending = self.call(&context, body);
+        if !B::WITH_SETUP {
+            mask::unblock_all();
+        }
+        let ending = match value {
+            Ok(value) => self.call(&context, body, value),
+            Err(failure) => {
+                failure.log(&self.plan.settings.name);
+                // The launcher leaves the body to the daemon.
+                Ending::caught(|| {
+                    drop(body);
+                    failure
+                })
+            }
+        };
         instance.state().failed(ending.reason());
         // Flushes what the body has printed. The exit handler removes the pidfile.
         process::exit(ending.code.into())
@@ -134,17 +153,31 @@ impl<'a, M> Startup<'a, M> {
         self.drop_privileges()?;
         let instance = self.begin::<K, B>(held, None, service_manager)?;
         let context = instance.context();
-        if self.plan.settings.wait_ready.is_none() {
-            // Without a launcher this cannot fail.
-            let _ = instance.state().ready();
+        let report_ready = || {
+            if self.plan.settings.wait_ready.is_none() {
+                // Without a launcher this cannot fail.
+                let _ = instance.state().ready();
+            }
+        };
+        if !B::WITH_SETUP {
+            report_ready();
         }
         // Dropped at the end too, since the caller may have blocked what the daemon handles.
         blocked.restore();
         instance.unblock();
         let _watch = nested_runtime::Watch::begin();
-        let ending = self.call(&context, body);
-        instance.state().service_manager.stopping();
-        if nested_runtime::is_refused() { Err(preconditions::inside_runtime()) } else { Ok(ending.code) }
+        let code = match self.set_up_body::<K, B>() {
+            Ok(value) => {
+                if B::WITH_SETUP {
+                    report_ready();
+                }
+                let ending = self.call(&context, body, value);
+                instance.state().service_manager.stopping();
+                Ok(ending.code)
+            }
+            Err(failure) => Err(Error::failed(format_args!("{}", failure.reason()))),
+        };
+        if nested_runtime::is_refused() { Err(preconditions::inside_runtime()) } else { code }
     }
 
     fn confine(&self) -> Result<()> {
@@ -178,10 +211,20 @@ impl<'a, M> Startup<'a, M> {
         })
     }
 
+    /// Makes the value that the body borrows. As with `call`, nothing may unwind from here.
+    fn set_up_body<K, B: Body<M, K>>(&self) -> std::result::Result<B::Value, Ending> {
+        Ending::catching(|| B::set_up(self.mode))
+    }
+
     /// Calls the body. Nothing may unwind from here into what the caller of the action would do next.
-    fn call<K, B: Body<M, K, Output: BodyResult>>(&self, context: &Context, body: B) -> Ending {
+    fn call<K, B: Body<M, K, Output: BodyResult>>(
+        &self,
+        context: &Context,
+        body: B,
+        value: B::Value,
+    ) -> Ending {
         let name = &self.plan.settings.name;
-        let ending = Ending::caught(|| body.live(self.mode, name, context));
+        let ending = Ending::caught(|| body.live(self.mode, value, name, context));
         ending.log(name);
         ending
     }

@@ -1,5 +1,6 @@
 fn tick(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
-    fn tick() -> std::process::ExitCode {
+    fn tick(number: &mut u32) -> std::process::ExitCode {
+        *number += 1;
         println!("tick");
         std::process::ExitCode::SUCCESS
     }
@@ -22,5 +23,6 @@ fn tick(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
         .times(1_000)
         .missed(::daemonic::Missed::Burst)
         .on_error(::daemonic::OnError::Stop)
-        .dispatch(action, tick)
+        .setup(move || 5_u32)
+        .dispatch(action, move |state: &mut u32| tick(state))
 }

@@ -16,9 +16,11 @@
     every = "250us",
     times = 1_000,
     missed = "burst",
-    on_error = "stop"
+    on_error = "stop",
+    setup = 5_u32
 )]
-fn tick() -> std::process::ExitCode {
+fn tick(number: &mut u32) -> std::process::ExitCode {
+    *number += 1;
     println!("tick");
     std::process::ExitCode::SUCCESS
 }

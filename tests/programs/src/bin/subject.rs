@@ -116,8 +116,11 @@ fn milliseconds(text: &str) -> Duration {
 fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
-    if let Some(path) = key("GUARD") {
+    if let Some(path) = key("GUARD").filter(|_| key("SETUP").is_none()) {
         return dispatch_with_guard(action, every, script, After(path));
+    }
+    if let (Some(setup), Some(every)) = (key("SETUP"), every) {
+        return dispatch_with_setup(action, every, script, &Script(setup));
     }
     match (every, key("CONTEXT")) {
         (None, None) if script.0 == "never" => daemon().dispatch(action, never),
@@ -158,6 +161,39 @@ fn dispatch_with_guard(
             let _guard = &guard;
             script.perform(Some(context))
         }),
+    }
+}
+
+/// What the setup makes, whose drop can be seen.
+struct Kept {
+    runs: u32,
+    _drop: Option<After>,
+}
+
+/// Dispatches a body that counts its runs in a value that a script has made.
+fn dispatch_with_setup(
+    action: Option<String>,
+    every: Duration,
+    script: Script,
+    setup: &Script,
+) -> daemonic::Result {
+    let make = || {
+        setup.perform(None)?;
+        Ok::<_, Failure>(Kept { runs: 0, _drop: key("KEPT").map(After) })
+    };
+    let guard = key("GUARD").map(After);
+    let run = move |kept: &mut Kept, context: Option<&Context>| {
+        let _guard = &guard;
+        kept.runs += 1;
+        println!("run {}", kept.runs);
+        script.perform(context)
+    };
+    let daemon = repeating(every).setup(make);
+    match key("CONTEXT") {
+        None => daemon.dispatch(action, move |kept: &mut Kept| run(kept, None)),
+        Some(_) => {
+            daemon.dispatch(action, move |kept: &mut Kept, context: &Context| run(kept, Some(context)))
+        }
     }
 }
 

@@ -1,0 +1,10 @@
+use daemonic::repeat_daemon;
+
+#[repeat_daemon(every = "5s", setpu = String::new())]
+fn f(state: &mut String) {
+    state.clear();
+}
+
+fn main() {
+    let _ = f("status");
+}

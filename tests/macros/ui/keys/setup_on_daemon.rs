@@ -1,0 +1,10 @@
+use daemonic::daemon;
+
+#[daemon(setup = String::new())]
+fn f(state: &mut String) {
+    state.clear();
+}
+
+fn main() {
+    let _ = f("status");
+}
