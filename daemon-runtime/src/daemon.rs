@@ -499,7 +499,8 @@ impl<M> Daemon<M> {
     /// This is for a body that does not report that it is ready. `start` fails with the body's own reason: its error, its
     /// panic, its exit. A body that returns is too early as well. During the wait the launcher can be cancelled, which ends
     /// the daemon. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the body
-    /// has ended. If the body has a `Context` and calls [`ready`](crate::Context::ready), the wait is over then.
+    /// has ended. If the body has a `Context` and calls [`ready`](crate::Context::ready), the wait is over then. The time
+    /// includes that of a [`setup`](Daemon::setup).
     ///
     /// Every action fails if [`wait_ready`](Daemon::wait_ready) is given too. In the foreground the key has no effect.
     ///

@@ -1,5 +1,6 @@
 //! Libraries that change what a program sees of its system, for systems that cannot be had here.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,13 +59,15 @@ OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64)
 /// Builds the library that hides the lines `lock:`, for `LD_PRELOAD`. Without a C compiler, the test is skipped, as in
 /// [`available_or_skip`](crate::available_or_skip).
 pub fn without_lock_lines(folder: &Path) -> Option<PathBuf> {
-    if !tool_or_skip(&["cc", "--version"]) {
+    // The programs may be for another target.
+    let compiler = env::var("DAEMONIC_CC").unwrap_or("cc".into());
+    if !tool_or_skip(&[&compiler, "--version"]) {
         return None;
     }
     let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
     fs::write(&source, WITHOUT_LOCK_LINES).expect("a source");
-    let mut compiler = Command::new("cc");
+    let mut compiler = Command::new(compiler);
     let status = compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status();
-    assert!(status.expect("cc runs").success(), "the library does not build");
+    assert!(status.expect("the compiler runs").success(), "the library does not build");
     Some(library)
 }
