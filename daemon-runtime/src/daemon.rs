@@ -1,4 +1,4 @@
-//! The builder `Daemon`, from whose actions everything else follows.
+//! The builder `Daemon`, whose methods set the keys or carry out an action.
 
 use std::env;
 use std::io::{self, Write};
@@ -25,10 +25,10 @@ use crate::start::startup::Startup;
 use crate::sys::process::number;
 use crate::sys::procfs;
 
-/// A builder that makes a daemon of a function.
+/// A builder that turns a function into a daemon.
 ///
-/// Its actions start, stop, restart and reload the daemon, report its status, or run it in the foreground. The attribute
-/// macros expand to a chain of these methods.
+/// Its actions start, stop, restart and reload the daemon, report its status, or run it in the foreground. The
+/// attribute macros expand to a chain of these methods.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ pub struct Daemon<M = Once> {
 }
 
 impl Daemon {
-    /// Makes a builder with the defaults of every key, for a body that is called once.
+    /// Creates a builder with the default of every key, for a body that is called once.
     ///
     /// The name is used in messages and in the path of the default pidfile. It must not contain a `/`.
     ///
@@ -71,13 +71,13 @@ impl Daemon {
 
     /// Makes the body run once a period until it is stopped.
     ///
-    /// The first run is at once, the next ones are one period after that, two periods, and so on, without drift. A stop
-    /// during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow the monotonic
-    /// clock, which stands still while the machine is suspended. On other systems than Linux each is rounded up to a
-    /// millisecond.
+    /// The first run begins at once. Each later run is due a whole number of periods after the first, so the runs do
+    /// not drift. A stop during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow
+    /// the monotonic clock, which stands still while the machine is suspended. On systems other than Linux, each pause
+    /// is rounded up to a millisecond.
     ///
-    /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], there
-    /// is one run and then a wait for the stop.
+    /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], the
+    /// body runs once, and the daemon then waits for the stop.
     ///
     /// # Examples
     ///
@@ -142,10 +142,10 @@ impl Daemon<Repeating> {
 
     /// Sets the effect of an error or a panic of one run.
     ///
-    /// By default it [ends](OnError::Stop) the daemon.
+    /// By default, either one [ends](OnError::Stop) the daemon.
     ///
-    /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run, no
-    /// destructor is called, and the process exits by SIGABRT. The message is still logged and the pidfile removed,
+    /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run,
+    /// no destructor is called, and the process exits by SIGABRT. The message is still logged and the pidfile removed,
     /// unless the body replaces the panic hook.
     ///
     /// # Examples
@@ -176,7 +176,8 @@ impl Daemon<Repeating> {
     /// when the daemon ends.
     ///
     /// The body's first parameter is a `&mut` to the value, with its type written out; a `&`[`Context`](crate::Context)
-    /// may follow. This is the last of the keys that only a repeating daemon has.
+    /// may follow. Call this after [`times`](Daemon::times), [`missed`](Daemon::missed) and
+    /// [`on_error`](Daemon::on_error), which the returned builder no longer has.
     ///
     /// # Examples
     ///
@@ -220,17 +221,17 @@ impl<M> Daemon<M> {
     /// Sets the path of the pidfile, which carries the lock
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) and, for people, the PID.
     ///
-    /// The default is `/run/NAME.pid` for root. For another user it is `$XDG_STATE_HOME/NAME.pid` if that variable is an
-    /// absolute path, else `$HOME/.local/state/NAME.pid`; without an absolute `HOME`, the home directory of the user
-    /// database counts. A start makes that directory if it is missing. If the user has no home directory, every action
-    /// fails with an error that asks for this key.
+    /// The default is `/run/NAME.pid` for root. For another user it is `$XDG_STATE_HOME/NAME.pid` if that variable is
+    /// an absolute path, otherwise `$HOME/.local/state/NAME.pid`. Without an absolute `HOME`, the home directory is the
+    /// one in the user database. A start creates the pidfile's directory if it is missing. If the user has no home
+    /// directory, every action fails with an error that asks for this key.
     ///
-    /// Daemons of the same name have the same default. If its holder is proven to be another program than this one, by
-    /// path and by file ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)), every action fails
+    /// Daemons of the same name have the same default. If the holder is proven to be another program, by its path and
+    /// by its file ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)), every action fails
     /// and names that program. Set this key if each version of the program is installed at another path.
     ///
-    /// Choose a directory in which other users cannot replace the file, so not `/tmp` or `/var/tmp`, where old files are
-    /// removed as well.
+    /// Choose a directory in which other users cannot replace the file. Do not choose `/tmp` or `/var/tmp`, where the
+    /// system also removes old files.
     ///
     /// # Examples
     ///
@@ -270,8 +271,9 @@ impl<M> Daemon<M> {
 
     /// Sets the file that standard output is appended to. The default is `/dev/null`.
     ///
-    /// The file is created if it is missing. `/dev/stdout` is the launcher's output, opened again by its path: a pipe
-    /// that stays open, or a terminal that goes away. Use [`run`](Daemon::run) for output on the caller's streams.
+    /// The file is created if it is missing. Do not set it to `/dev/stdout`: the daemon would open the launcher's
+    /// output again, perhaps a pipe that then stays open or a terminal that goes away. Use [`run`](Daemon::run) for
+    /// output on the caller's streams.
     ///
     /// # Examples
     ///
@@ -329,7 +331,7 @@ impl<M> Daemon<M> {
 
     /// Sets the daemon's [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html). The default is `0o022`.
     ///
-    /// In the foreground there is no default: the caller's umask stays.
+    /// In the foreground, the caller's umask stays unless this key is given.
     ///
     /// # Examples
     ///
@@ -348,7 +350,7 @@ impl<M> Daemon<M> {
 
     /// Sets the signal that [`stop`](Daemon::stop) sends. The default is SIGTERM.
     ///
-    /// A daemon that has no handler for it, such as an earlier version of the program, gets SIGTERM instead.
+    /// A daemon that has no handler for this signal, such as an earlier version of the program, gets SIGTERM instead.
     ///
     /// # Examples
     ///
@@ -366,7 +368,7 @@ impl<M> Daemon<M> {
 
     /// Sets how long the daemon may take to end before [`stop`](Daemon::stop) kills it. The default is ten seconds.
     ///
-    /// With zero it is killed right after the signal. With a time that the clock cannot reach, such as
+    /// With zero, it is killed right after the signal. With a time that the clock cannot reach, such as
     /// [`Duration::MAX`], it is never killed.
     ///
     /// # Examples
@@ -386,9 +388,9 @@ impl<M> Daemon<M> {
 
     /// Sets whether the daemon closes the descriptors that it inherits from the caller. The default is `true`.
     ///
-    /// These are the descriptors above 2 without `FD_CLOEXEC`. What Rust opens has the flag and stays open. Give `false`
-    /// if the program itself makes and keeps a descriptor without the flag, as `nix::unistd::dup` does; otherwise its
-    /// owner finds it closed.
+    /// These are the descriptors above 2 without `FD_CLOEXEC`. Descriptors that Rust opens have the flag and stay open.
+    /// Give `false` if the program itself opens a descriptor without the flag, for example by `nix::unistd::dup`, and
+    /// the body needs it.
     ///
     /// # Examples
     ///
@@ -404,10 +406,10 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets the user that the daemon becomes, by name or number. By default it stays the caller's.
+    /// Sets the user that the daemon becomes, by name or number. By default the user stays the same.
     ///
-    /// The group is the user's own unless [`group`](Daemon::group) is given, and the supplementary groups are the
-    /// user's. The pidfile and the logs are opened before the change. Only root can use this key.
+    /// The daemon gets the user's supplementary groups, and the user's primary group unless [`group`](Daemon::group) is
+    /// given. The pidfile and the logs are opened before the change. Only root can use this key.
     ///
     /// # Examples
     ///
@@ -424,7 +426,8 @@ impl<M> Daemon<M> {
 
     /// Sets the group that the daemon runs as, by name or number.
     ///
-    /// Without [`user`](Daemon::user) the daemon has no supplementary groups. Only root can use this key.
+    /// Without [`user`](Daemon::user), the user stays the same and the supplementary groups are removed. Only root can
+    /// use this key.
     ///
     /// # Examples
     ///
@@ -442,9 +445,10 @@ impl<M> Daemon<M> {
     /// Sets the directory that becomes the daemon's root, by
     /// [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html).
     ///
-    /// The pidfile and the logs are opened before, by their paths outside, so [`reload`](Daemon::reload) cannot reopen
-    /// the logs. [`working_directory`](Daemon::working_directory) is inside. Only root can use this key, and it confines
-    /// the daemon only together with [`user`](Daemon::user): root can leave a chroot.
+    /// The pidfile and the logs are opened before the change of root, by their paths outside the chroot, so
+    /// [`reload`](Daemon::reload) cannot reopen the logs. [`working_directory`](Daemon::working_directory) is a path
+    /// inside the chroot. Only root can use this key. Combine it with [`user`](Daemon::user), because root can leave a
+    /// chroot.
     ///
     /// # Examples
     ///
@@ -462,12 +466,13 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Makes [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), at most
-    /// for this long.
+    /// Makes [`start`](Daemon::start) wait until the body has called [`Context::ready`](crate::Context::ready), but no
+    /// longer than this.
     ///
     /// By default the daemon counts as ready when its body is about to be called. If the body returns, fails, panics or
-    /// exits before it is ready, or takes too long, `start` fails with that reason and ends the daemon. A time that the
-    /// clock cannot reach, such as [`Duration::MAX`], has no end. The body must have a `Context`.
+    /// exits before it is ready, or takes too long, `start` fails with that reason and ends the daemon. With a time
+    /// that the clock cannot reach, such as [`Duration::MAX`], `start` waits without limit. The body must have a
+    /// `Context`.
     ///
     /// With `panic = "abort"` in the program's profile, the message of a panic still reaches `start`, unless the body
     /// replaces the panic hook.
@@ -496,11 +501,12 @@ impl<M> Daemon<M> {
 
     /// Makes [`start`](Daemon::start) wait this long, and fail if the body has ended by then.
     ///
-    /// This is for a body that does not report that it is ready. `start` fails with the body's own reason: its error, its
-    /// panic, its exit. A body that returns is too early as well. During the wait the launcher can be cancelled, which ends
-    /// the daemon. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the body
-    /// has ended. If the body has a `Context` and calls [`ready`](crate::Context::ready), the wait is over then. The time
-    /// includes that of a [`setup`](Daemon::setup).
+    /// This is for a body that does not report that it is ready. If the body returns, fails, panics or exits during the
+    /// wait, `start` fails with that reason. If the launcher is cancelled during the wait, for example by Ctrl-C, the
+    /// daemon ends. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the
+    /// body has ended. The time includes that of a [`setup`](Daemon::setup).
+    ///
+    /// A body with a `Context` can end the wait by [`ready`](crate::Context::ready).
     ///
     /// Every action fails if [`wait_ready`](Daemon::wait_ready) is given too. In the foreground the key has no effect.
     ///
@@ -526,15 +532,15 @@ impl<M> Daemon<M> {
     }
 }
 
-/// The actions. None of them prints anything; the result has the message and the exit code.
+/// The actions. Only [`main`](Daemon::main) prints; the result of the others has the message and the exit code.
 impl<M> Daemon<M> {
-    /// Does what `action` says, for a program with a command line.
+    /// Carries out `action`, for a program with a command line.
     ///
-    /// In the background daemon it does not return: the process ends when the body does.
+    /// In the background daemon, this does not return: the process ends when the body does.
     ///
     /// # Errors
     ///
-    /// Fails if there is no action or an unknown one, or as the action's own method does.
+    /// Fails if the action is missing or unknown, or as the action's own method does.
     ///
     /// # Examples
     ///
@@ -557,10 +563,10 @@ impl<M> Daemon<M> {
         }
     }
 
-    /// Does what the command line says, prints the message and returns the exit code: the whole of a `main`.
+    /// Carries out the action on the command line, prints the message and returns the exit code: the whole of a `main`.
     ///
-    /// The first argument is the action; further arguments are the body's. `help` prints the usage text. So does a
-    /// missing or unknown action, with exit code 2.
+    /// The first argument is the action; further arguments are left to the body. `help` prints the usage text. So does
+    /// a missing or unknown action, with exit code 2.
     ///
     /// # Examples
     ///
@@ -589,21 +595,22 @@ impl<M> Daemon<M> {
 
     /// Starts the daemon in the background and returns once it is ready.
     ///
-    /// Ready means that the daemon is set up, holds its pidfile, and is about to call its body; with
-    /// [`wait_ready`](Daemon::wait_ready), that the body has reported it; with [`wait_alive`](Daemon::wait_alive), that the
-    /// body has lived so long.
+    /// The daemon is ready when it is set up, holds its pidfile, and is about to call its body. With
+    /// [`wait_ready`](Daemon::wait_ready), it is ready when the body has reported so; with
+    /// [`wait_alive`](Daemon::wait_alive), when the body has lived for that long.
     ///
-    /// What the body has captured is dropped by the daemon, or by this process if the body was never called. What it only
-    /// borrows is dropped by its owner here. A POSIX record lock (`fcntl`) that this process holds does not pass to the
-    /// daemon, and a random generator is copied together with its state. Signals that the caller ignores are reset.
-    /// Handlers that the program has set are kept, and called before those of the daemon; a body without a `Context` is
-    /// then no longer ended by these signals.
+    /// What the body has captured is dropped by the daemon, or by this process if the body was never called. A value
+    /// that the body only borrows is dropped here, by its owner. A POSIX record lock (`fcntl`) of this process does not
+    /// pass to the daemon, and a random generator is copied together with its state.
+    ///
+    /// Signals that the caller ignores get their default action. Handlers that the program has set are kept, and are
+    /// called before those of the daemon. Their signals then no longer end a body without a `Context`.
     ///
     /// # Errors
     ///
     /// Fails, and leaves nothing behind, if the daemon is running already
     /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1 of
-    /// a container, or if a step fails; the error says which. Where the system does not count threads (on other systems
+    /// a container, or if a step fails; the error says which. Where the system does not count threads (on systems other
     /// than Linux, or without `/proc`), the caller must make sure that there is only one.
     ///
     /// # Examples
@@ -623,12 +630,12 @@ impl<M> Daemon<M> {
 
     /// Stops the daemon and returns once it is gone.
     ///
-    /// It gets [`stop_signal`](Daemon::stop_signal), and SIGKILL if it is still there after
+    /// The daemon gets [`stop_signal`](Daemon::stop_signal), and SIGKILL if it has not exited after
     /// [`stop_timeout`](Daemon::stop_timeout). Only the process that holds the pidfile's lock is ever signalled,
-    /// whatever the file says: by
+    /// whatever the file contains. The signal is sent by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html), or by
-    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html) where the system has no pidfd. Stopping a daemon that
-    /// is not running succeeds.
+    /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html) where the system has no pidfds. Stopping a daemon
+    /// that is not running succeeds.
     ///
     /// # Errors
     ///
@@ -662,8 +669,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. What would make the start impossible in this
-    /// process is found before anything is stopped.
+    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. If this process cannot start a daemon, for
+    /// example because it has several threads, this fails before it stops anything.
     ///
     /// # Examples
     ///
@@ -687,13 +694,15 @@ impl<M> Daemon<M> {
     /// Reports whether the daemon is running, which the pidfile's lock decides
     /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
     ///
-    /// It changes nothing. If an ordinary user's own daemon is not running under the default
-    /// [`pidfile`](Daemon::pidfile), but root's is under root's, that one is reported, and the message names its pidfile.
+    /// This changes nothing. If an ordinary user's daemon is not running under the user's default
+    /// [`pidfile`](Daemon::pidfile), but root's daemon is running under root's default, this reports root's daemon, and
+    /// the message names its pidfile.
     ///
     /// # Errors
     ///
-    /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be read or is no regular
-    /// file, or its holder has no PID in this process's namespace. Fails too if another program holds the default pidfile.
+    /// Fails if the answer is unknown ([`is_unknown`](Error::is_unknown)): the pidfile cannot be examined or is not a
+    /// regular file, or its holder has no PID in this process's namespace. Also fails if permission is denied, or if
+    /// another program holds the default pidfile.
     ///
     /// # Examples
     ///
@@ -723,13 +732,13 @@ impl<M> Daemon<M> {
         Ok(outcome.with_roots_pidfile(roots))
     }
 
-    /// Sends the daemon SIGHUP, which makes it reopen its log files, and returns once the signal is sent.
+    /// Sends SIGHUP to the daemon, which then reopens its log files. Returns once the signal is sent.
     ///
     /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
     /// [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html). A body with a `Context` receives the request from
-    /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested). A body must
-    /// retry the calls that the signal interrupts ([`ErrorKind::Interrupted`](io::ErrorKind::Interrupted),
+    /// [`next_event`](crate::Context::next_event) or [`reload_requested`](crate::Context::reload_requested). A body
+    /// must retry the calls that the signal interrupts ([`ErrorKind::Interrupted`](io::ErrorKind::Interrupted),
     /// [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
     ///
     /// # Errors
@@ -761,19 +770,20 @@ impl<M> Daemon<M> {
     /// has ended.
     ///
     /// Nothing is forked. The streams and the directory stay as they are, except that a [`chroot`](Daemon::chroot) is
-    /// entered. The pidfile, its lock, the signals, the user and the group are those of the background, but a signal that
-    /// the caller ignores stays ignored, except SIGTERM and the [`stop_signal`](Daemon::stop_signal). When this returns,
-    /// the process has its handlers back, and keeps the user, the root directory and the umask that it has taken on.
+    /// entered. The pidfile, its lock, the signals, the user and the group work as in the background, but a signal that
+    /// the caller ignores stays ignored, except SIGTERM and the [`stop_signal`](Daemon::stop_signal). When this
+    /// returns, the process has its former handlers again, and keeps the new user, group, root directory and umask.
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the pidfile cannot
-    /// be locked or the handlers cannot be installed, if the [`user`](Daemon::user) or [`group`](Daemon::group) cannot be
-    /// taken on or the [`chroot`](Daemon::chroot) cannot be entered, or if [`wait_ready`](Daemon::wait_ready) is set and
-    /// the body has no `Context`. A body that fails is not an error of this method: the outcome has its exit code.
+    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the pidfile
+    /// cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
+    /// or [`group`](Daemon::group) or enter the [`chroot`](Daemon::chroot), if the [`setup`](Daemon::setup) fails, or
+    /// if [`wait_ready`](Daemon::wait_ready) is set and the body has no `Context`. A body that fails is not an error of
+    /// this method: the outcome has its exit code.
     ///
-    /// With the feature `tokio`, this also fails if it is called inside a tokio runtime and the body builds another one,
-    /// which tokio refuses. Remove `#[tokio::main]` from `main`, and keep it on the daemon's function.
+    /// With the feature `tokio`, this also fails if it is called inside a tokio runtime and the body builds another
+    /// one, which tokio refuses. Remove `#[tokio::main]` from `main`, and keep it on the daemon's function.
     ///
     /// # Examples
     ///
@@ -792,7 +802,7 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Checks the keys, acts, and adds the daemon's name to the answer or the error.
+    /// Checks the keys, carries out the action, and adds the daemon's name to the answer or the error.
     fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
         let name = &self.settings.name;
         let answer = self.settings.plan().and_then(|plan| {

@@ -73,7 +73,7 @@ impl Error {
         Self::new(Kind::Failed, text)
     }
 
-    /// Makes an error of what the system answered to an attempt, such as `cannot open pidfile /run/x.pid`.
+    /// Makes an error about an attempt that the system refused, such as `cannot open pidfile /run/x.pid`.
     #[cold]
     pub(crate) fn os(text: fmt::Arguments<'_>, errno: Errno) -> Self {
         let kind = match errno {
@@ -131,7 +131,7 @@ impl Error {
         )
     }
 
-    /// Refuses an ordinary user what only root may do with its daemon.
+    /// Refuses an ordinary user an action that only root may carry out on root's daemon.
     pub(crate) fn roots_daemon(pidfile: &SystemPath, pid: Pid) -> Self {
         Self::new(
             Kind::PermissionDenied,
@@ -239,7 +239,7 @@ impl Error {
         self.0.kind == Kind::PermissionDenied
     }
 
-    /// Returns whether it is unknown if the daemon is running; the message says `unknown: `.
+    /// Returns whether the action could not find out if the daemon is running; the message then says `unknown: `.
     ///
     /// Either the kernel cannot name the process that locks the pidfile, for example because it is in another
     /// container, or `status` cannot examine the pidfile. An unknown action is [`is_usage`](Error::is_usage) instead.
@@ -288,8 +288,8 @@ impl Error {
         }
     }
 
-    /// Returns the exit code: 2 for a missing or unknown action, 4 for a refused permission and for a `status`
-    /// without an answer, else 1.
+    /// Returns the exit code: 2 for a missing or unknown action, 4 for a denied permission and for any other failure of
+    /// `status`, else 1.
     ///
     /// # Examples
     ///

@@ -1,6 +1,6 @@
 //! The vocabulary of a command line: actions, their outcomes, errors, the values of keys.
 //!
-//! The only question to the system is whether a directory is missing, for a message. Only [`outcome::report`] prints.
+//! The only system call here finds out whether a directory is missing, for a message. Only [`outcome::report`] prints.
 
 pub(crate) mod account;
 pub(crate) mod action;

@@ -49,7 +49,7 @@ pub struct Outcome {
     action: Action,
     answer: Answer,
     warning: Option<String>,
-    /// The pidfile of a daemon that is not the user's own but root's.
+    /// Root's pidfile, if the daemon is not the user's own but root's.
     roots_pidfile: Option<PathBuf>,
 }
 
@@ -80,13 +80,13 @@ pub enum Answer {
         /// The PID that the daemon had.
         pid: u32,
     },
-    /// The daemon has been ended by SIGKILL, because it did not exit in time after the stop signal.
+    /// SIGKILL has ended the daemon, because it did not exit in time after the stop signal.
     Killed {
         /// The PID that the daemon had.
         pid: u32,
         /// The time that the daemon was given: the key `stop_timeout`.
         after: Duration,
-        /// The stop signal that the daemon ignored.
+        /// The stop signal after which the daemon did not exit.
         signal: Signal,
     },
     /// The daemon has been stopped, and a new one is ready.
@@ -207,7 +207,7 @@ impl Outcome {
         self.warning.as_deref()
     }
 
-    /// Returns the exit code: 0, 1 or 3 for `status`, as the LSB defines them, that of the body for `run`, else 0.
+    /// Returns the exit code: 0, 1 or 3 for `status`, as the LSB defines them, the body's for `run`, else 0.
     ///
     /// # Examples
     ///

@@ -19,8 +19,8 @@ pub struct Once;
 /// A daemon's body: a function or closure that takes nothing or a `&`[`Context`].
 ///
 /// `M` is the mode: [`Once`] calls an `FnOnce`, [`Repeating`](crate::Repeating) an `FnMut`. With
-/// [`WithSetup`](crate::WithSetup) the first parameter is a `&mut` to the value of [`setup`](crate::Daemon::setup). `K` is
-/// the signature, which the compiler infers. The return value is a [`BodyResult`].
+/// [`WithSetup`](crate::WithSetup) the first parameter is a `&mut` to the value of [`setup`](crate::Daemon::setup). `K`
+/// is the signature, which the compiler infers. The return value is a [`BodyResult`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a daemon's body",
     label = "not a body",
@@ -32,11 +32,11 @@ pub trait Body<M, K> {
     /// The type of the return value.
     type Output;
 
-    /// What each run borrows: the value that [`setup`](crate::Daemon::setup) makes.
+    /// The value that [`setup`](crate::Daemon::setup) makes, which each run borrows.
     #[doc(hidden)]
     type Value;
 
-    /// Whether a stop signal only requests a stop.
+    /// Whether a stop signal only requests a stop, and does not end the process.
     #[doc(hidden)]
     const GRACEFUL: bool;
 
@@ -78,8 +78,8 @@ pub trait Body<M, K> {
 )]
 pub trait BodyResult: IntoEnding {}
 
-// Not `for T: IntoEnding`: the compiler would then ask the user for that trait. The note above has what it recommends,
-// with a better name for `Never`.
+// Not `for T: IntoEnding`: the compiler would then ask the user for that trait. The note above lists what it would
+// recommend, and has a better name for `Never`.
 #[diagnostic::do_not_recommend]
 impl BodyResult for () {}
 #[diagnostic::do_not_recommend]

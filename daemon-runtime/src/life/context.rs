@@ -82,8 +82,8 @@ impl Context {
     /// Reports that the daemon is ready.
     ///
     /// `start` waits for this if [`wait_ready`](crate::Daemon::wait_ready) is set, and so does a service manager in the
-    /// foreground. Without a waiting process, and the second time, it does nothing. If the launcher is gone, for
-    /// example after Ctrl-C, the start is cancelled and the daemon ends here.
+    /// foreground. If no process waits, or on a second call, this does nothing. If the launcher is gone, for example
+    /// after Ctrl-C, the start is cancelled, and this call ends the daemon.
     ///
     /// # Examples
     ///
@@ -130,7 +130,7 @@ impl Context {
         self.state.flag.is_stopping()
     }
 
-    /// Sleeps for this long on the monotonic clock, or until a stop is requested. Returns whether one is.
+    /// Sleeps for this long on the monotonic clock, or until a stop is requested. Returns whether a stop is requested.
     ///
     /// A zero duration does not sleep. A duration that the clock cannot reach, such as [`Duration::MAX`], waits for the
     /// stop.
@@ -160,7 +160,7 @@ impl Context {
         self.sleep(deadline, &|| self.stop_requested()).is_some()
     }
 
-    /// Does the same for a body that cannot take a reload, which is then complete at once.
+    /// Does the same for a body that does not receive reloads, so a reload is complete at once.
     pub(crate) fn rest_until(&self, deadline: Option<Duration>) -> bool {
         let wanted = || {
             if self.reload_requested() {
@@ -202,7 +202,7 @@ impl Context {
         self.is_stopping().then_some(Event::Stop)
     }
 
-    /// Returns what is requested by now.
+    /// Returns the request that is pending, if there is one.
     pub(crate) fn event_requested(&self) -> Option<Event> {
         self.stop_requested().or_else(|| self.reload_requested().then_some(Event::Reload))
     }
@@ -248,7 +248,7 @@ impl Context {
         }
     }
 
-    /// Borrows a descriptor that is readable from the moment a stop is requested, for
+    /// Borrows a descriptor that becomes readable when a stop is requested, for
     /// [poll(2)](https://man7.org/linux/man-pages/man2/poll.2.html) or a reactor.
     ///
     /// Do not read from it: it is shared by all clones.

@@ -86,9 +86,9 @@ pub enum OnError {
 
 /// A value of which each run of a repeating daemon gets a clone.
 ///
-/// Every `Clone` type is one. The attribute `#[repeat_daemon]` passes an argument by value with
-/// this trait, because the compiler's message about a type that is not `Clone` then has the right repair: a reference,
-/// which is lent to each run. A clone would begin every run with the value that the caller has passed.
+/// Every `Clone` type implements this trait. The attribute `#[repeat_daemon]` passes arguments by value through it, so
+/// that the compiler's message about a type that is not `Clone` names the right repair: a reference, which is lent to
+/// each run. With a clone, every run would begin with the value that the caller has passed.
 ///
 /// # Examples
 ///
@@ -204,8 +204,8 @@ impl Repeating {
         Ending::SUCCESS
     }
 
-    /// Returns the time of the next run, given the time at which the last one was due and the time now. Returns `None` if
-    /// the clock cannot reach it.
+    /// Returns the time of the next run, given the time at which the last one was due and the time now. Returns `None`
+    /// if the clock cannot reach it.
     fn next(&self, due: Duration, now: Duration) -> Option<Duration> {
         let on_time = due.checked_add(self.every)?;
         match self.missed {
@@ -220,7 +220,7 @@ impl Repeating {
     }
 }
 
-/// Does what `Duration::from_nanos` does, which takes only 64 bits.
+/// Converts nanoseconds as `Duration::from_nanos` does, which takes only 64 bits.
 #[allow(clippy::cast_possible_truncation, reason = "a remainder of a Duration is one")]
 fn from_nanos(nanos: u128) -> Duration {
     const SECOND: u128 = 1_000_000_000;

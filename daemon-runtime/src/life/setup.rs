@@ -8,8 +8,9 @@ use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
 use crate::life::repeat::Repeating;
 
-/// The mode of a repeating [`Daemon`](crate::Daemon) with a [`setup`](crate::Daemon::setup), whose value of the type `S`
-/// each run borrows.
+/// The mode of a repeating [`Daemon`](crate::Daemon) with a [`setup`](crate::Daemon::setup).
+///
+/// Each run borrows the value of the setup, which is an `S`.
 ///
 /// # Examples
 ///
@@ -32,7 +33,8 @@ use crate::life::repeat::Repeating;
 pub struct WithSetup<S, F> {
     repeating: Repeating,
     setup: F,
-    /// Calls the setup. The body says what `S` is, so a setup that makes something else is to blame, and not the body.
+    /// Calls the setup. `S` comes from the body, so the compiler blames a setup that makes something else, and not the
+    /// body.
     make: fn(&F) -> Result<S, Ending>,
 }
 
@@ -73,7 +75,7 @@ impl<S, F> WithSetup<S, F> {
     }
 }
 
-// Derived, this would ask for an `S` that is `Clone`.
+// A derived implementation would require `S: Clone`.
 impl<S, F: Clone> Clone for WithSetup<S, F> {
     fn clone(&self) -> Self {
         Self { setup: self.setup.clone(), ..*self }

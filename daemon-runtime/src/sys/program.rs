@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// Returns the file name of the executable that this process runs.
 ///
-/// It is the default name of a whole program, `#[daemon] fn main`, that is built without cargo. cargo tells the macro the
-/// name of the binary.
+/// This is the default name of a whole program, `#[daemon] fn main`, that is built without cargo. Cargo tells the macro
+/// the name of the binary.
 ///
-/// An executable that was replaced or removed meanwhile keeps its name. Where the system cannot name the executable, this
-/// is the file name in the program's first argument, by which it was called.
+/// An executable that was replaced or removed meanwhile keeps its name. If the system cannot name the executable, this
+/// is the file name in argument 0, the name by which the program was called.
 ///
 /// # Examples
 ///
