@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) close_fds: bool,
 }
 
-/// What a start waits for once the body has been called, and for how long.
+/// The condition that a start waits for once the body has been called, with its time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// The body reports that it is ready.
@@ -53,15 +53,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) chroot: Option<SystemPath>,
 }
 
-/// Who has chosen the path of the pidfile.
+/// The origin of the pidfile's path.
 pub(crate) enum PidfileChoice {
     /// The key `pidfile`.
     Given,
     /// The default of root.
     RootsDefault,
-    /// The default of another user, with that of root.
+    /// The default of another user, with root's default.
     UsersDefault { roots: SystemPath },
-    /// Nothing: another user, who has no home directory for the default. That of root may be asked.
+    /// No path: another user, who has no home directory for a default. Root's default can still be examined.
     NoHome { roots: SystemPath },
 }
 
@@ -147,9 +147,9 @@ impl Settings {
     }
 }
 
-/// Returns the directory in which a user other than root keeps what outlives a session, by the
-/// [XDG Base Directory Specification](https://specifications.freedesktop.org/basedir/latest/): whatever the session, the
-/// shell or cron, it is the same. Returns `None` for a user without a home directory.
+/// Returns the directory in which a user other than root keeps what outlives a session, by the [XDG Base Directory
+/// Specification](https://specifications.freedesktop.org/basedir/latest/). It is the same in every session, in every
+/// shell and in cron. Returns `None` for a user without a home directory.
 fn state_directory() -> Option<PathBuf> {
     let absolute = |path: &PathBuf| path.is_absolute();
     let variable = |name| env::var_os(name).map(PathBuf::from).filter(absolute);

@@ -2,12 +2,13 @@
 //!
 //! | byte | locked by | means |
 //! |---|---|---|
-//! | 0 | the daemon | I run |
-//! | 1 | the daemon, or a process that removes a stale file | this file is in use |
-//! | 2 | the daemon, with an open-file-description lock | still in use, even if the body has closed a descriptor of this file, which drops the other two |
+//! | 0 | the daemon | the daemon is running |
+//! | 1 | the daemon, or a process that removes a stale file | the file is in use |
+//! | 2 | the daemon, with an open-file-description lock | the file is in use, even if the other locks are lost |
 //!
 //! A record lock ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) ends with its
-//! process, is not inherited by children, and `F_GETLK` names its holder.
+//! process, is not inherited by children, and `F_GETLK` names its holder. A body that closes any descriptor of the file
+//! drops the locks on bytes 0 and 1, but not the one on byte 2.
 
 use std::os::fd::AsFd;
 
@@ -27,7 +28,7 @@ pub(crate) enum Claim {
     Taken,
     /// Another process has a lock on byte 0 or 1.
     Refused,
-    /// A child of an earlier daemon still has byte 2.
+    /// A child of an earlier daemon still holds byte 2.
     Survived,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn claim(file: impl AsFd) -> nix::Result<Claim> {
         Err(errno) => return Err(errno),
     }
     match record_lock::set_for_description(&file, SURVIVOR) {
-        // A file system or kernel without such locks goes without the second line of defence.
+        // Without such locks in the file system or the kernel, bytes 0 and 1 have to do.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(Claim::Taken),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(Claim::Survived),
         Err(errno) => Err(errno),

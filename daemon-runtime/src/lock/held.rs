@@ -59,8 +59,8 @@ impl Pidfile {
         Ok(held)
     }
 
-    /// Opens and locks the file that the path leads to. Tries again for a second while a process that is no daemon is in
-    /// the way.
+    /// Opens and locks the file that the path leads to. Tries again for a second while a process other than a daemon is
+    /// in the way.
     fn lock(&self) -> Result<(OwnedFd, FileStat)> {
         let mut retry = Retry::default();
         loop {
@@ -91,10 +91,10 @@ impl Pidfile {
             Locks::HeldBy(pid) => pid,
             Locks::HeldByUnknown => return Err(Error::holder_unknown(self.path())),
         };
-        // Before the lock is confirmed, so that it is about the holder.
+        // Asked before the lock is confirmed, so that the answer is about the holder.
         let intruder = self.intruder(pid);
         match (procfs::holds_lock(pid, id), intruder) {
-            // The process that took the lock is gone and has left it to another.
+            // The process that took the lock is gone, and has passed it on to another.
             (Some(false), _) => Ok(()),
             (None, Some(_)) if ask()? != Locks::HeldBy(pid) => Ok(()),
             (_, Some(program)) => Err(Error::other_program(self.path(), &program, pid)),
@@ -102,7 +102,7 @@ impl Pidfile {
         }
     }
 
-    /// Names what is in the way though it is no daemon: a reader's lock, or a process that hangs while it removes the
+    /// Names what is in the way if it is not a daemon: a reader's lock, or a process that hangs while it removes the
     /// file.
     fn is_in_the_way(&self, file: impl AsFd) -> Error {
         let path = self.path();
@@ -129,8 +129,8 @@ impl HeldPidfile {
 
     /// Writes this process's PID into the file, with the pidfile's permissions whatever the umask.
     ///
-    /// The permissions are a courtesy: a file that another user has made beforehand keeps its own, and so does every file
-    /// of a file system without permissions (vfat, CIFS, FUSE).
+    /// The permissions may fail to be set: a file of another user keeps its own, and so does a file on a file system
+    /// without permissions (vfat, CIFS, FUSE).
     fn write_pid(&self, before: &FileStat) -> io::Result<()> {
         if before.st_mode & 0o7777 != MODE.into() {
             let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
@@ -140,14 +140,14 @@ impl HeldPidfile {
         }
         let text = format!("{}\n", self.owner.pid());
         (&self.file).write_all(text.as_bytes()).inspect_err(|_| {
-            // A limit of the file's length (RLIMIT_FSIZE) raises a signal too. It is blocked here, and would end a
-            // caller in the foreground before that can report the failure.
+            // A limit on file size (RLIMIT_FSIZE) also raises a signal, which is blocked here. Once unblocked, it would
+            // end a caller in the foreground before the caller can report the failure.
             mask::take_back(Signal::SIGXFSZ);
         })
     }
 
-    /// Removes the file unless the path leads to another one; where that is not allowed, or the path is outside a
-    /// chroot, empties it.
+    /// Removes the file, unless the path leads to another one. Empties it if it cannot be removed, or if the path is
+    /// outside the chroot.
     ///
     /// Async-signal-safe, and harmless when repeated.
     pub(crate) fn remove(&self) {

@@ -1,9 +1,9 @@
 //! The process that holds a pidfile's lock: pinning it, signalling it, waiting for its end.
 //!
-//! Between the question who holds the lock and a signal, the holder may end and its PID may go to an innocent process.
-//! So the process is pinned by a [pidfd](https://man7.org/linux/man-pages/man2/pidfd_open.2.html) first, and only then
-//! checked to have the lock: the descriptor then means the daemon. `/proc` answers that for certain. Without it, the
-//! lock is asked again whether it still has the same holder.
+//! Before the signal is sent, the process that the kernel has named may end, and its PID may go to an innocent process.
+//! So the process is first pinned by a [pidfd](https://man7.org/linux/man-pages/man2/pidfd_open.2.html), and then
+//! checked to have the lock: if so, the pidfd refers to the daemon. `/proc` answers the check for certain. Without
+//! `/proc`, the kernel is asked again.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -36,7 +36,7 @@ enum Process {
     Own,
     /// A daemon that this process has just forked.
     Child(PidFd),
-    /// Another process. Without a pidfd, `kill` and the lock have to do.
+    /// Another process. Without a pidfd, `kill` and the lock are used.
     Other(Option<PidFd>, Look),
 }
 
@@ -48,7 +48,8 @@ pub(crate) enum Woken {
     TimedOut,
 }
 
-/// The time that a process has to end after SIGKILL. It takes longer only if the kernel is stuck in a call of it.
+/// The time that a process has to end after SIGKILL. It takes longer only if one of its system calls hangs in the
+/// kernel.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between two looks at a process that has no pidfd.
@@ -74,7 +75,7 @@ impl Holder {
         }
     }
 
-    /// Opens a process and checks that it has the lock, and that it may have it.
+    /// Pins a process, and checks that it has the lock and is not another program's.
     fn pin(pid: Pid, look: Look, pidfile: &Pidfile) -> Result<Option<Process>> {
         let pinned = match PidFd::open(pid) {
             Ok(process) => Some(process),
@@ -126,8 +127,8 @@ impl Holder {
         ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
     }
 
-    /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the given
-    /// one. It may be an earlier version of the program, with another `stop_signal`, and every daemon handles SIGTERM.
+    /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the
+    /// given one. An earlier version of the program may have another `stop_signal`, but every daemon handles SIGTERM.
     pub(crate) fn stop_signal(&self, given: Signal) -> Signal {
         if given == Signal::SIGTERM {
             return given;
@@ -141,7 +142,7 @@ impl Holder {
     pub(crate) fn signal(&self, signal: signal::Signal) -> Result<()> {
         let sent = match self.pinned().map(|process| process.signal(signal)) {
             None => self.kill(signal),
-            // Refused by a filter, or because the process is another user's: then `kill` is refused too.
+            // Refused by a filter, or because the process is another user's. In the second case `kill` is refused too.
             Some(Err(errno)) if has_no_pidfds(errno) => self.kill(signal),
             Some(sent) => sent,
         };
@@ -161,7 +162,7 @@ impl Holder {
     }
 
     /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. Returns
-    /// whether that was needed.
+    /// whether it was killed.
     pub(crate) fn end(&self, stop_signal: Signal, timeout: Duration) -> Result<bool> {
         self.signal(stop_signal.raw())?;
         if self.is_gone_within(timeout)? {

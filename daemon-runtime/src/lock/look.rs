@@ -12,7 +12,7 @@ use crate::lock::retry::Retry;
 use crate::sys::file::FileId;
 use crate::sys::procfs;
 
-/// Whether a daemon is running, as its pidfile's locks show.
+/// The presence of a daemon, as its pidfile's locks show.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     NotRunning,
@@ -25,7 +25,7 @@ pub(crate) enum Presence {
     },
 }
 
-/// One look at a pidfile. It keeps the file open, so that the same file can be asked again.
+/// One look at a pidfile. It keeps the file open, so that the same file can be queried again.
 pub(crate) struct Look {
     found: Found,
     file: Option<Probe>,
@@ -46,8 +46,8 @@ enum Found {
 impl Pidfile {
     /// Returns whether the daemon is running.
     ///
-    /// A holder that the kernel names but `/proc` denies is unknown: it has left the lock to another process. Such an
-    /// answer may pass, so it is looked at again for a second.
+    /// A holder that the kernel names but `/proc` denies is unknown: it has passed the lock on to another process. This
+    /// may be temporary, so the file is looked at again for a second.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Pidfile {
             if look.is_own() {
                 return Ok(Presence::Running { pid, is_verified: false });
             }
-            // Before the lock is confirmed, so that it is about the holder.
+            // Asked before the lock is confirmed, so that the answer is about the holder.
             let intruder = self.intruder(pid);
             let confirmed = look.confirms(pid);
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
@@ -77,12 +77,13 @@ impl Pidfile {
         }
     }
 
-    /// Returns whether the daemon is running, with root's pidfile if that is what this is about: if root's daemon is running
-    /// while an ordinary user's own is not, or while the user cannot reach the own pidfile.
+    /// Returns whether the daemon is running, with root's pidfile if the answer is about root's daemon.
+    ///
+    /// That is so if root's daemon is running, and the ordinary user's own daemon is not or has a pidfile out of reach.
     ///
     /// # Errors
     ///
-    /// Fails as [`presence`](Self::presence) does. What else is at root's path says nothing about this daemon.
+    /// Fails as [`presence`](Self::presence) does. Failures at root's path are ignored.
     pub(crate) fn presence_or_roots(&self) -> Result<(Presence, Option<&SystemPath>)> {
         let own = self.presence();
         let is_running = |presence: &Result<Presence>| matches!(presence, Ok(Presence::Running { .. }));
@@ -98,8 +99,8 @@ impl Pidfile {
 
     /// Looks up who holds the file.
     ///
-    /// An unknown holder is looked at again for a second: a daemon that starts between two questions, or that was
-    /// killed and whose files the kernel is still closing, is one for a moment.
+    /// If the holder is unknown, the file is looked at again for a second. A daemon that is just starting, or that was
+    /// killed and whose files the kernel is still closing, is unknown for a moment.
     ///
     /// # Errors
     ///
@@ -140,7 +141,7 @@ impl Pidfile {
         let found = match bytes::query(&probe).map_err(|errno| self.cannot("query", errno))? {
             Locks::HeldBy(pid) => Found::Other(pid),
             Locks::HeldByUnknown => return Ok(None),
-            // Its daemon has ended since we opened it.
+            // The file was removed since we opened it, because its daemon has ended.
             Locks::Free if !FileId::new(&stat).is_at(self.path().as_c_str()) => return self.glance(),
             Locks::Free => {
                 self.check_length(&stat)?;
@@ -179,7 +180,7 @@ impl Look {
         confirmed.map_or_else(|| self.is_still_held_by(pid), Ok)
     }
 
-    /// Asks the same file again who holds it.
+    /// Asks the kernel again who holds the same file.
     pub(crate) fn query_again(&self) -> nix::Result<Locks> {
         self.file.as_ref().map_or(Ok(Locks::Free), bytes::query)
     }

@@ -1,4 +1,4 @@
-//! The pidfile as a file: opening it, checking that it is one.
+//! The pidfile as a file: opening it, checking that it can be a pidfile.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -23,14 +23,15 @@ use crate::sys::procfs;
 /// The longest text of a pidfile, in bytes. A longer file is something else.
 const LONGEST: libc::off_t = 32;
 
-/// The permissions of a pidfile: every process can read it, only the owner's can write to it.
+/// The permissions of a pidfile: every user can read it, only the owner can write to it.
 pub(crate) const MODE: u16 = 0o644;
 
-/// Never follows a link, waits for a FIFO, gets a terminal, or reaches a program that this process executes.
+/// The flags of an open that follows no symbolic link, waits for no FIFO, gets no controlling terminal, and passes no
+/// descriptor to a program that this process executes.
 const SAFELY: OFlag =
     OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
 
-/// What `O_NOFOLLOW` fails with. POSIX says ELOOP.
+/// The error with which `O_NOFOLLOW` refuses a symbolic link. In POSIX it is ELOOP.
 const IS_LINK: Errno = match () {
     #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
     () => Errno::EMLINK,
@@ -46,15 +47,15 @@ pub(crate) struct Pidfile {
     owner: Owner,
 }
 
-/// Whose path it is. The default of a daemon's name may be that of another program's daemon too.
+/// The owner of a pidfile's path. Two programs whose daemons have the same name share a default path.
 enum Owner {
     /// The daemon's own, given by the key.
     Daemon,
     /// The default of root.
     Roots,
-    /// The default of another user, with that of root.
+    /// The default of another user, with root's default.
     Users(Box<Pidfile>),
-    /// No path, because this user has no home directory. That of root may be asked.
+    /// No path, because this user has no home directory. Root's default can still be examined.
     Homeless(Box<Pidfile>),
 }
 
@@ -86,10 +87,10 @@ impl Pidfile {
         }
     }
 
-    /// Returns the path of a process's program if that is proven to be another than this one, which may not be under a
-    /// default pidfile.
+    /// Returns the path of a process's program if it is proven to be another program, which must not use this default
+    /// pidfile.
     ///
-    /// The answer is about the holder if that is found to have the lock afterwards.
+    /// The answer is about the lock's holder if the process is found to have the lock afterwards.
     pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
         match self.owner {
             Owner::Daemon => None,
@@ -110,7 +111,7 @@ impl Pidfile {
         })
     }
 
-    /// Returns whether this failure to examine the file leaves root's to be asked: it is out of the user's reach.
+    /// Returns whether a failure means that the file is out of the user's reach, so that root's is examined instead.
     pub(crate) fn is_out_of_reach(&self, error: &Error) -> bool {
         error.is_permission_denied() || matches!(self.owner, Owner::Homeless(_))
     }
@@ -140,7 +141,7 @@ impl Pidfile {
 
     /// Opens the file for writing, or makes it.
     ///
-    /// `O_CREAT` alone would not do: in a sticky directory it refuses root another user's file
+    /// `O_CREAT` alone would not do: in a sticky directory it fails even for root if the file is another user's
     /// (`fs.protected_regular`).
     pub(crate) fn open_or_create(&self) -> Result<OwnedFd> {
         self.check_home()?;
@@ -160,7 +161,7 @@ impl Pidfile {
                 created => break created,
             }
         };
-        // Before it is locked: redirecting a standard stream closes what was there, and drops a lock with it.
+        // Moved before it is locked: redirecting a standard stream closes a descriptor below 3, which drops the lock.
         opened.and_then(above_floor).map_err(|errno| self.cannot_open(errno))
     }
 
@@ -199,8 +200,8 @@ impl Pidfile {
         Ok(())
     }
 
-    /// Refuses a file with more in it than a PID. Only for files that no process holds: a daemon may write anything
-    /// into its own.
+    /// Refuses a file that contains more than a PID. Only for files that no other process holds: a daemon may write
+    /// anything to its own.
     pub(crate) fn check_length(&self, stat: &FileStat) -> Result<()> {
         if stat.st_size > LONGEST {
             return Err(Error::failed(format_args!(
@@ -243,7 +244,7 @@ impl Pidfile {
     }
 }
 
-/// Makes a directory for its user alone, and those above that are missing, whatever the umask.
+/// Creates a directory for its user alone, with its missing parents, whatever the umask.
 fn make_private(directory: &Path) -> io::Result<()> {
     const PRIVATE: u32 = 0o700;
     let make = || fs::DirBuilder::new().mode(PRIVATE).create(directory);

@@ -9,12 +9,12 @@ use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::Probe;
 use crate::sys::file::FileId;
 
-/// What is known about the daemon that has left a pidfile.
+/// The evidence that the daemon of a pidfile has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// Only what the locks say.
     Locks,
-    /// Its process was seen to end. So a child of its body that still has byte 2 does not count as a holder, and the
+    /// Its process was seen to end. So a child of its body that still holds byte 2 does not count as a holder, and the
     /// file is a pidfile whatever its text.
     SeenToEnd,
 }

@@ -1,4 +1,4 @@
-//! Trying again for a second what usually succeeds soon.
+//! Retrying for a second what usually succeeds soon.
 
 use std::thread::sleep;
 use std::time::Duration;

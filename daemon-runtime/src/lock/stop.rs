@@ -53,8 +53,8 @@ pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
     Ok(daemon.pid())
 }
 
-/// Finds the daemon. Refuses an ordinary user root's, which is asked about where the user's own is not running or its
-/// pidfile is out of the user's reach. Only root's daemon itself may have become that user.
+/// Finds the daemon. If an ordinary user's own is not running, or has a pidfile out of reach, looks for root's. Refuses
+/// root's daemon, unless this process is root's daemon and has become that user.
 fn find(pidfile: &Pidfile) -> Result<Option<Holder>> {
     let own = Holder::find(pidfile);
     let is_missing = own.as_ref().map_or_else(|error| pidfile.is_out_of_reach(error), Option::is_none);

@@ -12,9 +12,9 @@ use crate::command::path::SystemPath;
 use crate::sys::procfs::SignalSets;
 use crate::sys::{descriptor, procfs, sigaction};
 
-/// Gives the default disposition to every signal that the caller ignored, as `nohup` does.
+/// Resets every signal that the caller ignores, such as SIGHUP after `nohup`, to its default disposition.
 ///
-/// An exec passes on no other disposition, and the program's own handlers stay. SIGPIPE stays ignored, because Rust's
+/// An exec passes on no other disposition. The program's own handlers stay. SIGPIPE stays ignored, because Rust's
 /// standard library relies on that.
 pub(crate) fn reset_ignored_signals() {
     let ignored = SignalSets::read("self").and_then(|sets| sets.ignored());
@@ -27,8 +27,9 @@ pub(crate) fn reset_ignored_signals() {
     }
 }
 
-/// Closes every descriptor above 2 that this program has inherited: those without `FD_CLOEXEC`, which everything that
-/// Rust opens has.
+/// Closes every descriptor above 2 that this program has inherited.
+///
+/// An inherited descriptor lacks `FD_CLOEXEC`, which Rust sets on everything that it opens.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 pub(crate) fn close_inherited() {
     for fd in open_descriptors() {
@@ -48,7 +49,8 @@ fn open_descriptors() -> Vec<RawFd> {
     }
 }
 
-/// The directory that lists them. On the BSDs `/dev/fd` has only the first three unless fdescfs is mounted.
+/// The directory that lists the open descriptors. On the BSDs `/dev/fd` has only the first three unless fdescfs is
+/// mounted.
 const DESCRIPTORS: Option<&str> = match () {
     #[cfg(target_os = "linux")]
     () => Some("/proc/self/fd"),
@@ -68,13 +70,13 @@ pub(crate) fn set_umask(mask: u32) {
     stat::umask(Mode::from_bits_truncate(mask as libc::mode_t));
 }
 
-/// Leaves the caller's directory, so that its file system can be unmounted.
+/// Enters a directory, so that the file system of the caller's directory can be unmounted.
 pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
     set_current_dir(directory.as_path())
         .map_err(|error| Error::io(format_args!("cannot enter working_directory {directory}"), &error))
 }
 
-/// Makes a directory the root of what this process sees, and enters it, because a current directory outside would lead
+/// Makes a directory the root directory of this process. Enters it too, because a current directory outside would lead
 /// out again.
 pub(crate) fn confine(root: &SystemPath) -> Result<()> {
     chroot(root.as_path())

@@ -35,7 +35,7 @@ pub(crate) enum Side {
 /// Forks a daemon, and returns in both processes.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
-    // Both processes would write what is in the buffers, Rust's or C's.
+    // Otherwise both processes would write what the buffers of Rust and C contain.
     let _ = (io::stdout().flush(), io::stderr().flush());
     flush_c_streams();
     let (launchers, daemons) =
@@ -58,7 +58,7 @@ pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
     }
 }
 
-/// Runs the first child, and returns in its own child only.
+/// Runs the first child, and returns only in the child that it forks.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 fn lead_session(channel: UnixStream) -> Readiness {
     let readiness = Readiness::new(channel);

@@ -1,4 +1,4 @@
-//! The account that a daemon takes on for good, after its launcher has looked it up.
+//! The identity that a daemon assumes for good, after its launcher has looked it up.
 
 use std::ffi::CString;
 
@@ -10,7 +10,7 @@ use crate::command::error::{Error, Result};
 
 /// A user and a group, with the supplementary groups that go with them.
 pub(crate) struct Identity {
-    /// The accounts as the keys have them, for messages.
+    /// The accounts as the keys give them, for messages.
     label: String,
     uid: Uid,
     gid: Gid,
@@ -20,8 +20,8 @@ pub(crate) struct Identity {
 impl Identity {
     /// Looks up the accounts, if there are any. Fails for a caller that is not root.
     ///
-    /// Without a group it is the user's own, and without a user only the group changes. The supplementary groups are
-    /// those of the user; without a user, only the group itself.
+    /// Without a group, the user's own counts. Without a user, only the group changes. The supplementary groups are the
+    /// user's; without a user, or without an entry in the user database, only the group itself.
     pub(crate) fn look_up(user: Option<&Account>, group: Option<&Account>) -> Result<Option<Self>> {
         let label = match (user, group) {
             (None, None) => return Ok(None),
@@ -48,8 +48,8 @@ impl Identity {
         Ok(Some(Self { label, uid, gid, groups }))
     }
 
-    /// Takes it on: first the supplementary groups, then the group, then the user, each real, effective and saved. Then
-    /// checks that it is so, with no way back.
+    /// Sets the supplementary groups, then the group, then the user, as real, effective and saved IDs. Then checks that
+    /// all are set, with no way back.
     pub(crate) fn take_on(&self) -> Result<()> {
         let cannot = |errno| Error::os(format_args!("cannot become {}", self.label), errno);
         capabilities::drop_with_user()
@@ -79,7 +79,7 @@ impl Identity {
     }
 }
 
-/// Finds a user. One that is given by number needs no entry in the user database.
+/// Finds a user. A user that is given by number needs no entry in the user database.
 fn find_user(account: &Account) -> Result<(Uid, Option<User>)> {
     let number = number(account).map(Uid::from_raw);
     let by_number = || number.map_or(Ok(None), |uid| found(User::from_uid(uid)));
@@ -122,7 +122,8 @@ fn found<T>(entry: nix::Result<Option<T>>) -> nix::Result<Option<T>> {
     }
 }
 
-/// Returns the number of an account. The highest number means *unchanged* to the system.
+/// Returns the number of an account, if it is given by one. Excludes the highest number, which to the system means
+/// *unchanged*.
 fn number(account: &Account) -> Option<u32> {
     let number = match account {
         Account::Id(id) => Some(*id),
@@ -141,7 +142,7 @@ fn groups_of(user: &User, gid: Gid) -> nix::Result<Vec<Gid>> {
 mod capabilities {
     pub(super) use crate::sys::capabilities::has_any;
 
-    /// Has the capabilities dropped when the user changes, whatever this program has asked for before.
+    /// Makes the kernel drop the capabilities when the user changes, whatever this program has requested before.
     pub(super) fn drop_with_user() -> nix::Result<()> {
         nix::sys::prctl::set_keepcaps(false)
     }
@@ -177,7 +178,8 @@ mod saved {
     }
 }
 
-/// The other systems. For root `setuid` and `setgid` set all three, says POSIX. Trying shows that there is no way back.
+/// The other systems, on which root's `setuid` and `setgid` set all three IDs (POSIX). A failed attempt to become root
+/// shows that there is no way back.
 #[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd", target_os = "dragonfly")))]
 mod saved {
     use nix::unistd::{Gid, Uid, setgid, setuid};
@@ -215,8 +217,8 @@ mod supplementary {
     }
 }
 
-/// The directory service knows more groups than a process can have, and may answer with more than were set. So the
-/// daemon gets its own group only.
+/// The directory service knows more groups than a process can have, and may report more than were set. So the daemon
+/// gets its own group only.
 #[cfg(target_vendor = "apple")]
 mod supplementary {
     use std::ffi::CStr;

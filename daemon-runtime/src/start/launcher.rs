@@ -1,8 +1,8 @@
 //! The launcher, which waits until the daemon is ready.
 //!
-//! It goes by the daemon's messages. The end of the channel without one is a failure: until the body is called, only
-//! the daemon has its end open, so the daemon is dead. Once the body is called, its children may have it open too. So
-//! with `wait_ready` or a `setup` the daemon waits before that until the launcher has pinned it.
+//! The launcher relies on the daemon's messages. If the channel ends without one, the daemon is dead: before the body
+//! is called, only the daemon has its end open. Afterwards the body's children may have it open too. So with
+//! `wait_ready`, `wait_alive` or `setup`, the daemon first waits until the launcher has pinned it.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -40,7 +40,7 @@ impl Launcher {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon has failed. Then nothing is left of it.
+    /// Fails if the daemon has failed. Nothing of the daemon is then left.
     pub(crate) fn wait(&mut self, pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
         let outcome = match self.next_message() {
             Some(Message::Ready(pid)) => {
@@ -58,7 +58,8 @@ impl Launcher {
             // A daemon that was killed, or that could no longer reach the path, has left the file.
             pidfile.remove_after_failed_start();
         }
-        // The first child only has to exit. A caller that ignores SIGCHLD, or reaps every child, may have it already.
+        // The first child only has to exit. A caller that ignores SIGCHLD, or reaps every child, may have reaped it
+        // already.
         let _ = uninterrupted(|| waitpid(self.first_child, None));
         outcome
     }
@@ -90,8 +91,8 @@ impl Launcher {
         })
     }
 
-    /// Waits for the body's report, as long as `wait_ready` or `wait_alive`. A child that the body has forked may keep the
-    /// channel open after the daemon's death, so the daemon itself is watched too.
+    /// Waits for the body's report, at most as long as `wait_ready` or `wait_alive` says. A child that the body has
+    /// forked may keep the channel open after the daemon's death, so the daemon itself is watched too.
     fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
         // Without a key, the daemon reports once its setup is done.
         let wait = settings.wait().unwrap_or(Wait::Ready(Duration::MAX));
@@ -131,7 +132,8 @@ impl Launcher {
 
     /// Waits until a daemon that has failed is gone, so that nothing is left when the launcher reports the failure.
     ///
-    /// Without a pidfd, the end of the channel does: the body was not called, so only the daemon has it open.
+    /// Without a pidfd, it waits for the end of the channel: the body was not called, so only the daemon has that end
+    /// open.
     fn await_end(&self, pid: Pid) {
         const LONGEST: Duration = Duration::from_secs(1);
         let process = PidFd::open(pid).ok();
@@ -152,8 +154,8 @@ fn died() -> Error {
     Error::failed(format_args!("the daemon died before it was ready"))
 }
 
-/// Takes the exit status of a daemon that has failed, if this process is the one that gets orphans: process 1 of a PID
-/// namespace, or a subreaper (prctl(2)).
+/// Reaps a daemon that has failed, if this process adopts orphans: process 1 of a PID namespace, or a subreaper
+/// (prctl(2)).
 fn reap_orphan(daemon: Pid) {
     let _ = waitpid(daemon, Some(WaitPidFlag::WNOHANG));
 }

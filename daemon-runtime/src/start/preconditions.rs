@@ -10,14 +10,14 @@ use crate::life::nested_runtime;
 use crate::sys::clock::now;
 use crate::sys::procfs;
 
-/// A process that has one thread, so that it can be forked.
+/// A proof that this process has one thread, so that it can be forked.
 #[must_use = "it is what a fork needs"]
 pub(crate) struct SingleThread(());
 
-/// Refuses a process that cannot have a daemon.
+/// Refuses a process that cannot start a daemon.
 ///
 /// A fork keeps only the calling thread: the locks of the others stay locked forever, and a runtime's workers are gone.
-/// The kernel ends all processes of a container with its process 1.
+/// When process 1 of a container ends, the kernel ends all its other processes.
 pub(crate) fn check() -> Result<SingleThread> {
     if process::id() == 1 {
         return Err(Error::failed(format_args!(
@@ -59,7 +59,7 @@ fn has_threads(count: impl Display) -> Error {
     ))
 }
 
-/// Refuses a body that needs a runtime of its own, or a fork, inside a runtime.
+/// Refuses, inside a runtime, a fork or a body that builds a runtime of its own.
 pub(crate) fn inside_runtime() -> Error {
     Error::failed(format_args!(
         "this is inside a tokio runtime, which does not survive a fork; remove `#[tokio::main]` from `main` (or call \

@@ -25,7 +25,7 @@ use crate::start::preconditions::{self, SingleThread};
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::exit_now;
 
-/// A start whose preconditions are checked: everything is looked up that the daemon itself cannot look up.
+/// A start whose preconditions are checked, with all that must be looked up before the fork.
 pub(crate) struct Startup<'a, M> {
     plan: &'a Plan<'a>,
     pidfile: &'a Pidfile,
@@ -50,8 +50,8 @@ impl<'a, M> Startup<'a, M> {
         Ok(Self { plan, pidfile, mode, identity })
     }
 
-    /// Forks the daemon, and returns its PID once it is ready. Returns in the launcher only, and drops the body there only
-    /// if the daemon has not called it.
+    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and drops the body there
+    /// unless the daemon may have called it.
     pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
         self,
         thread: SingleThread,
@@ -77,7 +77,7 @@ impl<'a, M> Startup<'a, M> {
     /// Runs the daemon, from the second fork to its exit.
     fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
         let instance = self.set_up::<K, B>().and_then(|mut instance| {
-            // The setup's time is the user's too: a launcher that goes meanwhile ends it.
+            // A setup may take long. If the launcher goes meanwhile, the daemon ends.
             if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
             }
@@ -91,10 +91,10 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
-        // Made before the signals come in, since making it takes a lock that a handler wants.
+        // Created before signals are unblocked, because this takes a lock that a handler tries to take.
         let context = instance.context();
         if B::WITH_SETUP {
-            // The setup is the user's code, and what it starts inherits the mask.
+            // The setup is the user's code, and processes that it starts inherit the mask.
             mask::unblock_all();
         }
         let value = self.set_up_body::<K, B>();
@@ -110,7 +110,7 @@ impl<'a, M> Startup<'a, M> {
             Ok(value) => self.call(&context, body, value),
             Err(failure) => {
                 failure.log(&self.plan.settings.name);
-                // The launcher leaves the body to the daemon.
+                // The launcher does not drop the body, so the daemon does.
                 Ending::caught(|| {
                     drop(body);
                     failure
@@ -122,8 +122,8 @@ impl<'a, M> Startup<'a, M> {
         process::exit(ending.code.into())
     }
 
-    /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks. What needs
-    /// the caller's root directory and privileges comes before these are dropped.
+    /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks. Steps that
+    /// need the caller's root directory or privileges come before these are given up.
     fn set_up<K, B: Body<M, K>>(&self) -> Result<InstanceGuard> {
         let Plan { settings, working_directory, .. } = self.plan;
         detach::reset_ignored_signals();
@@ -162,7 +162,7 @@ impl<'a, M> Startup<'a, M> {
         if !B::WITH_SETUP {
             report_ready();
         }
-        // Dropped at the end too, since the caller may have blocked what the daemon handles.
+        // The drop of `blocked` restores the mask again, since the caller may have blocked what `unblock` unblocks.
         blocked.restore();
         instance.unblock();
         let _watch = nested_runtime::Watch::begin();
