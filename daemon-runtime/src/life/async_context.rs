@@ -1,6 +1,6 @@
 //! The waits of a [`Context`] for async bodies.
 //!
-//! One thread, which the first wait begins, sleeps on the flag and wakes every waiter. So a wait works in any runtime,
+//! One thread, which the first wait starts, sleeps on the flag and wakes every waiter. So a wait works in any runtime,
 //! whichever drivers it has enabled, and a thousand waiters cost no descriptor.
 
 use std::pin::pin;

@@ -17,7 +17,7 @@ pub(crate) struct Flag {
     pub(crate) alarm: Alarm,
 }
 
-/// What wakes the async waiters of a flag.
+/// The means by which a flag wakes its async waiters.
 #[cfg(feature = "tokio")]
 #[derive(Default)]
 pub(crate) struct Alarm {

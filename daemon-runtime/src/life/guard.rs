@@ -20,14 +20,14 @@ use crate::lock::held::HeldPidfile;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::sigaction;
 
-/// What a daemon's life begins with.
+/// The options with which a daemon's life begins.
 pub(crate) struct InstanceOptions<'a> {
     pub(crate) name: &'a str,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
     /// Whether the body has a `Context`, whose descriptor then exists.
     pub(crate) has_context: bool,
-    /// What a reload reopens. Nothing in the foreground.
+    /// The streams that a reload reopens. None in the foreground.
     pub(crate) streams: Option<Streams>,
     pub(crate) service_manager: ServiceManager,
     pub(crate) held: HeldPidfile,
@@ -41,7 +41,7 @@ pub(crate) struct InstanceGuard {
 }
 
 impl InstanceGuard {
-    /// Installs the handlers around a pidfile that is held.
+    /// Installs the handlers for a pidfile that is held.
     pub(crate) fn begin(options: InstanceOptions<'_>) -> Result<Self> {
         let InstanceOptions { name, stop_signal, stop_mode, has_context, streams, service_manager, held } =
             options;
@@ -85,7 +85,7 @@ impl InstanceGuard {
         Ok(())
     }
 
-    /// Waits until the launcher watches this process; from then on this process ends if the launcher does before the
+    /// Waits until the launcher watches this process. From then on, this process ends if the launcher ends before the
     /// body is ready.
     pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<()> {
         let cannot = |error| Error::io(format_args!("cannot prepare for the body's readiness"), &error);
@@ -111,8 +111,8 @@ impl InstanceGuard {
 
 impl Drop for InstanceGuard {
     fn drop(&mut self) {
-        // The pidfile first, so that a process which signals the lock's holder meets the handlers. Blocked, because a
-        // signal may end this process halfway.
+        // The pidfile goes first, so that a signal to the lock's holder still meets the handlers. Signals are blocked,
+        // because one could end this process halfway.
         let blocked = AllBlocked::new();
         drop(lock(&self.instance.held).take());
         drop(blocked);

@@ -2,11 +2,12 @@
 //!
 //! The handler calls async-signal-safe functions only
 //! ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)): `getpid`, `sigaction`, futex(2),
-//! `write`, `fstat`, `poll`, `read`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process `lstat`,
-//! `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes no lock but by
-//! `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
+//! `write`, `fstat`, `poll`, `read`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process
+//! `lstat`, `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes a lock
+//! only by `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
 //!
-//! A handler that the program has set before is called first, and decides about a plain body in place of ours.
+//! A handler that the program has set earlier is called first. It then decides, in place of ours, whether a signal ends
+//! a plain body.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -28,8 +29,8 @@ static INSTALLED: Mutex<Vec<Installed>> = Mutex::new(Vec::new());
 
 struct Installed {
     signal: Signal,
-    /// The process that installed it: a daemon that is started by a daemon installs its own, above whatever has been
-    /// installed over its parent's.
+    /// The process that installed it. A daemon that another daemon has started installs its own handler, above those
+    /// that it inherits.
     owner: ProcessId,
     before: Disposition,
     /// The number of instances that need it.
@@ -40,8 +41,8 @@ struct Installed {
 struct Below {
     signal: Signal,
     handler: Disposition,
-    /// Whether it decides about a plain body. One that the body of a daemon has installed, which has then started this
-    /// daemon, decides about that body only.
+    /// Whether it decides if a signal ends a plain body. If the body of another daemon installed it, and then started
+    /// this daemon, it decides about that other body only.
     decides: bool,
     is_active: AtomicBool,
     next: OnceLock<&'static Below>,
@@ -50,8 +51,8 @@ struct Below {
 static BELOW: OnceLock<&'static Below> = OnceLock::new();
 
 thread_local! {
-    /// Whether this thread is in a handler below ours. That one may call ours in turn, as the handler of a library does
-    /// that was installed over an earlier one of ours.
+    /// Whether this thread is in a handler below ours. Such a handler may call ours in turn, if a library installed it
+    /// over an earlier handler of ours.
     static IS_BELOW: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -74,7 +75,8 @@ extern "C" fn on_signal_with_info(number: c_int, info: *mut siginfo_t, context: 
             instance.receive(signal, &decides);
             has_instance = true;
         }
-        // A child that the body has forked inherits the handler, but is not the daemon. It ends as it would without.
+        // A child that the body has forked inherits the handler, but is not the daemon. It ends as it would without the
+        // handler.
         if !has_instance && decides() {
             instance::end_by(signal);
         }
@@ -82,7 +84,7 @@ extern "C" fn on_signal_with_info(number: c_int, info: *mut siginfo_t, context: 
     Errno::set_raw(errno);
 }
 
-/// Calls the program's own handler, and returns whether there is one that decides about a plain body.
+/// Calls the program's own handler, and returns whether it decides if the signal ends a plain body.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 fn call_below(signal: Signal, info: *mut siginfo_t, context: *mut c_void) -> bool {
     let Some(below) = belows().find(|below| below.is_for(signal)) else { return false };
@@ -106,7 +108,7 @@ impl Below {
         self.signal == signal && self.is_active.load(Ordering::Acquire)
     }
 
-    /// Makes a handler the one below ours. It may have been that before.
+    /// Makes a handler the one below ours. It may have been below ours before.
     fn activate(signal: Signal, handler: Disposition, decides: bool) {
         let key = (signal, handler, decides);
         if let Some(known) = belows().find(|known| (known.signal, known.handler, known.decides) == key) {

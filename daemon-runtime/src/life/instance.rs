@@ -1,4 +1,4 @@
-//! The daemons that this process is, as its signal handlers see them.
+//! The daemons of this process, as its signal handlers see them.
 
 use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::sys::file::FileId;
 use crate::sys::process::{ProcessId, at_exit, exit_now};
 use crate::sys::{mask, sigaction};
 
-/// What a stop signal does to a body.
+/// The effect of a stop signal on a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopMode {
     /// It ends the process at once.
@@ -28,13 +28,13 @@ pub(crate) enum StopMode {
 
 /// A daemon in this process.
 ///
-/// Handlers may look at it in any thread at any time, so it is never freed: some hundred bytes for each daemon that a
-/// process has been. What it holds is released when the daemon ends.
+/// Handlers may look at it in any thread at any time, so it is never freed. It costs some hundred bytes for each daemon
+/// that a process has been. What it holds is released when the daemon ends.
 pub(crate) struct Instance {
     pub(crate) name: String,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
-    /// What a reload reopens. Nothing in the foreground.
+    /// The streams that a reload reopens. None in the foreground.
     pub(crate) streams: Option<Streams>,
     pub(crate) pidfile: FileId,
     pub(crate) held: Mutex<Option<HeldPidfile>>,
@@ -66,8 +66,8 @@ pub(crate) fn current() -> impl Iterator<Item = &'static Instance> {
 }
 
 impl Instance {
-    /// Acts on a signal. `decides` says whether our handler decides about a plain body: whether no handler of the program
-    /// is below it, and none was installed over it. Async-signal-safe.
+    /// Acts on a signal. `decides` returns whether our handler decides if the signal ends a plain body: no handler of
+    /// the program is below ours, and none was installed over it. Async-signal-safe.
     pub(crate) fn receive(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match signal {
             // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
@@ -89,8 +89,8 @@ impl Instance {
 
     fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {
         match self.stop_mode {
-            // A handler below ours, or one over ours that calls it, as those of signal-hook and tokio do, means that the
-            // program wants to receive this signal itself.
+            // If a handler of the program is below ours, or is over ours and calls it, as those of signal-hook and
+            // tokio do, the program wants to receive this signal itself.
             StopMode::Abrupt if decides() => end_by(signal),
             StopMode::Abrupt => {}
             StopMode::Graceful | StopMode::GracefulForeground => {
@@ -130,7 +130,7 @@ pub(crate) fn end_by(signal: Signal) {
     sigaction::reset(signal as i32);
     let _ = raise(signal);
     mask::unblock(&[signal]);
-    // Process 1 of a container, or a signal that ends nothing by default.
+    // Reached by process 1 of a container, or for a signal whose default action does not end a process.
     exit_now(128 + u8::try_from(signal as i32).unwrap_or(0));
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn end_all(reason: &str) {
     }
 }
 
-/// Has pidfiles removed when the body ends the process by `std::process::exit`.
+/// Registers the removal of pidfiles, for a body that ends the process by `std::process::exit`.
 fn register_exit() -> nix::Result<()> {
     extern "C" fn before_exit() {
         end_all("exited before it was ready");

@@ -1,7 +1,7 @@
 //! A body that builds a tokio runtime inside another one.
 //!
-//! tokio panics then, before it polls anything of the async body. What a body does cannot be known before it is called,
-//! and a body without a runtime of its own works there. So the panic itself is the sign.
+//! tokio then panics, before it polls the async body. Whether a body builds a runtime is not known before the call, and
+//! a body that builds none works inside a runtime. So the panic itself is detected.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use std::sync::Once;
 enum Nesting {
     /// This thread is not watched.
     Unwatched,
-    /// A body is called, inside a runtime as far as that is known.
+    /// A body is being called, perhaps inside a runtime.
     Watched,
     /// The body has tried to build another runtime.
     Refused,

@@ -39,7 +39,8 @@ enum News {
 impl ServiceManager {
     /// Opens the socket that the environment names.
     ///
-    /// This comes before the signal handlers, one of which sends, and before a chroot, in which the socket has no path.
+    /// This must come before the signal handlers, because one of them sends, and before a chroot, in which the socket
+    /// has no path.
     #[cfg(feature = "systemd")]
     pub(crate) fn find(_name: &str) -> Self {
         /// The shortest time between two signs of life.
@@ -51,7 +52,7 @@ impl ServiceManager {
         Self { socket: Mutex::new(Some(Arc::new(socket))), watchdog, ..Self::default() }
     }
 
-    /// Writes to the log that a manager which waits for messages gets none.
+    /// Writes to the log that the service manager is not notified, if it waits for messages.
     #[cfg(not(feature = "systemd"))]
     pub(crate) fn find(name: &str) -> Self {
         use std::io::{self, Write};
@@ -77,7 +78,7 @@ impl ServiceManager {
         if !self.is_there() {
             return;
         }
-        // Otherwise a stop could be notified between the look and the message.
+        // Otherwise a stop could be notified between the check and the message.
         let _blocked = AllBlocked::new();
         if !self.knows_of_stop.load(Ordering::Acquire) {
             self.send(News::Ready);
@@ -92,7 +93,7 @@ impl ServiceManager {
         }
     }
 
-    /// Notifies that the body is reloading. The end of that is notified when the body returns to a wait.
+    /// Notifies that the body is reloading. When the body returns to a wait, it notifies that the reload is complete.
     pub(crate) fn reloading(&self) {
         self.awaits_reload.store(true, Ordering::Release);
         self.send(News::Reloading);
@@ -131,7 +132,7 @@ impl ServiceManager {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends, if there is a socket. A manager that does not listen does not stop the daemon's work.
+    /// Sends a message, if there is a socket. A failure is ignored, so that the daemon works on.
     fn send(&self, news: News) {
         let Some(socket) = self.socket() else { return };
         match news {
@@ -145,7 +146,7 @@ impl ServiceManager {
         }
     }
 
-    /// Sends that the daemon is stopping, and returns false if that has to be tried again. Async-signal-safe.
+    /// Notifies that the daemon is stopping, and returns false if the caller must try again. Async-signal-safe.
     fn send_stopping(&self) -> bool {
         let Ok(socket) = self.socket.try_lock() else { return false };
         socket.as_deref().is_none_or(|socket| socket.send_at_once(b"STOPPING=1\n"))
@@ -208,7 +209,7 @@ mod socket {
             Ok(Self { inner, address, id })
         }
 
-        /// Sends, and connects again to a manager that has begun anew.
+        /// Sends, and connects again to a manager that has restarted.
         pub(super) fn send(&self, message: &[u8]) {
             if self.id.is_open_at(&self.inner) && self.inner.send(message).is_err() {
                 let _ = self.inner.connect_addr(&self.address).and_then(|()| self.inner.send(message));

@@ -9,8 +9,8 @@ use std::sync::Once;
 
 use crate::life::instance;
 
-/// Has the panic hook report and remove pidfiles, if the program aborts on panics. The program's own hook stays, and is
-/// called first.
+/// Makes the panic hook report the panic and remove pidfiles, if the program aborts on panics. The program's own hook
+/// stays, and is called first.
 pub(crate) fn hook_if_aborting() {
     static HOOKED: Once = Once::new();
     if cfg!(panic = "abort") {

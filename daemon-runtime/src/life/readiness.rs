@@ -32,7 +32,7 @@ fn send(mut channel: &UnixStream, frame: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Fills the buffer, or fails because the other end has been closed before.
+/// Fills the buffer, or fails because the other end was closed first.
 fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
     let mut received = 0;
     insist(|| {
@@ -46,7 +46,7 @@ fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
     })
 }
 
-/// Goes on with a transfer that has failed for another reason than a closed end: a signal, or a lack of memory. A
+/// Retries a transfer that has failed for a reason other than a closed end, such as a signal or a lack of memory. A
 /// daemon's life depends on these messages.
 fn insist(mut go_on: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut failures = 0;
@@ -69,15 +69,15 @@ fn is_closing(kind: ErrorKind) -> bool {
 pub(crate) enum Verdict {
     GoOn = b'!',
     GiveUp = b'.',
-    /// The launcher waits no longer, and is content: its end of the channel may close.
+    /// The launcher stops waiting, and the daemon may live on without it.
     Release = b'~',
 }
 
-/// What the launcher has done since the daemon has last looked.
+/// The launcher's latest act, since the daemon last looked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     None,
-    /// It waits no longer, and is content.
+    /// It has stopped waiting, and the daemon may live on without it.
     Released,
     /// It is gone.
     Gone,
@@ -116,14 +116,14 @@ impl Readiness {
     /// Fails if the launcher is gone. A cancelled start leaves no daemon.
     pub(crate) fn ready(self, pid: Pid) -> io::Result<()> {
         if self.id.is_some() && self.is_intact() {
-            // The launcher closes its end on this message, which must not be taken for its death.
+            // The launcher closes its end after this message. The daemon must not take that for the launcher's death.
             set_flags(&self.channel, OFlag::empty())?;
         }
         self.send(&Message::Ready(pid))
     }
 
-    /// Reports that the body will say when this process is ready, waits until the launcher has pinned this process,
-    /// and has SIGIO sent if the launcher goes from then on.
+    /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, SIGIO is
+    /// sent if the launcher goes.
     pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<()> {
         self.send(&Message::Waiting(pid))?;
         let verdict = Verdict::receive(&self.channel)?;
@@ -136,7 +136,7 @@ impl Readiness {
 
     /// Reports why there will be no daemon.
     ///
-    /// The channel stays open until this process has ended, so that the end of the one is the end of the other.
+    /// The channel stays open until this process has ended, so that the launcher can wait for its end.
     pub(crate) fn failed(self, error: Error) {
         let _ = self.send(&Message::Failed(getpid(), error));
         mem::forget(self.channel);
@@ -171,7 +171,7 @@ impl Readiness {
 
 /// A message of the daemon to its launcher, with the PID of the process that it is about.
 pub(crate) enum Message {
-    /// The body will say when it is ready: the first of two messages.
+    /// The daemon waits for a verdict, and will report readiness later: the first of two messages.
     Waiting(Pid),
     Ready(Pid),
     Failed(Pid, Error),

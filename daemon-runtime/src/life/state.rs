@@ -50,7 +50,8 @@ impl State {
         self.readiness.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Takes what the launcher has done, and forgets a launcher that waits no longer. Async-signal-safe.
+    /// Returns what the launcher has done since the last call, and forgets a launcher that has stopped waiting.
+    /// Async-signal-safe.
     pub(crate) fn take_launcher_news(&self) -> News {
         let Ok(mut readiness) = self.readiness.try_lock() else { return News::None };
         let news = readiness.as_ref().map_or(News::None, Readiness::take_news);

@@ -25,10 +25,12 @@ pub(crate) struct Streams {
     are_outside: bool,
 }
 
-/// Never gets a terminal, never reaches a program that this process executes, and may exceed two gigabytes.
+/// The flags of an open that gets no controlling terminal, passes no descriptor to a program that this process
+/// executes, and allows more than two gigabytes.
 const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(LARGE);
 
-/// Without this flag, a process with 32 bits cannot open a large file, and gets SIGXFSZ where a file becomes one.
+/// Without this flag, a 32-bit process cannot open a file of more than two gigabytes, and gets SIGXFSZ when a file
+/// grows beyond that.
 #[cfg(target_os = "linux")]
 const LARGE: OFlag = OFlag::O_LARGEFILE;
 #[cfg(not(target_os = "linux"))]
@@ -113,7 +115,7 @@ pub(crate) fn append_to_logs(plan: &Plan<'_>) {
     }
 }
 
-/// What the opening of a stream may wait for. A FIFO without a reader is always an error.
+/// The events that the opening of a stream may wait for. A FIFO without a reader is always an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Blocking {
     /// Nothing: a handler has all signals blocked.
@@ -130,7 +132,7 @@ fn open_stream(
     blocking: Blocking,
 ) -> nix::Result<Option<OwnedFd>> {
     let path = path.as_c_str();
-    // The default path needs no look: it is neither a pidfile nor a FIFO.
+    // The default path needs no check: it is neither a pidfile nor a FIFO.
     let found = if path == DEFAULT { Err(Errno::ENOENT) } else { stat(path) };
     let found_type = match found {
         Ok(stat) if FileId::new(&stat) == pidfile => return Ok(None),

@@ -2,7 +2,7 @@
 
 use crate::life::context::Context;
 
-/// What a wait returns in place of a future. The compiler's message about `.await` has this name.
+/// The value that a wait returns in place of a future. The compiler's message about `.await` contains this name.
 #[derive(Debug)]
 #[must_use = "this waits for nothing; enable the feature `tokio` of `daemonic`"]
 pub struct EnableTheFeatureTokioOfDaemonic(());

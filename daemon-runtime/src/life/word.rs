@@ -49,9 +49,8 @@ impl Word {
     }
 }
 
-/// On Linux a thread sleeps on the number itself
-/// ([futex(2)](https://man7.org/linux/man-pages/man2/futex.2.html)). The kernel compares it as the sleep begins and ends
-/// the sleep by an absolute clock.
+/// On Linux a thread sleeps on the number itself ([futex(2)](https://man7.org/linux/man-pages/man2/futex.2.html)). The
+/// kernel compares the number when the sleep begins, and ends the sleep at an absolute time.
 #[cfg(target_os = "linux")]
 impl Word {
     /// Sleeps while the value is `seen`, until a moment of the monotonic clock. May return early.
@@ -64,7 +63,7 @@ impl Word {
     }
 }
 
-/// On other systems a thread sleeps on a pipe, into which every change writes, rounded up to a millisecond.
+/// On other systems a thread sleeps on a pipe, to which every change writes. The time is rounded up to a millisecond.
 #[cfg(not(target_os = "linux"))]
 impl Word {
     /// Sleeps while the value is `seen`, until a moment of the monotonic clock. May return early.

@@ -30,7 +30,7 @@ pub(crate) unsafe fn close_inherited(fd: RawFd) {
 
 /// The lowest number for descriptors of ours: above the standard streams and above what [`close_inherited`] has closed.
 ///
-/// An owner that does not know that its descriptor is closed may close the number again.
+/// The former owner of a closed descriptor may close the number again, and with it a descriptor of ours.
 static FLOOR: AtomicI32 = AtomicI32::new(3);
 
 /// Moves a descriptor above the floor. Async-signal-safe.
@@ -59,7 +59,7 @@ pub(crate) fn add_flags(file: impl AsFd, flags: OFlag) -> nix::Result<()> {
     set_flags(file, before | flags)
 }
 
-/// Has SIGIO sent to a process when the other end of a socket is closed.
+/// Makes the kernel send SIGIO to a process when the other end of a socket is closed.
 ///
 /// The signal comes for other reasons too, so its handler must look at the socket.
 pub(crate) fn signal_closing(socket: BorrowedFd<'_>, process: Pid) -> nix::Result<()> {
@@ -68,13 +68,14 @@ pub(crate) fn signal_closing(socket: BorrowedFd<'_>, process: Pid) -> nix::Resul
     set_flags(socket, OFlag::O_ASYNC)
 }
 
-/// Makes a pipe neither of whose ends blocks or survives an exec.
+/// Creates a pipe whose ends do not block and do not survive an exec.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn nonblocking_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
 }
 
-/// Does the same where there is no pipe2. A child that another thread forks between the calls inherits the pipe.
+/// Does the same without pipe2, which this system lacks. A child that another thread forks between the calls inherits
+/// the pipe.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn nonblocking_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe()?;

@@ -8,7 +8,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 
 /// The identity of a file, whatever its path: its device and its inode.
 ///
-/// Compare it before a file is opened that could be the pidfile: closing any descriptor of that drops the lock.
+/// Compare it before you open a file that could be the pidfile: closing any descriptor of the pidfile drops the lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     dev: libc::dev_t,

@@ -10,7 +10,7 @@ use nix::sys::time::TimeSpec;
 
 /// Sleeps until the word is woken, no longer has this value, or the monotonic clock has reached the deadline.
 ///
-/// May also return for no reason, so callers look again.
+/// May also return early, so callers check again.
 pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Duration>) {
     let deadline = deadline.and_then(representable).map(TimeSpec::from_duration);
     let timeout = deadline.as_ref().map_or(ptr::null(), |deadline| ptr::from_ref(deadline.as_ref()));

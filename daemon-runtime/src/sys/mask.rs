@@ -40,8 +40,8 @@ pub(crate) fn unblock(signals: &[Signal]) {
 
 /// Takes back a signal that may be pending for this thread. The signal must be blocked; otherwise it is delivered.
 pub(crate) fn take_back(signal: Signal) {
-    // Signals do not queue: the raise ensures that one is pending, so the wait returns at once. One that is ignored need
-    // not become pending (POSIX).
+    // Signals do not queue, so one is pending after the raise, and the wait returns at once. An ignored signal need not
+    // become pending (POSIX).
     if !is_ignored(signal as i32) && raise(signal).is_ok() {
         let _ = SigSet::from(signal).wait();
     }

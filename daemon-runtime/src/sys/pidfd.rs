@@ -12,7 +12,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-/// A process that keeps its identity: while this descriptor is open, it never means another process.
+/// A descriptor that refers to one process, and never to a later one with the same PID.
 ///
 /// It becomes readable when the process ends.
 pub(crate) struct PidFd(OwnedFd);

@@ -12,7 +12,7 @@ use nix::unistd::{self, ForkResult, Pid, getpid};
 ///
 /// # Safety
 ///
-/// The calling thread must be the only one. The child may otherwise call nothing but async-signal-safe functions
+/// The calling thread must be the only one. Otherwise the child may call only async-signal-safe functions
 /// ([fork(2)](https://man7.org/linux/man-pages/man2/fork.2.html)).
 pub(crate) unsafe fn fork() -> nix::Result<ForkResult> {
     // SAFETY: the caller proves that there is one thread, so no other thread holds a lock at the fork that would stay
@@ -32,7 +32,7 @@ pub(crate) fn exit_now(code: u8) -> ! {
     unsafe { libc::_exit(code.into()) }
 }
 
-/// Has `function` called when this process exits by `exit` or by returning from `main`.
+/// Registers a function that is called when this process exits by `exit` or by returning from `main`.
 pub(crate) fn at_exit(function: extern "C" fn()) -> nix::Result<()> {
     // SAFETY: a function pointer is valid for the whole life of the program. If this code is part of a shared object
     // that is unloaded, the C library calls the function then and forgets it.

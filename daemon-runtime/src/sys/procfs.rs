@@ -17,13 +17,13 @@ pub(crate) fn read(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&text[..length]).into_owned())
 }
 
-/// The signals that a process treats in a special way.
+/// The sets of signals that a process ignores, catches or blocks.
 pub(crate) struct SignalSets {
     status: String,
 }
 
 impl SignalSets {
-    /// Reads them of `self` or of a PID, in one call for all signals.
+    /// Reads the sets of `self` or of a PID, all in one call.
     pub(crate) fn read(process: impl fmt::Display) -> Option<Self> {
         read(&format!("/proc/{process}/status")).map(|status| Self { status })
     }
@@ -46,7 +46,7 @@ impl SignalSets {
     /// Reads a line such as `SigIgn:\t0000000000001000`.
     fn line(&self, name: &str) -> Option<u64> {
         let mask = self.status.lines().find_map(|line| line.strip_prefix(name))?;
-        // With very many groups the line may be cut, or beyond what was read.
+        // If the process has very many groups, the line may be cut off or missing.
         if mask.len() == 16 { u64::from_str_radix(mask, 16).ok() } else { None }
     }
 }
@@ -103,16 +103,15 @@ mod linux {
     /// Returns whether a process itself holds a write lock on the first byte of a file, or `None` if `/proc` does not
     /// say.
     ///
-    /// `F_GETLK` names the process that took the lock. But a lock belongs to a table of descriptors, which processes
-    /// can share by `clone(CLONE_FILES)`. If the one that took it has ended, its PID may belong to another process by
-    /// now. The lines `lock:` of
-    /// [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) list only the locks of the
-    /// process's own table.
+    /// `F_GETLK` names the process that took the lock. But the lock belongs to a table of descriptors, which processes
+    /// can share (`CLONE_FILES`). If the process that took it has ended, another process may have its PID. The `lock:`
+    /// lines of [`/proc/PID/fdinfo`](https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html) list only the locks
+    /// of the process's own table.
     ///
-    /// gVisor, WSL 1 and Linux before 4.1 have no such lines. So their lack proves something only where a lock of our own
-    /// has one.
+    /// gVisor, WSL 1 and Linux before 4.1 have no such lines. So a missing line is proof only if a lock of our own has
+    /// one.
     pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
-        // The usual place, in a daemon that had no file open before.
+        // The usual number, in a daemon that had no other file open.
         if look_for_lock(3, pid, file)? == Found::Lock {
             return Some(true);
         }
@@ -137,7 +136,7 @@ mod linux {
         }
     }
 
-    /// What a descriptor of a process says about a file and its lock, by how much that proves.
+    /// The evidence that a descriptor of a process gives about a file and its lock, in ascending order.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     enum Found {
         /// It is another file.
@@ -168,7 +167,7 @@ mod linux {
         }
     }
 
-    /// Returns whether `/proc` is known to show locks: it shows one that this process takes on a file of its own, a pipe.
+    /// Returns whether `/proc` shows locks, by a lock that this process takes on a pipe of its own.
     fn shows_locks() -> bool {
         let Ok((_reader, writer)) = pipe2(OFlag::O_CLOEXEC) else { return false };
         let byte = Bytes { start: 0, length: 1 };
@@ -182,8 +181,8 @@ mod linux {
         fdinfo.lines().any(|line| line.starts_with("lock:"))
     }
 
-    /// Returns the path of a process's program if it is proven to be another than this process's: neither has the path
-    /// of the other, nor is it the same file.
+    /// Returns the path of a process's program if it is proven to be another program than this process's: both the path
+    /// and the file differ.
     ///
     /// A program that has been replaced or removed since it was started keeps its path, with ` (deleted)` after it
     /// ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)).
@@ -203,8 +202,7 @@ mod linux {
         is_other.then_some(other)
     }
 
-    /// Returns the number of threads of this process: the directory has two links of its own, then one for each
-    /// thread's.
+    /// Returns the number of threads of this process. The directory has two links of its own, and one for each thread.
     pub(crate) fn threads() -> Option<nlink_t> {
         stat("/proc/self/task").ok()?.st_nlink.checked_sub(2)
     }

@@ -43,7 +43,7 @@ pub(crate) fn set_for_description(file: impl AsFd, bytes: Bytes) -> nix::Result<
     fcntl(file, FcntlArg::F_OFD_SETLK(&describe(Mode::Write, bytes))).map(drop)
 }
 
-/// POSIX.1-2024 has these locks; the other systems do not have them yet.
+/// Fails: POSIX.1-2024 has these locks, but the other systems do not have them yet.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn set_for_description(_: impl AsFd, _: Bytes) -> nix::Result<()> {
     Err(Errno::ENOSYS)

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::libc::{self, siginfo_t};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// A signal handler in its two forms, with and without what `SA_SIGINFO` passes to it.
+/// A signal handler in its two forms, without and with the arguments of `SA_SIGINFO`.
 #[derive(Clone, Copy)]
 pub(crate) struct Handler {
     pub(crate) plain: extern "C" fn(c_int),
@@ -27,7 +27,7 @@ impl Handler {
 pub(crate) struct Disposition(SigAction);
 
 impl Disposition {
-    /// Returns whether it is a handler, and another one than `ours`.
+    /// Returns whether this is a handler other than `ours`.
     pub(crate) fn is_handler_other_than(&self, ours: Handler) -> bool {
         match self.0.handler() {
             SigHandler::SigDfl | SigHandler::SigIgn => false,
@@ -36,7 +36,7 @@ impl Disposition {
         }
     }
 
-    /// Returns whether it is for one signal only.
+    /// Returns whether the first signal removes the handler (`SA_RESETHAND`).
     pub(crate) fn is_for_once(&self) -> bool {
         self.0.flags().contains(SaFlags::SA_RESETHAND)
     }
@@ -45,11 +45,11 @@ impl Disposition {
         matches!(self.0.handler(), SigHandler::SigAction(_))
     }
 
-    /// Calls the handler, if it is one. Async-signal-safe as far as the handler is.
+    /// Calls the handler, if there is one. Async-signal-safe as far as the handler is.
     ///
     /// # Safety
     ///
-    /// The call must come from a handler of the same signal, with the arguments of that.
+    /// The call must come from a handler of the same signal, with that handler's arguments.
     pub(crate) unsafe fn call(&self, signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         match self.0.handler() {
             SigHandler::SigDfl | SigHandler::SigIgn => {}
@@ -61,8 +61,8 @@ impl Disposition {
 
 /// Installs a handler that runs with all signals blocked and restarts interrupted calls.
 ///
-/// It is the plain form, because some programs pass a signal on only to such a handler, unless the handler that it
-/// replaces takes more. Where that one interrupts calls, so does this one.
+/// This installs the plain form, because some programs pass a signal on only to such a handler. But if the replaced
+/// handler takes the arguments of `SA_SIGINFO`, so does ours, and if it interrupts calls, so does ours.
 ///
 /// # Safety
 ///
