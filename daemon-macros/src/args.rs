@@ -1,4 +1,4 @@
-//! The attribute's arguments: one table of keys, and the parser of `key = value, …`.
+//! The attribute's arguments: the table of keys, the parser of `key = value, …`.
 
 use std::fmt;
 
@@ -118,7 +118,7 @@ pub(crate) struct Args {
     pub(crate) repeat: Vec<Arg>,
     /// `setup`, which comes last, because it changes what the body is.
     pub(crate) setup: Option<Arg>,
-    /// Whether `setup` is written, perhaps with a mistake, so that a parameter is the value's.
+    /// Whether `setup` is written, perhaps with a mistake, so that a parameter borrows its value.
     pub(crate) has_setup: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Mistakes: all of them are reported at once, and each message names the repair.
+//! Mistakes, all reported at once, each with its repair.
 
 use std::fmt::Display;
 

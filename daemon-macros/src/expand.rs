@@ -1,4 +1,4 @@
-//! The expansion: an inner fn as the user wrote it, and around it one that hands it to the builder.
+//! The expansion: an inner fn as the user wrote it, inside an outer fn that passes it to the builder.
 
 use std::time::Duration;
 
@@ -215,7 +215,7 @@ impl<'a> Expansion<'a> {
 
     /// Returns the inner fn's parameters.
     ///
-    /// One that a key uses is not unused, whether or not the body uses it too.
+    /// A parameter that a key uses counts as used, whether or not the body uses it too.
     fn inner_params(&self, body: &Group) -> Punctuated<FnArg, Token![,]> {
         let mut params = self.item.signature.inputs.clone();
         for param in &mut params {

@@ -50,7 +50,7 @@ pub(crate) struct Param<'a> {
     pub(crate) role: Role,
 }
 
-/// How a parameter gets its value.
+/// The way in which a parameter gets its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The caller passes it by value; each run gets a clone.
@@ -94,7 +94,7 @@ impl Item {
     /// Parses a fn.
     ///
     /// # Errors
-    /// If the item is not a fn, has no body, or cannot be parsed.
+    /// Fails if the item is not a fn, has no body, or cannot be parsed.
     pub(crate) fn parse(ours: Macro, has_setup: bool, item: TokenStream) -> Result<Self> {
         let parser = |input: ParseStream| {
             let attrs = input.call(Attribute::parse_outer)?;
@@ -295,7 +295,7 @@ impl Param<'_> {
     }
 }
 
-/// Parses a qualifier that syn does not know of a fn.
+/// Parses a qualifier that syn does not accept on a fn.
 fn parse_foreign(input: ParseStream) -> Option<Ident> {
     let (word, rest) = input.cursor().ident()?;
     if ["safe", "default", "gen"].iter().any(|foreign| word == foreign) && begins_fn(rest) {

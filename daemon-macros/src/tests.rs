@@ -171,7 +171,7 @@ fn a_mistake_leaves_a_fn_that_can_be_called() {
     }
 }
 
-/// An editor expands attributes while they are being typed.
+// An editor expands attributes while they are being typed.
 #[test]
 fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     for args in [
@@ -197,7 +197,7 @@ fn a_half_typed_attribute_leaves_the_fn_and_its_values() {
     }
 }
 
-/// An editor completes only what it finds in the expansion.
+// An editor completes only what it finds in the expansion.
 #[test]
 fn a_half_typed_expression_is_passed_on_as_it_is() {
     for item in [
@@ -216,7 +216,7 @@ fn a_half_typed_expression_is_passed_on_as_it_is() {
     }
 }
 
-/// The compiler or the editor has already reported what is missing.
+// The compiler or the editor has already reported what is missing.
 #[test]
 fn a_half_typed_fn_can_be_called_without_further_mistakes() {
     for (item, signature) in [
@@ -247,7 +247,7 @@ fn every_key_is_in_the_tables_of_the_documentation() {
     }
 }
 
-/// Hover and go-to-definition in an editor, and the compiler's errors, need the key's own token.
+// Hover and go-to-definition in an editor, and the compiler's errors, need the key's own token.
 #[test]
 fn a_key_is_the_methods_name_by_its_very_token() {
     for key in method_keys() {
@@ -261,8 +261,8 @@ fn a_key_is_the_methods_name_by_its_very_token() {
     }
 }
 
-/// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they
-/// replace.
+// Names of ours are located at the keyword `fn`, which has no hover, or at the literal that they
+// replace.
 #[test]
 fn what_an_editor_tells_about_a_name_is_about_that_name() {
     for input in snapshot_inputs() {
@@ -280,7 +280,7 @@ fn what_an_editor_tells_about_a_name_is_about_that_name() {
     }
 }
 
-/// The action is one more argument. Everything else is reported for the inner fn.
+// The action is one more argument. Everything else is reported for the inner fn.
 #[test]
 fn clippy_complains_once() {
     let (many, bools) = ("too_many_arguments", "fn_params_excessive_bools");
@@ -304,7 +304,7 @@ fn a_text_that_the_body_needs_too_is_lent() {
     assert_contains(&expanded, ".name(&name).pidfile(&path).user(&user)");
 }
 
-/// The compiler would otherwise advise to rename the parameter, which breaks the key.
+// The compiler would otherwise advise to rename the parameter, which breaks the key.
 #[test]
 fn a_parameter_that_a_key_mentions_counts_as_used() {
     for (value, is_mentioned) in [
@@ -364,7 +364,7 @@ fn a_body_that_plainly_reads_its_parameter_is_left_as_it_is() {
     }
 }
 
-/// Cargo sets the variable for binaries. rustc alone, editors and tests of documentation do not.
+// Cargo sets the variable for binaries. rustc alone, editors and tests of documentation do not.
 #[test]
 fn a_whole_program_has_the_name_of_its_binary() {
     let expanded = expansion(Macro::Daemon, "", "fn main() {}");

@@ -12,7 +12,7 @@ use crate::mention::{Mention, mentions};
 
 /// The kind of value that a key takes.
 ///
-/// An expression of another type, and a literal of another kind, are the compiler's to report.
+/// The compiler reports an expression of another type, and a literal of another kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Name,

@@ -489,7 +489,7 @@ proptest! {
         check(&function)?;
     }
 
-    /// An editor expands a fn while it is being typed.
+    // An editor expands a fn while it is being typed.
     #[test]
     fn a_fn_with_a_token_missing_is_expanded_without_a_panic(function in any_function(), at in 0..40_usize) {
         let mut at = at;
