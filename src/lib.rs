@@ -26,5 +26,6 @@ pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
     Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
-    Once, Outcome, Repeating, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
+    Once, Outcome, Repeating, Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal,
+    WithSetup, program_name, report,
 };

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use crate::command::account::Account;
 use crate::command::action::Action;
+use crate::command::children::Children;
 use crate::command::error::Error;
 use crate::command::into_action::IntoAction;
 use crate::command::outcome::{Answer, Outcome, Result, report};
+use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::respawning::Respawning;
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
 use crate::lock::look::Presence;
@@ -528,6 +531,108 @@ impl<M> Daemon<M> {
     /// ```
     pub fn wait_alive(mut self, time: Duration) -> Self {
         self.settings.wait_alive = Some(time);
+        self
+    }
+
+    /// Calls the body again after it has ended. The default is [`Never`](Respawn::Never).
+    ///
+    /// The daemon is then a supervisor, which holds the pidfile's lock, and the body runs in a child of it. Each life of
+    /// the body is a new child, with a copy of what the body has captured, so the body is an `Fn`. The supervisor drops
+    /// what the body has captured, once, when it ends.
+    ///
+    /// A stop ends the body, and the supervisor with it. Before the daemon is ready for the first time, an end of the
+    /// body makes the start fail. [`respawn_delay`](Daemon::respawn_delay) is the pause between two lives, and
+    /// [`respawn_limit`](Daemon::respawn_limit) the number of failures in a row after which the daemon ends. For a
+    /// repeating daemon, [`on_error`](Daemon::on_error) decides first about an error or a panic of one run.
+    ///
+    /// Call this after [`every`](Daemon::every), the keys of a repeating daemon, and [`setup`](Daemon::setup), which the
+    /// returned builder no longer has. A setup is called anew in each life.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Context, Daemon, Respawn};
+    /// use std::net::UdpSocket;
+    ///
+    /// Daemon::new("server").respawn(Respawn::OnFailure).start(|context: &Context| -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("localhost:5300")?;
+    ///     context.ready();
+    ///     loop {
+    ///         let (_, peer) = socket.recv_from(&mut [0; 512])?; // after an error, a new life has a new socket
+    ///         socket.send_to(b"hello", peer)?;
+    ///     }
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn(mut self, respawn: Respawn) -> Daemon<Respawning<M>> {
+        self.settings.respawn = respawn;
+        Daemon { settings: self.settings, mode: Respawning::new(self.mode, respawn) }
+    }
+
+    /// Sets the pause before the first [respawn](Daemon::respawn). The default is one second.
+    ///
+    /// Each further pause is twice as long, up to the longest pause of sixty times this delay. After a life longer than
+    /// the longest pause, the pause is the first one again. A stop ends a pause at once.
+    ///
+    /// A zero delay makes every action fail. With a delay that the clock cannot reach, such as [`Duration::MAX`], the
+    /// daemon waits for the stop after the body's first life.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Daemon, Respawn};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("worker").respawn(Respawn::Always).respawn_delay(Duration::from_millis(500));
+    /// daemon.start(|| println!("after 0.5 s, 1 s, 2 s, and at last every 30 s"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn_delay(mut self, delay: Duration) -> Self {
+        self.settings.respawn_delay = delay;
+        self
+    }
+
+    /// Sets how many failures in a row end the daemon, despite [`respawn`](Daemon::respawn). The default is ten.
+    ///
+    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success is not a failure in
+    /// the row, and after a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)) the count
+    /// begins anew.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Daemon, Respawn};
+    ///
+    /// let daemon = Daemon::new("worker").respawn(Respawn::OnFailure).respawn_limit(3);
+    /// daemon.start(|| Err::<(), _>("the third of these lines is the last"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn_limit(mut self, failures: u32) -> Self {
+        self.settings.respawn_limit = failures;
+        self
+    }
+
+    /// Sets what happens at the body's end to the processes that it has started and left running. By default they are
+    /// [left](Children::Leave) alone.
+    ///
+    /// With [`Children::End`], the daemon is a supervisor, and the body runs in a child of it, as with
+    /// [`respawn`](Daemon::respawn). The supervisor is a subreaper
+    /// ([PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)), so
+    /// no descendant of the body leaves its tree. At the end of each life they get the
+    /// [`stop_signal`](Daemon::stop_signal), and SIGKILL when [`stop_timeout`](Daemon::stop_timeout) is over.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Children, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let daemon = Daemon::new("server").children(Children::End);
+    /// daemon.start(|| Command::new("server").arg("--foreground").status().map(drop))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn children(mut self, children: Children) -> Self {
+        self.settings.children = children;
         self
     }
 }

@@ -14,13 +14,16 @@ mod sys;
 
 pub use command::account::Account;
 pub use command::action::Action;
+pub use command::children::Children;
 pub use command::error::Error;
 pub use command::into_action::IntoAction;
 pub use command::outcome::{Answer, Outcome, Result, report};
+pub use command::respawn::Respawn;
 pub use command::signal::Signal;
 pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::context::{Context, Event};
 pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
+pub use life::respawning::{RespawnBody, Respawning};
 pub use life::setup::{SetupResult, WithSetup};
 pub use sys::program::program_name;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use nix::unistd::{User, geteuid};
 
 use crate::command::account::Account;
+use crate::command::children::Children;
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 
 /// The keys as given.
@@ -29,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) wait_ready: Option<Duration>,
     pub(crate) wait_alive: Option<Duration>,
     pub(crate) close_fds: bool,
+    pub(crate) respawn: Respawn,
+    pub(crate) respawn_delay: Duration,
+    pub(crate) respawn_limit: u32,
+    pub(crate) children: Children,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -83,6 +89,10 @@ impl Settings {
             wait_ready: None,
             wait_alive: None,
             close_fds: true,
+            respawn: Respawn::default(),
+            respawn_delay: Duration::from_secs(1),
+            respawn_limit: 10,
+            children: Children::default(),
         }
     }
 
@@ -125,6 +135,9 @@ impl Settings {
                 "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
                  `Context::ready()`"
             )));
+        }
+        if self.respawn_delay.is_zero() {
+            return Err(Error::failed(format_args!("`respawn_delay` is zero; give a pause such as 1s")));
         }
         Ok(())
     }

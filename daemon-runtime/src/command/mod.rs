@@ -4,9 +4,11 @@
 
 pub(crate) mod account;
 pub(crate) mod action;
+pub(crate) mod children;
 pub(crate) mod duration;
 pub(crate) mod error;
 pub(crate) mod into_action;
 pub(crate) mod outcome;
 pub(crate) mod path;
+pub(crate) mod respawn;
 pub(crate) mod signal;

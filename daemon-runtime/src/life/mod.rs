@@ -4,6 +4,8 @@
 
 #[cfg(feature = "tokio")]
 pub(crate) mod async_context;
+#[allow(dead_code, reason = "the supervisor uses it")]
+pub(crate) mod backoff;
 pub(crate) mod body;
 pub(crate) mod context;
 pub(crate) mod flag;
@@ -15,6 +17,7 @@ pub(crate) mod notify;
 pub(crate) mod panic;
 pub(crate) mod readiness;
 pub(crate) mod repeat;
+pub(crate) mod respawning;
 pub(crate) mod self_pipe;
 pub(crate) mod setup;
 pub(crate) mod state;
