@@ -78,6 +78,7 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
         "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
     );
     check_setup(args, item, mistakes);
+    check_respawn(args, item, mistakes);
     check_placeholders(args, item, mistakes);
 }
 
@@ -94,6 +95,28 @@ fn check_setup(args: &Args, item: &Item, mistakes: &mut Mistakes) {
             "this parameter borrows the value of `setup`; make it a `&mut` reference, as in `state: &mut State`",
         ),
         Some(_) => {}
+    }
+}
+
+/// Checks the parameters of a fn that is called anew in each life, and the keys that need `respawn`.
+fn check_respawn(args: &Args, item: &Item, mistakes: &mut Mistakes) {
+    if !args.has_respawn {
+        for key in ["respawn_delay", "respawn_limit"] {
+            mistakes.over(
+                args.key(key),
+                format!(
+                    "`{key}` has no effect without `respawn`; add `respawn = \"on-failure\"`, or remove it"
+                ),
+            );
+        }
+        return;
+    }
+    let is_lent = |param: &Param<'_>| param.role == Role::Reference && param.is_mut();
+    for param in item.params().filter(is_lent) {
+        mistakes.over(
+            &param.written.ty,
+            "`respawn` begins each life with what the caller has passed, so no life can change it; take `&` or a value, of which each life gets its own, or make the state in the body",
+        );
     }
 }
 
@@ -141,6 +164,7 @@ impl<'a> Expansion<'a> {
         let inner = self.inner();
         let daemon = self.daemon();
         let setup = self.args.setup.as_ref().map(|arg| self.setup(arg, &arg.value.tokens()));
+        let respawn = self.args.respawn.as_ref().map(|arg| self.setting(arg));
         let body = self.body();
         let last = if self.item.is_main() {
             quote_spanned!(site=> .main(#body))
@@ -152,7 +176,7 @@ impl<'a> Expansion<'a> {
             let (name, ty) = (self.passed(&param), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
-        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #last))
+        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #respawn #last))
     }
 
     /// Prints a fn with the right signature, which uses everything the user wrote.
@@ -184,7 +208,8 @@ impl<'a> Expansion<'a> {
                 let value = arg.value.tokens();
                 self.setup(arg, &quote_spanned!(site=> ::core::mem::drop(#value)))
             });
-            quote_spanned!(site=> ::core::mem::drop(#daemon #setup);)
+            let respawn = self.args.respawn.as_ref().map(|arg| self.setting(arg));
+            quote_spanned!(site=> ::core::mem::drop(#daemon #setup #respawn);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
         let end = if item.is_half_typed() && !item.is_main() {
@@ -434,7 +459,7 @@ impl<'a> Expansion<'a> {
                 lent.set_span(lent.span().located_at(blamed));
                 lent.into_token_stream()
             }
-            Role::Value if self.args.repeats() => {
+            Role::Value if self.args.repeats() || self.args.has_respawn => {
                 quote_spanned!(site=> <#ty as #krate::RunArgument>::for_run(&#name))
             }
             Role::Value | Role::Reference => name.to_token_stream(),
