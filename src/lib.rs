@@ -25,7 +25,7 @@ pub mod guide;
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
-    Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
-    Once, Outcome, Repeating, Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal,
-    WithSetup, program_name, report,
+    Account, Action, Answer, Body, BodyResult, Children, Context, Daemon, Error, Event, IntoAction, Missed,
+    OnError, Once, Outcome, Repeating, Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult,
+    Signal, WithSetup, program_name, report,
 };

@@ -115,7 +115,7 @@ fn check_respawn(args: &Args, item: &Item, mistakes: &mut Mistakes) {
     for param in item.params().filter(is_lent) {
         mistakes.over(
             &param.written.ty,
-            "`respawn` begins each life with what the caller has passed, so no life can change it; take `&` or a value, of which each life gets its own, or make the state in the body",
+            "`respawn` begins each life with what the caller has passed, so no life can change it; take a value, of which each life gets a clone, or a `&` reference, or make the state in the body",
         );
     }
 }

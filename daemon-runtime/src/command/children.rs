@@ -1,4 +1,4 @@
-//! The fate of the processes that a body has started and left running.
+//! The fate of the processes that a body leaves running.
 
 /// The effect of the body's end on the processes that it has started and left running.
 ///

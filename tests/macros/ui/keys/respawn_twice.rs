@@ -1,6 +1,6 @@
-use daemonic::{Respawn, daemon};
+use daemonic::daemon;
 
-#[daemon(respawn = "always", respawn = Respawn::Never)]
+#[daemon(respawn = "always", respawn = daemonic::Respawn::Never)]
 fn example() {}
 
 fn main() {
