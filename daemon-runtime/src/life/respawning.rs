@@ -172,7 +172,7 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
         B::Output: IntoEnding,
     {
         let body = ManuallyDrop::new(self);
-        let ending = body.life().live(&mode.mode, value, name, context);
+        let ending = RespawnBody::<M, K>::life(&*body).live(&mode.mode, value, name, context);
         if mode.respawn == Respawn::Never {
             drop(ManuallyDrop::into_inner(body));
         }
