@@ -5,14 +5,15 @@ fn worker(
     peers: &[String],
 ) -> ::daemonic::Result {
     fn worker(
-        name: String,
+        mut name: String,
         #[allow(unused_variables, reason = "a key uses it")]
         pause: std::time::Duration,
         peers: &[String],
         context: &daemonic::Context,
     ) {
+        name.push('!');
         println!("{name} knows {peers:?}");
-        context.wait(std::time::Duration::MAX);
+        while !context.wait(std::time::Duration::MAX) {}
     }
     ::daemonic::Daemon::new("worker")
         .respawn_delay(pause)

@@ -1,5 +1,6 @@
 #[daemon(respawn = "on-failure", respawn_delay = pause, stdout = "worker.log")]
-fn worker(name: String, pause: std::time::Duration, peers: &[String], context: &daemonic::Context) {
+fn worker(mut name: String, pause: std::time::Duration, peers: &[String], context: &daemonic::Context) {
+    name.push('!');
     println!("{name} knows {peers:?}");
-    context.wait(std::time::Duration::MAX);
+    while !context.wait(std::time::Duration::MAX) {}
 }

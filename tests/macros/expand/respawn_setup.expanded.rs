@@ -1,5 +1,6 @@
 fn note(action: impl ::daemonic::IntoAction, path: String) -> ::daemonic::Result {
-    fn note(file: &mut std::fs::File, path: String) -> std::io::Result<()> {
+    fn note(file: &mut std::fs::File, mut path: String) -> std::io::Result<()> {
+        path.push('!');
         std::io::Write::write_all(file, path.as_bytes())
     }
     ::daemonic::Daemon::new("note")
