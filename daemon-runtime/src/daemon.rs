@@ -724,6 +724,12 @@ impl<M> Daemon<M> {
             Ok(match presence {
                 Presence::NotRunning => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
+                Presence::Failed(failure) => Answer::Failed {
+                    pidfile: pidfile.path().as_path().into(),
+                    ago: failure.ago(),
+                    exit: failure.exit,
+                    message: failure.message,
+                },
                 Presence::Running { pid, is_verified } => {
                     Answer::Running { pid: number(pid), up: procfs::age(pid, is_verified) }
                 }

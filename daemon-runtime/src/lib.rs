@@ -15,6 +15,7 @@ mod sys;
 pub use command::account::Account;
 pub use command::action::Action;
 pub use command::error::Error;
+pub use command::exit::Exit;
 pub use command::into_action::IntoAction;
 pub use command::outcome::{Answer, Outcome, Result, report};
 pub use command::signal::Signal;

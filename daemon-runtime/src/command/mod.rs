@@ -6,6 +6,7 @@ pub(crate) mod account;
 pub(crate) mod action;
 pub(crate) mod duration;
 pub(crate) mod error;
+pub(crate) mod exit;
 pub(crate) mod into_action;
 pub(crate) mod outcome;
 pub(crate) mod path;

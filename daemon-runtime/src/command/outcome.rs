@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::command::action::Action;
 use crate::command::duration::Span;
 use crate::command::error::Error;
+use crate::command::exit::Exit;
 use crate::command::signal::Signal;
 
 /// The result of a dispatcher and of the actions of [`Daemon`](crate::Daemon).
@@ -108,6 +109,19 @@ pub enum Answer {
         /// The path of the pidfile.
         pidfile: PathBuf,
     },
+    /// The daemon is not running. It has failed since it was ready, and its pidfile has been left behind with the reason.
+    #[non_exhaustive]
+    Failed {
+        /// The path of the pidfile.
+        pidfile: PathBuf,
+        /// How the daemon has ended.
+        exit: Exit,
+        /// The text of the error or of the panic, if there was one: one line without control characters, at most 400
+        /// bytes long.
+        message: Option<String>,
+        /// The time since then in whole seconds.
+        ago: Duration,
+    },
     /// The daemon has been sent SIGHUP.
     Reloaded {
         /// The PID of the daemon.
@@ -185,7 +199,9 @@ impl Outcome {
             | Answer::Restarted { pid }
             | Answer::Running { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
-            Answer::NotRunning | Answer::Stale { .. } | Answer::Finished { .. } => None,
+            Answer::NotRunning | Answer::Stale { .. } | Answer::Failed { .. } | Answer::Finished { .. } => {
+                None
+            }
         }
     }
 
@@ -226,7 +242,7 @@ impl Outcome {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {
             (Answer::Finished { code }, _) => *code,
-            (Answer::Stale { .. }, _) => 1,
+            (Answer::Stale { .. } | Answer::Failed { .. }, _) => 1,
             (Answer::NotRunning, Action::Status) => 3,
             _ => 0,
         })
@@ -245,6 +261,14 @@ impl fmt::Display for Outcome {
             Answer::NotRunning => return write!(f, "{}: not running", self.name),
             Answer::Stale { pidfile } => {
                 return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
+            }
+            Answer::Failed { exit, message, ago, .. } => {
+                write!(f, "{}: failed {} ago", self.name, Span(*ago))?;
+                match exit {
+                    Exit::Code(_) => write!(f, " ({exit})")?,
+                    Exit::Signal(_) | Exit::OutOfMemory => write!(f, ": {exit}")?,
+                }
+                return message.iter().try_for_each(|message| write!(f, ": {message}"));
             }
             Answer::Finished { .. } => return Ok(()),
         };

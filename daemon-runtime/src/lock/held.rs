@@ -1,9 +1,10 @@
 //! The pidfile that this process holds.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::FileStat;
@@ -12,21 +13,25 @@ use nix::unistd::{getpid, unlink};
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::lock::bytes::{self, Claim, Locks};
+use crate::lock::failure::Failure;
 use crate::lock::pidfile::{MODE, Pidfile};
 use crate::lock::registry::Registry;
 use crate::lock::removal::Evidence;
 use crate::lock::retry::Retry;
 use crate::sys::file::FileId;
+use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::ProcessId;
-use crate::sys::{mask, procfs};
+use crate::sys::procfs;
 
 /// The pidfile that this process holds; the lock lasts as long as this value.
-#[must_use = "dropping this removes the pidfile and releases the lock"]
+#[must_use = "dropping this removes the pidfile, unless it has the reason of a death, and releases the lock"]
 pub(crate) struct HeldPidfile {
     path: SystemPath,
     file: File,
     id: FileId,
     owner: ProcessId,
+    /// Whether the file has the reason of a death, and stays.
+    is_left: AtomicBool,
 }
 
 impl Pidfile {
@@ -49,11 +54,17 @@ impl Pidfile {
             return Err(Error::already_running(getpid()));
         }
         let (file, stat) = self.lock()?;
-        self.check_length(&stat)?;
+        self.check_length(&file, &stat)?;
         let (id, owner) = (FileId::new(&stat), ProcessId::track());
         registry.add(owner, id, self.path().clone());
         drop(registry);
-        let held = HeldPidfile { path: self.path().clone(), file: file.into(), id, owner };
+        let held = HeldPidfile {
+            path: self.path().clone(),
+            file: file.into(),
+            id,
+            owner,
+            is_left: AtomicBool::new(false),
+        };
         held.write_pid(&stat)
             .map_err(|error| Error::io(format_args!("cannot write pidfile {}", self.path()), &error))?;
         Ok(held)
@@ -139,18 +150,53 @@ impl HeldPidfile {
             self.file.set_len(0)?;
         }
         let text = format!("{}\n", self.owner.pid());
-        (&self.file).write_all(text.as_bytes()).inspect_err(|_| {
+        self.write(&text)
+    }
+
+    /// Writes a text to the beginning of the file. Signals must be blocked.
+    fn write(&self, text: &str) -> io::Result<()> {
+        self.file.write_all_at(text.as_bytes(), 0).inspect_err(|_| {
             // A limit on file size (RLIMIT_FSIZE) also raises a signal, which is blocked here. Once unblocked, it would
             // end a caller in the foreground before the caller can report the failure.
             mask::take_back(Signal::SIGXFSZ);
         })
     }
 
-    /// Removes the file, unless the path leads to another one. Empties it if it cannot be removed, or if the path is
+    /// Writes the reason of this daemon's death below the PID, and keeps the file when the lock ends. A file that cannot
+    /// be written is removed.
+    ///
+    /// This works inside a chroot and after a change of user, because the file is open. The first call counts. Not
+    /// async-signal-safe.
+    pub(crate) fn leave(&self, failure: &Failure) {
+        if self.is_left.load(Ordering::Acquire) {
+            return;
+        }
+        // A signal that ends this process meanwhile would remove the file.
+        let blocked = AllBlocked::new();
+        // A body that closes descriptors it does not know may have a file of its own under this number.
+        if self.id.is_open_at(&self.file) && self.write_failure(failure).is_ok() {
+            self.is_left.store(true, Ordering::Release);
+        } else {
+            self.remove();
+        }
+        drop(blocked);
+    }
+
+    fn write_failure(&self, failure: &Failure) -> io::Result<()> {
+        let text = failure.encode(self.owner.pid().as_raw());
+        self.write(&text)?;
+        // The body may have written more.
+        self.file.set_len(text.len() as u64)
+    }
+
+    /// Removes the file, unless it has the reason of a death or the path leads to another one. Empties it if it cannot be removed, or if the path is
     /// outside the chroot.
     ///
     /// Async-signal-safe, and harmless when repeated.
     pub(crate) fn remove(&self) {
+        if self.is_left.load(Ordering::Acquire) {
+            return;
+        }
         let path = self.path.as_c_str();
         if self.id.is_at(path) && unlink(path).is_ok() {
             return;

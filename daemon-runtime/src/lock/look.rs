@@ -6,6 +6,7 @@ use nix::unistd::{Pid, getpid};
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::lock::bytes::{self, Locks};
+use crate::lock::failure::Failure;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::{Probe, Registry};
 use crate::lock::retry::Retry;
@@ -13,11 +14,13 @@ use crate::sys::file::FileId;
 use crate::sys::procfs;
 
 /// The presence of a daemon, as its pidfile's locks show.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Presence {
     NotRunning,
     /// Not running, with a pidfile left behind.
     Stale,
+    /// Not running, with a pidfile that has the reason of the daemon's death.
+    Failed(Failure),
     Running {
         pid: Pid,
         /// Whether `/proc` has confirmed that this process has the lock.
@@ -28,6 +31,7 @@ pub(crate) enum Presence {
 /// One look at a pidfile. It keeps the file open, so that the same file can be queried again.
 pub(crate) struct Look {
     found: Found,
+    failure: Option<Failure>,
     file: Option<Probe>,
 }
 
@@ -57,7 +61,11 @@ impl Pidfile {
         loop {
             let look = self.look()?;
             let Some(pid) = look.holder() else {
-                return Ok(if look.found == Found::Stale { Presence::Stale } else { Presence::NotRunning });
+                return Ok(match look.failure {
+                    Some(failure) => Presence::Failed(failure),
+                    None if look.found == Found::Stale => Presence::Stale,
+                    None => Presence::NotRunning,
+                });
             };
             if look.is_own() {
                 return Ok(Presence::Running { pid, is_verified: false });
@@ -131,24 +139,25 @@ impl Pidfile {
 
     /// Looks once. Returns `None` if the holder is unknown.
     fn glance(&self) -> Result<Option<Look>> {
-        let without_file = |found| Ok(Some(Look { found, file: None }));
+        let without_file = |found| Ok(Some(Look { found, failure: None, file: None }));
         if Registry::lock().has(self.path()) {
             return without_file(Found::Own);
         }
         let Some((probe, stat)) = self.probe(OFlag::O_RDONLY)? else {
             return without_file(Found::Absent);
         };
+        let mut failure = None;
         let found = match bytes::query(&probe).map_err(|errno| self.cannot("query", errno))? {
             Locks::HeldBy(pid) => Found::Other(pid),
             Locks::HeldByUnknown => return Ok(None),
             // The file was removed since we opened it, because its daemon has ended.
             Locks::Free if !FileId::new(&stat).is_at(self.path().as_c_str()) => return self.glance(),
             Locks::Free => {
-                self.check_length(&stat)?;
+                failure = self.check_length(&probe, &stat)?;
                 if stat.st_size == 0 { Found::Absent } else { Found::Stale }
             }
         };
-        Ok(Some(Look { found, file: Some(probe) }))
+        Ok(Some(Look { found, failure, file: Some(probe) }))
     }
 }
 
