@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use nix::sys::signal::Signal;
 
 use crate::command::error::{Error, Result};
+use crate::life::body::Ending;
 use crate::life::context::Context;
 use crate::life::flag::Flag;
 use crate::life::handlers;
@@ -16,6 +17,7 @@ use crate::life::readiness::Readiness;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::failure::Exit;
 use crate::lock::held::HeldPidfile;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::sigaction;
@@ -33,8 +35,8 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) held: HeldPidfile,
 }
 
-/// A daemon whose life has begun: its signals are handled, and an exit of the process removes its pidfile.
-#[must_use = "dropping this restores the handlers and removes the pidfile"]
+/// A daemon whose life has begun: its signals are handled, and an exit of the process ends its pidfile.
+#[must_use = "dropping this restores the handlers, and removes a pidfile without the reason of a death"]
 pub(crate) struct InstanceGuard {
     instance: &'static Instance,
     signals: Vec<Signal>,
@@ -57,10 +59,11 @@ impl InstanceGuard {
             state: State::new(held.owner(), flag, service_manager),
             held: Mutex::new(Some(held)),
             pipe: Mutex::new(pipe.map(Arc::new)),
+            is_asked_to_stop: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             next: OnceLock::new(),
         }));
-        panic::hook_if_aborting();
+        panic::hook();
         // On some systems the first lock of a mutex allocates, which must not happen in a handler.
         drop((lock(&instance.held), lock(&instance.pipe)));
         let mut guard = Self { instance, signals: Vec::new() };
@@ -101,6 +104,11 @@ impl InstanceGuard {
     /// Returns what the daemon shares with its body.
     pub(crate) fn state(&self) -> &'static State {
         &self.instance.state
+    }
+
+    /// Leaves the pidfile with the reason of this end, if it is a failure of a daemon that has been ready.
+    pub(crate) fn leave_pidfile(&self, ending: &Ending) {
+        self.instance.leave_pidfile(Exit::Code(ending.code), ending.message());
     }
 
     /// Unblocks the signals that the daemon handles.

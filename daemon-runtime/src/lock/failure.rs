@@ -135,7 +135,7 @@ mod tests {
         let text = hostile.encode(42);
         assert_eq!(text, "42\nfailed 1764205200 exit 1: \\u{1b}[2Ja\\nb\\r\\u{202e}c\\u{0}\n");
         assert!(Failure::decode(text.as_bytes()).is_some());
-        for filler in ["x", "ü", "\u{1F4A5}", "\u{1b}", "\n", " x"] {
+        for filler in ["x", "ü", "\u{1F4A5}", "\u{1b}", "\n.", " x"] {
             for shift in 0..4 {
                 let long = format!("{}{}", "y".repeat(shift), filler.repeat(1000));
                 let text = failure(Exit::OutOfMemory, Some(&long)).encode(i32::MAX);

@@ -117,8 +117,9 @@ impl<'a, M> Startup<'a, M> {
                 })
             }
         };
+        instance.leave_pidfile(&ending);
         instance.state().failed(ending.reason());
-        // Flushes what the body has printed. The exit handler removes the pidfile.
+        // Flushes what the body has printed. The exit handler removes a pidfile without a reason.
         process::exit(ending.code.into())
     }
 
@@ -173,6 +174,9 @@ impl<'a, M> Startup<'a, M> {
                 }
                 let ending = self.call(&context, body, value);
                 instance.state().service_manager.stopping();
+                if !nested_runtime::is_refused() {
+                    instance.leave_pidfile(&ending);
+                }
                 Ok(ending.code)
             }
             Err(failure) => Err(Error::failed(format_args!("{}", failure.reason()))),
