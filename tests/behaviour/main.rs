@@ -10,6 +10,7 @@ mod default_pidfile;
 mod detached;
 mod disk;
 mod empty_root;
+mod failed;
 mod identity;
 mod peers;
 mod ready;

@@ -226,6 +226,14 @@ impl Subject {
         assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
     }
 
+    /// Fails if there is a process, or a pidfile without the reason of a death.
+    #[track_caller]
+    pub fn left_a_reason(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
+        let text = self.pid_text();
+        assert!(text.contains("\nfailed ") && text.lines().count() == 2, "{text:?}");
+    }
+
     /// Waits until there is neither a process nor a pidfile.
     #[track_caller]
     pub fn leaves_nothing(&self) {

@@ -168,7 +168,8 @@ impl HeldPidfile {
     /// This works inside a chroot and after a change of user, because the file is open. The first call counts. Not
     /// async-signal-safe.
     pub(crate) fn leave(&self, failure: &Failure) {
-        if self.is_left.load(Ordering::Acquire) {
+        // A child that the body has forked may get here too, but its end is not the daemon's.
+        if self.owner != ProcessId::current() || self.is_left.load(Ordering::Acquire) {
             return;
         }
         // A signal that ends this process meanwhile would remove the file.
