@@ -145,8 +145,8 @@ impl Daemon<Repeating> {
     /// By default, either one [ends](OnError::Stop) the daemon.
     ///
     /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run,
-    /// no destructor is called, and the process exits by SIGABRT. The message is still logged and the pidfile removed,
-    /// unless the body replaces the panic hook.
+    /// no destructor is called, and the process exits by SIGABRT. The message is still logged, and `status`
+    /// shows it, unless the body replaces the panic hook.
     ///
     /// # Examples
     ///
@@ -692,7 +692,7 @@ impl<M> Daemon<M> {
     }
 
     /// Reports whether the daemon is running, which the pidfile's lock decides
-    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
+    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)), or why it has failed.
     ///
     /// This changes nothing. If an ordinary user's daemon is not running under the user's default
     /// [`pidfile`](Daemon::pidfile), but root's daemon is running under root's default, this reports root's daemon, and
@@ -799,6 +799,8 @@ impl<M> Daemon<M> {
     ///
     /// let outcome = Daemon::new("run-example").run(|| ExitCode::from(3))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 3 });
+    /// assert_eq!(Daemon::new("run-example").status()?.to_string(), "run-example: failed 0s ago (exit 3)");
+    /// # Daemon::new("run-example").stop()?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {

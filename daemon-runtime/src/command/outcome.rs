@@ -169,6 +169,7 @@ impl Outcome {
     ///
     /// let outcome = Daemon::new("outcome-answer-example").run(|| Err::<(), _>("no"))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+    /// # Daemon::new("outcome-answer-example").stop()?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     #[must_use]

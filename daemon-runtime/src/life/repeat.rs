@@ -70,8 +70,9 @@ pub enum Missed {
 /// use std::time::Duration;
 ///
 /// let daemon = Daemon::new("on-error-enum-example").every(Duration::from_millis(1));
-/// let outcome = daemon.on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
+/// let outcome = daemon.clone().on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
 /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+/// # daemon.stop()?;
 /// # Ok::<_, daemonic::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
