@@ -423,13 +423,13 @@ fn restart_waits_too() {
 }
 
 #[test]
-fn a_failure_after_it_was_ready_is_the_logs_alone() {
+fn a_failure_after_it_was_ready_is_not_the_launchers() {
     let service = getting_ready("ready; until; fail too late");
     let daemon = service.start();
     service.go();
     assert_eq!(daemon.exit_code(), 1);
     service.logs("until\nsubject: cannot work: too late\n");
-    service.left_nothing();
+    service.left_a_reason();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The pidfile that this process holds.
 
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,19 +147,12 @@ impl HeldPidfile {
             let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
         }
         if before.st_size > 0 {
+            // The text has been read, to see whether it is a pidfile's.
+            (&self.file).rewind()?;
             self.file.set_len(0)?;
         }
         let text = format!("{}\n", self.owner.pid());
-        self.write(&text)
-    }
-
-    /// Writes a text to the beginning of the file. Signals must be blocked.
-    fn write(&self, text: &str) -> io::Result<()> {
-        self.file.write_all_at(text.as_bytes(), 0).inspect_err(|_| {
-            // A limit on file size (RLIMIT_FSIZE) also raises a signal, which is blocked here. Once unblocked, it would
-            // end a caller in the foreground before the caller can report the failure.
-            mask::take_back(Signal::SIGXFSZ);
-        })
+        without_signal((&self.file).write_all(text.as_bytes()))
     }
 
     /// Writes the reason of this daemon's death below the PID, and keeps the file when the lock ends. A file that cannot
@@ -185,7 +178,7 @@ impl HeldPidfile {
 
     fn write_failure(&self, failure: &Failure) -> io::Result<()> {
         let text = failure.encode(self.owner.pid().as_raw());
-        self.write(&text)?;
+        without_signal(self.file.write_all_at(text.as_bytes(), 0))?;
         // The body may have written more.
         self.file.set_len(text.len() as u64)
     }
@@ -207,6 +200,15 @@ impl HeldPidfile {
             let _ = self.file.set_len(0);
         }
     }
+}
+
+/// Passes on the result of a write. Signals must be blocked.
+fn without_signal(written: io::Result<()>) -> io::Result<()> {
+    written.inspect_err(|_| {
+        // A limit on file size (RLIMIT_FSIZE) also raises a signal, which is blocked here. Once unblocked, it would end
+        // a caller in the foreground before the caller can report the failure.
+        mask::take_back(Signal::SIGXFSZ);
+    })
 }
 
 impl Drop for HeldPidfile {
