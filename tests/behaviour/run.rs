@@ -55,7 +55,7 @@ fn the_exit_code_of_run_is_the_bodys() {
     let answer = subject.act("run");
     assert_eq!(answer.status.code(), Some(101));
     assert!(answer.stderr.contains("all is lost"), "{answer:?}");
-    subject.left_nothing();
+    subject.left_a_reason();
 }
 
 #[test]
