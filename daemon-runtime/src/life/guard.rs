@@ -16,6 +16,7 @@ use crate::life::readiness::Readiness;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::channel::Starting;
 use crate::lock::held::HeldPidfile;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::sigaction;
@@ -54,7 +55,7 @@ impl InstanceGuard {
             stop_mode,
             streams,
             pidfile: held.id(),
-            state: State::new(held.owner(), flag, service_manager),
+            state: State::new(held.owner(), flag, service_manager, Starting::new(&held)),
             held: Mutex::new(Some(held)),
             pipe: Mutex::new(pipe.map(Arc::new)),
             has_ended: AtomicBool::new(false),
@@ -114,6 +115,7 @@ impl Drop for InstanceGuard {
         // The pidfile goes first, so that a signal to the lock's holder still meets the handlers. Signals are blocked,
         // because one could end this process halfway.
         let blocked = AllBlocked::new();
+        self.instance.state.end_start();
         drop(lock(&self.instance.held).take());
         drop(blocked);
         for signal in &self.signals {

@@ -1,12 +1,13 @@
 //! The state of a daemon that its body can see.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::command::error::Error;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
+use crate::lock::channel::Starting;
 use crate::sys::process::ProcessId;
 
 /// The state of a daemon that its body can see.
@@ -16,11 +17,26 @@ pub(crate) struct State {
     pub(crate) service_manager: ServiceManager,
     /// The launcher that waits, if there is one.
     readiness: Mutex<Option<Readiness>>,
+    /// The mark on the pidfile that the daemon is not ready, as long as it is not.
+    starting: Mutex<Option<Starting>>,
 }
 
 impl State {
-    pub(crate) fn new(owner: ProcessId, flag: Flag, service_manager: ServiceManager) -> Self {
-        Self { owner, flag, service_manager, readiness: Mutex::new(None) }
+    pub(crate) fn new(
+        owner: ProcessId,
+        flag: Flag,
+        service_manager: ServiceManager,
+        starting: Starting,
+    ) -> Self {
+        let starting = Mutex::new(Some(starting));
+        Self { owner, flag, service_manager, readiness: Mutex::new(None), starting }
+    }
+
+    /// Lets others wait until the daemon is ready. Without the means for it, they look again and again.
+    pub(crate) fn listen(&self) {
+        if let Some(starting) = &mut *self.starting() {
+            let _ = starting.listen();
+        }
     }
 
     /// Sets the launcher that waits for a report.
@@ -34,9 +50,31 @@ impl State {
     ///
     /// Fails if the launcher is gone. A cancelled start leaves no daemon.
     pub(crate) fn ready(&self) -> io::Result<()> {
+        let mut starting = self.starting();
+        // Once the launcher has returned, `status` must not call the daemon starting.
+        starting.iter().for_each(Starting::withdraw);
         self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
+        starting.take().into_iter().for_each(Starting::announce);
+        drop(starting);
         self.service_manager.ready();
         Ok(())
+    }
+
+    /// Shows the daemon as running, because its body is about to be called and reports no readiness.
+    pub(crate) fn running(&self) {
+        if let Some(starting) = self.starting().take() {
+            starting.withdraw();
+            starting.announce();
+        }
+    }
+
+    /// Closes the socket of a daemon that was not ready, because its life in this process ends.
+    pub(crate) fn end_start(&self) {
+        drop(self.starting().take());
+    }
+
+    fn starting(&self) -> MutexGuard<'_, Option<Starting>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports that the daemon has failed, if a launcher still waits.

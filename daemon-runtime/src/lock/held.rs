@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Weak};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::FileStat;
@@ -11,7 +12,7 @@ use nix::unistd::{getpid, unlink};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::lock::bytes::{self, Claim, Locks};
+use crate::lock::bytes::{self, Claim, Locks, Published};
 use crate::lock::pidfile::{MODE, Pidfile};
 use crate::lock::registry::Registry;
 use crate::lock::removal::Evidence;
@@ -24,7 +25,7 @@ use crate::sys::{mask, procfs};
 #[must_use = "dropping this removes the pidfile and releases the lock"]
 pub(crate) struct HeldPidfile {
     path: SystemPath,
-    file: File,
+    file: Arc<File>,
     id: FileId,
     owner: ProcessId,
 }
@@ -53,7 +54,7 @@ impl Pidfile {
         let (id, owner) = (FileId::new(&stat), ProcessId::track());
         registry.add(owner, id, self.path().clone());
         drop(registry);
-        let held = HeldPidfile { path: self.path().clone(), file: file.into(), id, owner };
+        let held = HeldPidfile { path: self.path().clone(), file: Arc::new(file.into()), id, owner };
         held.write_pid(&stat)
             .map_err(|error| Error::io(format_args!("cannot write pidfile {}", self.path()), &error))?;
         Ok(held)
@@ -122,6 +123,11 @@ impl HeldPidfile {
         self.id
     }
 
+    /// Returns the open file, on which the daemon publishes its socket, without keeping it open.
+    pub(crate) fn file(&self) -> PublishingFile {
+        PublishingFile { file: Arc::downgrade(&self.file), id: self.id }
+    }
+
     /// Returns the process that holds the file. A child that the body has forked does not.
     pub(crate) fn owner(&self) -> ProcessId {
         self.owner
@@ -139,7 +145,7 @@ impl HeldPidfile {
             self.file.set_len(0)?;
         }
         let text = format!("{}\n", self.owner.pid());
-        (&self.file).write_all(text.as_bytes()).inspect_err(|_| {
+        (&*self.file).write_all(text.as_bytes()).inspect_err(|_| {
             // A limit on file size (RLIMIT_FSIZE) also raises a signal, which is blocked here. Once unblocked, it would
             // end a caller in the foreground before the caller can report the failure.
             mask::take_back(Signal::SIGXFSZ);
@@ -156,8 +162,31 @@ impl HeldPidfile {
             return;
         }
         // A body that closes descriptors it does not know may have a file of its own under this number.
-        if self.id.is_open_at(&self.file) {
+        if self.id.is_open_at(&*self.file) {
             let _ = self.file.set_len(0);
+        }
+    }
+}
+
+/// The open pidfile as the place where the daemon publishes its socket. It does not keep the file open.
+#[derive(Clone)]
+pub(crate) struct PublishingFile {
+    file: Weak<File>,
+    id: FileId,
+}
+
+impl PublishingFile {
+    /// Publishes the number of this process's socket.
+    pub(crate) fn publish(&self, published: Published) -> io::Result<()> {
+        let file = self.file.upgrade().ok_or(io::ErrorKind::NotFound)?;
+        Ok(bytes::publish(&*file, published)?)
+    }
+
+    /// Withdraws what shows that the daemon is not ready.
+    pub(crate) fn withdraw(&self) {
+        // A body that closes descriptors it does not know has lost the locks already.
+        if let Some(file) = self.file.upgrade().filter(|file| self.id.is_open_at(&**file)) {
+            let _ = bytes::withdraw(&*file);
         }
     }
 }

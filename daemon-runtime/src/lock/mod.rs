@@ -4,6 +4,7 @@
 //! processes, but only the lock's holder.
 
 pub(crate) mod bytes;
+pub(crate) mod channel;
 pub(crate) mod held;
 pub(crate) mod holder;
 pub(crate) mod look;

@@ -103,6 +103,10 @@ impl<'a, M> Startup<'a, M> {
             drop(instance);
             exit_now(1);
         }
+        if value.is_ok() && self.plan.settings.wait_ready.is_none() {
+            // With `wait_alive`, no report follows.
+            instance.state().running();
+        }
         if !B::WITH_SETUP {
             mask::unblock_all();
         }
@@ -200,7 +204,7 @@ impl<'a, M> Startup<'a, M> {
             (true, Some(_)) => StopMode::Graceful,
             (true, None) => StopMode::GracefulForeground,
         };
-        InstanceGuard::begin(InstanceOptions {
+        let instance = InstanceGuard::begin(InstanceOptions {
             name: &self.plan.settings.name,
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
@@ -208,7 +212,11 @@ impl<'a, M> Startup<'a, M> {
             streams,
             service_manager,
             held,
-        })
+        })?;
+        if self.plan.settings.wait_ready.is_some() || B::WITH_SETUP {
+            instance.state().listen();
+        }
+        Ok(instance)
     }
 
     /// Makes the value that the body borrows. As with `call`, nothing may unwind from here.
