@@ -18,6 +18,7 @@ use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
+use crate::lock::ready::{self, Patience};
 use crate::lock::stop::{self, Stopped};
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
@@ -557,6 +558,7 @@ impl<M> Daemon<M> {
             Action::Start => self.start(body),
             Action::Stop => self.stop(),
             Action::Restart => self.restart(body),
+            Action::Ensure => self.ensure(body),
             Action::Status => self.status(),
             Action::Reload => self.reload(),
             Action::Run => self.run(body),
@@ -623,7 +625,7 @@ impl<M> Daemon<M> {
     pub fn start<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer(Action::Start, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
-            let pid = startup.launch(preconditions::check()?, body)?;
+            let pid = startup.launch(preconditions::check()?, &mut Some(body))?;
             Ok(Answer::Started { pid: number(pid) })
         })
     }
@@ -685,9 +687,57 @@ impl<M> Daemon<M> {
             let _ = preconditions::check()?;
             let stopped = stop::stop(pidfile, plan.settings)
                 .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
-            let pid = number(startup.launch(preconditions::check()?, body)?);
+            let pid = number(startup.launch(preconditions::check()?, &mut Some(body))?);
             let was_running = stopped != Stopped::NotRunning;
             Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
+        })
+    }
+
+    /// Starts the daemon unless it is running, and returns once it is ready.
+    ///
+    /// This is for scripts, for cron, and for programs that need their daemon: it succeeds whether the daemon is running
+    /// or not, however many processes call it at once. If the daemon is running, this waits until it is ready, but no
+    /// longer than [`wait_ready`](Daemon::wait_ready); without that key, until it is ready or gone. With
+    /// [`wait_alive`](Daemon::wait_alive), a daemon is ready when it is that old. If the daemon ends meanwhile, this
+    /// starts one, as [`start`](Daemon::start) does.
+    ///
+    /// If the daemon is running, this works in a process that has several threads. An earlier version of the program,
+    /// whose daemon cannot report that it is not ready, counts as ready.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon is running and not ready in time, as [`start`](Daemon::start) does if it must start one, and
+    /// if the daemon's PID is unknown or another program holds the default pidfile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let daemon = Daemon::new("ensure-example");
+    /// let mut answer = None;
+    /// daemon.run(|| answer = daemon.ensure(|| ()).ok())?;
+    /// let answer = answer.expect("the daemon is running");
+    /// assert_eq!(answer.to_string(), format!("ensure-example: already running (pid {})", std::process::id()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn ensure<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.answer(Action::Ensure, |plan, pidfile| {
+            Startup::check::<K, B>(plan, &self.mode)?;
+            let patience = Patience::new(pidfile, plan.settings);
+            let mut body = Some(body);
+            loop {
+                if let Some(pid) = patience.await_ready()? {
+                    return Ok(Answer::AlreadyRunning { pid: number(pid) });
+                }
+                let startup = Startup::new(plan, pidfile, &self.mode)?;
+                match startup.launch(preconditions::check()?, &mut body) {
+                    Ok(pid) => return Ok(Answer::Started { pid: number(pid) }),
+                    // Another process was faster, so this one waits for that daemon.
+                    Err(error) if error.is_already_running() && body.is_some() => {}
+                    Err(error) => return Err(error),
+                }
+            }
         })
     }
 
@@ -717,19 +767,21 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self) -> Result {
-        let mut roots = None;
+        let (mut roots, mut report) = (None, None);
         let outcome = self.answer(Action::Status, |_, pidfile| {
             let (presence, roots_pidfile) = pidfile.presence_or_roots()?;
             roots = roots_pidfile.map(|path| path.as_path().into());
             Ok(match presence {
                 Presence::NotRunning => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
-                Presence::Running { pid, is_verified } => {
-                    Answer::Running { pid: number(pid), up: procfs::age(pid, is_verified) }
+                Presence::Running { pid, is_verified, published } => {
+                    report = ready::report(pid, published);
+                    let up = procfs::age(pid, is_verified).map(|age| Duration::from_secs(age.as_secs()));
+                    Answer::of_running(number(pid), up, report.as_ref())
                 }
             })
         })?;
-        Ok(outcome.with_roots_pidfile(roots))
+        Ok(outcome.with_roots_pidfile(roots).with_report(report))
     }
 
     /// Sends SIGHUP to the daemon, which then reopens its log files. Returns once the signal is sent.

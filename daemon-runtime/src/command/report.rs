@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use crate::command::duration::Span;
 use crate::command::escaped::Escaped;
 
 /// The longest line that is sent. A reader accepts up to [`LONGEST_READ`].
@@ -144,12 +145,37 @@ impl<'a> Report<'a> {
         })
     }
 
+    /// Writes what `status` shows about the body: `; body 57 up 5s, respawned 2 times, last 7s ago: exit 101`.
+    pub(crate) fn write_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "; ";
+        if let Some(BodyProcess { pid, age }) = self.body {
+            write!(f, "{separator}body {pid} up {}", in_seconds(age))?;
+            separator = ", ";
+        }
+        match self.respawns {
+            0 => return Ok(()),
+            1 => write!(f, "{separator}respawned 1 time")?,
+            times => write!(f, "{separator}respawned {times} times")?,
+        }
+        self.last.iter().try_for_each(|last| write!(f, ", {last}"))
+    }
+
     /// Copies the text that this borrows.
     pub(crate) fn into_owned(self) -> Report<'static> {
         let last =
             self.last.map(|LastExit { ago, reason }| LastExit { ago, reason: reason.into_owned().into() });
         Report { last, state: self.state, body: self.body, respawns: self.respawns, due: self.due }
     }
+}
+
+impl fmt::Display for LastExit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "last {} ago: {}", in_seconds(self.ago), Escaped(&self.reason))
+    }
+}
+
+fn in_seconds(time: Duration) -> Span {
+    Span(Duration::from_secs(time.as_secs()))
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ impl Message {
                 Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
                 Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
                 Kind::OtherProgram => (OTHER_PROGRAM, pid, 0, error.text()),
-                Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::Failed => {
+                Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::NotReady | Kind::Failed => {
                     (FAILED, pid, error.errno().unwrap_or(0), error.text())
                 }
             },

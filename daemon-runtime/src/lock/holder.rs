@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::signal::Signal;
-use crate::lock::bytes::Locks;
+use crate::lock::bytes::{Locks, Published};
 use crate::lock::look::Look;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
@@ -112,6 +112,28 @@ impl Holder {
 
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.process, Process::Own)
+    }
+
+    /// Returns what the process publishes about its readiness.
+    pub(crate) fn published(&self) -> Result<Option<Published>> {
+        let Process::Other(_, look) = &self.process else { return Ok(None) };
+        look.published(self.pid)
+            .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
+    }
+
+    /// Returns whether the process has the lock now.
+    pub(crate) fn still_holds(&self) -> Result<bool> {
+        let Process::Other(_, look) = &self.process else { return Ok(!self.has_ended()) };
+        look.is_still_held_by(self.pid)
+            .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
+    }
+
+    /// Returns whether the process is seen to have ended. Without a pidfd, the lock tells.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self.pinned() {
+            Some(process) => is_readable(process.as_fd()),
+            None => self.seems_gone().unwrap_or(false),
+        }
     }
 
     fn pinned(&self) -> Option<&PidFd> {

@@ -5,7 +5,7 @@ use nix::unistd::{Pid, getpid};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::lock::bytes::{self, Locks};
+use crate::lock::bytes::{self, Locks, Published};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::{Probe, Registry};
 use crate::lock::retry::Retry;
@@ -22,6 +22,8 @@ pub(crate) enum Presence {
         pid: Pid,
         /// Whether `/proc` has confirmed that this process has the lock.
         is_verified: bool,
+        /// What the process publishes about its readiness.
+        published: Option<Published>,
     },
 }
 
@@ -60,7 +62,7 @@ impl Pidfile {
                 return Ok(if look.found == Found::Stale { Presence::Stale } else { Presence::NotRunning });
             };
             if look.is_own() {
-                return Ok(Presence::Running { pid, is_verified: false });
+                return Ok(Presence::Running { pid, is_verified: false, published: None });
             }
             // Asked before the lock is confirmed, so that the answer is about the holder.
             let intruder = self.intruder(pid);
@@ -68,7 +70,11 @@ impl Pidfile {
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
                 return match intruder {
                     Some(program) => Err(Error::other_program(self.path(), &program, pid)),
-                    None => Ok(Presence::Running { pid, is_verified: confirmed.is_some() }),
+                    None => {
+                        // A daemon of an earlier version publishes nothing.
+                        let published = look.published(pid).unwrap_or(None);
+                        Ok(Presence::Running { pid, is_verified: confirmed.is_some(), published })
+                    }
                 };
             }
             if retry.is_over() {
@@ -183,6 +189,11 @@ impl Look {
     /// Asks the kernel again who holds the same file.
     pub(crate) fn query_again(&self) -> nix::Result<Locks> {
         self.file.as_ref().map_or(Ok(Locks::Free), bytes::query)
+    }
+
+    /// Returns what the holder publishes about its readiness.
+    pub(crate) fn published(&self, holder: Pid) -> nix::Result<Option<Published>> {
+        self.file.as_ref().map_or(Ok(None), |probe| bytes::published(probe, holder))
     }
 
     /// Returns whether the process still holds the file.

@@ -5,10 +5,12 @@
 
 pub(crate) mod bytes;
 pub(crate) mod channel;
+pub(crate) mod conversation;
 pub(crate) mod held;
 pub(crate) mod holder;
 pub(crate) mod look;
 pub(crate) mod pidfile;
+pub(crate) mod ready;
 pub(crate) mod registry;
 pub(crate) mod removal;
 pub(crate) mod retry;

@@ -40,22 +40,33 @@ impl<'a, M> Startup<'a, M> {
         pidfile: &'a Pidfile,
         mode: &'a M,
     ) -> Result<Self> {
+        Self::check::<K, B>(plan, mode)?;
+        Self::new(plan, pidfile, mode)
+    }
+
+    /// Refuses keys that do not fit this body.
+    pub(crate) fn check<K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<()> {
         B::check(mode)?;
         if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
             return Err(Error::failed(format_args!(
                 "`wait_ready` needs a body with a `Context`, which reports that it is ready"
             )));
         }
+        Ok(())
+    }
+
+    /// Looks up the user and the group of a start whose keys are checked.
+    pub(crate) fn new(plan: &'a Plan<'a>, pidfile: &'a Pidfile, mode: &'a M) -> Result<Self> {
         let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
         Ok(Self { plan, pidfile, mode, identity })
     }
 
-    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and drops the body there
+    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and leaves the body there
     /// unless the daemon may have called it.
     pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
         self,
         thread: SingleThread,
-        body: B,
+        body: &mut Option<B>,
     ) -> Result<Pid> {
         if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
@@ -66,11 +77,14 @@ impl<'a, M> Startup<'a, M> {
                 if launcher.has_begun() {
                     // What the body has captured is the daemon's now: dropping it here too would, for example, remove
                     // a temporary directory that the daemon uses.
-                    mem::forget(body);
+                    mem::forget(body.take());
                 }
                 pid
             }
-            Side::Daemon(readiness) => self.be_daemon(readiness, body),
+            Side::Daemon(readiness) => {
+                let body = body.take().expect("a body is launched once");
+                self.be_daemon(readiness, body)
+            }
         }
     }
 

@@ -86,7 +86,7 @@ mod linux {
     use crate::sys::file::FileId;
     use crate::sys::record_lock::{self, Bytes};
 
-    /// Returns the age of a process in whole seconds.
+    /// Returns the age of a process.
     ///
     /// It follows from [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock
     /// since boot. `is_verified` says that `/proc` is known to list this process under this PID.
@@ -96,8 +96,7 @@ mod linux {
         }
         let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
         let started = Duration::from_millis(ticks.checked_mul(1000)? / clock::ticks_per_second()?);
-        let age = clock::since_boot()?.checked_sub(started)?;
-        Some(Duration::from_secs(age.as_secs()))
+        clock::since_boot()?.checked_sub(started)
     }
 
     /// Returns whether a process itself holds a write lock on the first byte of a file, or `None` if `/proc` does not
