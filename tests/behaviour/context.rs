@@ -548,7 +548,8 @@ fn a_signal_right_after_the_pidfile_is_there_leaves_none() {
         let daemon = service.daemon();
         daemon.signal(signal);
         if signal == Signal::SIGHUP {
-            service.act("status").runs(daemon);
+            let status = service.act("status");
+            assert!(status.stdout.starts_with(&format!("subject: starting (pid {daemon}")), "{status:?}");
             service.act("stop");
         }
         let answer = Answer::from(child);

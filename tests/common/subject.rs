@@ -204,8 +204,16 @@ impl Subject {
 
     /// Starts a process that locks a file.
     pub fn lock(&self, path: &Path, kind: &str, start: i64, length: i64) -> Locker {
+        self.locks(path, &[(kind, start, length)])
+    }
+
+    /// Starts a process that takes several locks on a file, in this order.
+    pub fn locks(&self, path: &Path, locks: &[(&str, i64, i64)]) -> Locker {
         let mut command = self.command(program("locker"));
-        command.arg(path).args([kind, &start.to_string(), &length.to_string()]);
+        command.arg(path);
+        for (kind, start, length) in locks {
+            command.args([kind, start.to_string().as_str(), &length.to_string()]);
+        }
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the locker runs");
         let process = Process(child.id().try_into().expect("a pid"));
         let word = lines(child.stdout.take().expect("stdout")).recv_timeout(PATIENCE);
