@@ -88,7 +88,7 @@ const PHASES: [(Phase, &str); 4] = [
 
 impl<'a> Report<'a> {
     /// Makes a report with nothing but a phase.
-    pub(crate) fn new(state: Phase) -> Self {
+    pub(crate) const fn new(state: Phase) -> Self {
         Self { state, body: None, respawns: 0, due: None, last: None }
     }
 

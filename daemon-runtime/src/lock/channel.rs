@@ -9,8 +9,10 @@ use crate::lock::bytes::Published;
 use crate::lock::held::{HeldPidfile, PublishingFile};
 
 #[cfg(target_os = "linux")]
+#[allow(unused_imports, reason = "for the supervisor")]
 pub(crate) use linux::Channel;
 #[cfg(not(target_os = "linux"))]
+#[allow(unused_imports, reason = "for the supervisor")]
 pub(crate) use unknown::Channel;
 
 #[cfg(target_os = "linux")]
@@ -75,7 +77,7 @@ mod linux {
     use crate::sys::interrupted::uninterrupted;
 
     /// The number of connections that a supervisor keeps.
-    const MOST: usize = 256;
+    pub(super) const MOST: usize = 256;
 
     /// A socket that accepts connections, and does not block.
     pub(super) struct Listener {
@@ -97,6 +99,11 @@ mod linux {
             let number = socket.local_addr()?.as_abstract_name().and_then(number);
             let number = number.ok_or(io::ErrorKind::InvalidData)?;
             Ok((Self { socket: socket.into(), id }, number))
+        }
+
+        #[cfg(test)]
+        pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+            self.socket.as_fd()
         }
 
         /// Reports to all that have connected that the daemon is ready, and refuses further connections.
@@ -147,12 +154,22 @@ mod linux {
         kept: VecDeque<OwnedFd>,
     }
 
+    #[allow(dead_code, reason = "for the supervisor")]
     impl Channel {
         /// Opens the channel, and publishes it instead of the mark that the daemon is not ready.
         pub(crate) fn open(held: &HeldPidfile) -> io::Result<Self> {
             let (listener, number) = Listener::open()?;
             held.file().publish(Published::Served(number))?;
-            Ok(Self { listener, kept: VecDeque::with_capacity(MOST) })
+            Ok(Self::new(listener))
+        }
+
+        pub(super) fn new(listener: Listener) -> Self {
+            Self { listener, kept: VecDeque::with_capacity(MOST) }
+        }
+
+        #[cfg(test)]
+        pub(super) fn kept(&self) -> usize {
+            self.kept.len()
         }
 
         /// Borrows a descriptor that is readable when [`serve`](Self::serve) has something to do.
@@ -193,6 +210,122 @@ mod linux {
                 let line = report.encode();
                 self.kept.retain(|connection| send_line(connection, &line));
             }
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use nix::unistd::getpid;
+
+    use super::linux::{Channel, Listener, MOST, number};
+    use crate::command::report::{Phase, Report};
+    use crate::lock::conversation::Conversation;
+    use crate::sys::descriptor::is_readable;
+
+    const RUNNING: Report<'_> = Report::new(Phase::Running);
+    const WAITING: Report<'_> = Report::new(Phase::Waiting);
+
+    fn channel() -> (Channel, u32) {
+        let (listener, number) = Listener::open().unwrap();
+        (Channel::new(listener), number)
+    }
+
+    fn connect(number: u32) -> Conversation {
+        Conversation::connect(getpid(), number).unwrap()
+    }
+
+    #[test]
+    fn every_connection_gets_the_report_at_once_and_each_change_later() {
+        let (mut channel, number) = channel();
+        let mut conversations = [connect(number), connect(number)];
+        assert!(is_readable(channel.as_fd()));
+        assert!(conversations.iter_mut().all(|one| one.read().unwrap().is_none()));
+        channel.serve(&RUNNING);
+        assert!(!is_readable(channel.as_fd()), "the channel sleeps until the next connection");
+        assert!(conversations.iter_mut().all(|one| one.read().unwrap() == Some(RUNNING)));
+        channel.publish(&WAITING);
+        channel.publish(&RUNNING);
+        for one in &mut conversations {
+            assert_eq!(
+                [one.read().unwrap(), one.read().unwrap(), one.read().unwrap()],
+                [Some(WAITING), Some(RUNNING), None]
+            );
+        }
+        drop(channel);
+        assert!(conversations.iter_mut().all(|one| one.read().is_err()));
+        assert!(Conversation::connect(getpid(), number).is_err());
+    }
+
+    #[test]
+    fn a_connection_that_is_closed_or_not_read_is_dropped() {
+        let (mut channel, number) = channel();
+        let _deaf = connect(number);
+        drop(connect(number));
+        channel.serve(&RUNNING);
+        assert_eq!(channel.kept(), 1, "the one that was closed before");
+        for _ in 0..100_000 {
+            channel.publish(&RUNNING);
+        }
+        assert_eq!(channel.kept(), 0, "the one that does not read");
+    }
+
+    #[test]
+    fn of_too_many_connections_the_closed_ones_go_first_and_then_the_oldest() {
+        let (mut channel, number) = channel();
+        let mut first = connect(number);
+        channel.serve(&RUNNING);
+        let mut others: Vec<_> = (1..MOST)
+            .map(|_| {
+                let other = connect(number);
+                channel.serve(&RUNNING);
+                other
+            })
+            .collect();
+        assert_eq!(channel.kept(), MOST);
+        drop(others.pop());
+        let _next = connect(number);
+        channel.serve(&RUNNING);
+        assert_eq!(channel.kept(), MOST);
+        assert_eq!([first.read().unwrap(), first.read().unwrap()], [Some(RUNNING), None]);
+        let _last = connect(number);
+        channel.serve(&RUNNING);
+        assert_eq!(channel.kept(), MOST);
+        assert!(first.read().is_err(), "the oldest one is dropped");
+    }
+
+    #[test]
+    fn a_listener_that_announces_leaves_nobody_waiting() {
+        let (listener, number) = Listener::open().unwrap();
+        let mut waiting = [connect(number), connect(number)];
+        // A child that the body has forked has the socket too.
+        let inherited = listener.as_fd().try_clone_to_owned().unwrap();
+        listener.announce();
+        for one in &mut waiting {
+            assert_eq!(one.read().unwrap(), Some(RUNNING));
+            assert!(one.read().is_err(), "the connection is closed");
+        }
+        assert!(Conversation::connect(getpid(), number).is_err());
+        drop(inherited);
+    }
+
+    #[test]
+    fn a_report_comes_in_time_or_not_at_all() {
+        let (mut channel, number) = channel();
+        assert_eq!(Conversation::report(getpid(), number, Duration::from_millis(10)), None);
+        let other = nix::unistd::getppid();
+        assert!(Conversation::connect(other, number).is_err(), "the socket is not that process's");
+        channel.publish(&RUNNING);
+    }
+
+    #[test]
+    fn only_a_name_of_the_kernels_is_a_number() {
+        assert_eq!(number(b"000ff"), Some(0xff));
+        assert_eq!(number(b"fffff"), Some(0xf_ffff));
+        for name in [&b""[..], b"0ff", b"0000ff", b"+00ff", b"0000g"] {
+            assert_eq!(number(name), None);
         }
     }
 }
