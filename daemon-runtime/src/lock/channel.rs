@@ -177,12 +177,13 @@ mod linux {
             self.listener.socket.as_fd()
         }
 
-        /// Accepts every connection, sends the report, and keeps the connection for further reports.
+        /// Accepts the connections that wait, sends the report, and keeps the connection for further reports.
         pub(crate) fn serve(&mut self, report: &Report<'_>) {
             /// The pause that keeps a lack of memory or descriptors from becoming a busy loop.
             const PAUSE: Duration = Duration::from_millis(10);
             let line = report.encode();
-            loop {
+            // The caller has other things to do between the connections of a flood.
+            for _ in 0..MOST {
                 match self.listener.accept() {
                     Ok(connection) if send_line(&connection, &line) => self.keep(connection),
                     Ok(_) => {}
