@@ -5,8 +5,8 @@
 //! | 0 | the daemon | the daemon is running |
 //! | 1 | the daemon, or a process that removes a stale file | the file is in use |
 //! | 2 | the daemon, with an open-file-description lock | the file is in use, even if the other locks are lost |
-//! | 0x1000_0000 + *n* | the daemon, until it is ready | nobody answers on its socket *n* before it is ready |
-//! | 0x2000_0000 + *n* | the daemon | a supervisor answers on its socket *n* |
+//! | `0x1000_0000` + *n* | the daemon, until it is ready | nobody answers on its socket *n* before it is ready |
+//! | `0x2000_0000` + *n* | the daemon | a supervisor answers on its socket *n* |
 //!
 //! The bytes far beyond the end of the file publish one number: that of the socket by which the daemon can be asked.
 //! A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that no moment shows a daemon that is running and seems
@@ -30,7 +30,7 @@ const DAEMON_IN_USE: Bytes = Bytes { start: 0, length: 2 };
 const SURVIVOR: Bytes = Bytes { start: 2, length: 1 };
 
 /// The number of no socket: the name that the kernel gives a socket has five hexadecimal digits.
-pub(crate) const NO_SOCKET: u32 = 0x10_0000;
+pub(crate) const NO_SOCKET: i32 = 0x10_0000;
 /// The bytes on which a daemon that is not ready publishes its number.
 const STARTING: Bytes = Bytes { start: 0x1000_0000, length: NUMBERS };
 /// The bytes on which a supervisor publishes its number.
@@ -44,9 +44,9 @@ const PUBLISHED: Bytes =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Published {
     /// The daemon is not ready. It answers on this socket once it is.
-    Starting(u32),
+    Starting(i32),
     /// A supervisor answers on this socket at once.
-    Served(u32),
+    Served(i32),
 }
 
 impl Published {
@@ -55,13 +55,14 @@ impl Published {
             Self::Starting(number) => (STARTING, number),
             Self::Served(number) => (SERVED, number),
         };
-        let number = off_t::try_from(number.min(NO_SOCKET)).unwrap_or(0);
+        let number = off_t::from(number.clamp(0, NO_SOCKET));
         Bytes { start: range.start + number, length: 1 }
     }
 
     fn at(byte: off_t) -> Option<Self> {
-        let number =
-            |range: Bytes| u32::try_from(byte - range.start).ok().filter(|number| *number <= NO_SOCKET);
+        let number = |range: Bytes| {
+            i32::try_from(byte - range.start).ok().filter(|number| (0..=NO_SOCKET).contains(number))
+        };
         number(STARTING).map(Self::Starting).or_else(|| number(SERVED).map(Self::Served))
     }
 }

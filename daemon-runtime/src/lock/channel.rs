@@ -87,7 +87,7 @@ mod linux {
 
     impl Listener {
         /// Opens a socket, and returns it with the number that is its name.
-        pub(super) fn open() -> io::Result<(Self, u32)> {
+        pub(super) fn open() -> io::Result<(Self, i32)> {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let socket = above_floor(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)?;
             // A name of no length makes the kernel choose one (unix(7)).
@@ -133,9 +133,9 @@ mod linux {
     }
 
     /// Reads the name that the kernel gives: five hexadecimal digits.
-    pub(super) fn number(name: &[u8]) -> Option<u32> {
+    pub(super) fn number(name: &[u8]) -> Option<i32> {
         let is_number = name.len() == 5 && name.iter().all(u8::is_ascii_hexdigit);
-        u32::from_str_radix(std::str::from_utf8(name).ok().filter(|_| is_number)?, 16).ok()
+        i32::from_str_radix(std::str::from_utf8(name).ok().filter(|_| is_number)?, 16).ok()
     }
 
     /// Sends a line without waiting. Returns false for a process that is gone or does not read.
@@ -229,12 +229,12 @@ mod tests {
     const RUNNING: Report<'_> = Report::new(Phase::Running);
     const WAITING: Report<'_> = Report::new(Phase::Waiting);
 
-    fn channel() -> (Channel, u32) {
+    fn channel() -> (Channel, i32) {
         let (listener, number) = Listener::open().unwrap();
         (Channel::new(listener), number)
     }
 
-    fn connect(number: u32) -> Conversation {
+    fn connect(number: i32) -> Conversation {
         Conversation::connect(getpid(), number).unwrap()
     }
 
@@ -343,7 +343,7 @@ mod unknown {
     pub(super) enum Listener {}
 
     impl Listener {
-        pub(super) fn open() -> io::Result<(Self, u32)> {
+        pub(super) fn open() -> io::Result<(Self, i32)> {
             Err(io::ErrorKind::Unsupported.into())
         }
 

@@ -35,7 +35,7 @@ mod linux {
         ///
         /// Fails if the daemon's queue is full, if it has closed the socket, if it is in another network namespace, or
         /// if the socket is not that process's.
-        pub(crate) fn connect(daemon: Pid, number: u32) -> io::Result<Self> {
+        pub(crate) fn connect(daemon: Pid, number: i32) -> io::Result<Self> {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
             let address = UnixAddr::new_abstract(format!("{number:05x}").as_bytes())?;
@@ -79,7 +79,7 @@ mod linux {
         }
 
         /// Connects, and returns the first report of a supervisor that answers in time.
-        pub(crate) fn report(daemon: Pid, number: u32, timeout: Duration) -> Option<Report<'static>> {
+        pub(crate) fn report(daemon: Pid, number: i32, timeout: Duration) -> Option<Report<'static>> {
             let mut conversation = Self::connect(daemon, number).ok()?;
             let deadline = now() + timeout;
             loop {
@@ -112,7 +112,7 @@ mod unknown {
 
     #[allow(clippy::needless_pass_by_ref_mut, reason = "the signatures are those of Linux")]
     impl Conversation {
-        pub(crate) fn connect(_: Pid, _: u32) -> io::Result<Self> {
+        pub(crate) fn connect(_: Pid, _: i32) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
@@ -124,7 +124,7 @@ mod unknown {
             match *self {}
         }
 
-        pub(crate) fn report(_: Pid, _: u32, _: Duration) -> Option<Report<'static>> {
+        pub(crate) fn report(_: Pid, _: i32, _: Duration) -> Option<Report<'static>> {
             None
         }
     }

@@ -68,14 +68,12 @@ impl Pidfile {
             let intruder = self.intruder(pid);
             let confirmed = look.confirms(pid);
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
-                return match intruder {
-                    Some(program) => Err(Error::other_program(self.path(), &program, pid)),
-                    None => {
-                        // A daemon of an earlier version publishes nothing.
-                        let published = look.published(pid).unwrap_or(None);
-                        Ok(Presence::Running { pid, is_verified: confirmed.is_some(), published })
-                    }
-                };
+                if let Some(program) = intruder {
+                    return Err(Error::other_program(self.path(), &program, pid));
+                }
+                // A daemon of an earlier version publishes nothing.
+                let published = look.published(pid).unwrap_or(None);
+                return Ok(Presence::Running { pid, is_verified: confirmed.is_some(), published });
             }
             if retry.is_over() {
                 return Err(Error::holder_unknown(self.path()));

@@ -63,7 +63,7 @@ impl<'a> Patience<'a> {
                 Seen::Changed => {}
                 Seen::Unreachable if self.is_over() => return Err(self.not_ready(&daemon)),
                 Seen::Unreachable => {
-                    let _ = daemon.wait(None, self.soonest(now() + PAUSE))?;
+                    let _ = daemon.wait(None, Some(self.soonest(now() + PAUSE)))?;
                 }
                 Seen::TimedOut => return Err(self.not_ready(&daemon)),
             }
@@ -128,8 +128,8 @@ impl<'a> Patience<'a> {
         self.deadline.is_some_and(|deadline| now() >= deadline)
     }
 
-    fn soonest(&self, moment: Duration) -> Option<Duration> {
-        Some(self.deadline.map_or(moment, |deadline| deadline.min(moment)))
+    fn soonest(&self, moment: Duration) -> Duration {
+        self.deadline.map_or(moment, |deadline| deadline.min(moment))
     }
 
     fn not_ready(&self, daemon: &Holder) -> Error {
