@@ -10,5 +10,6 @@ pub(crate) mod escaped;
 pub(crate) mod into_action;
 pub(crate) mod outcome;
 pub(crate) mod path;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
 pub(crate) mod report;
 pub(crate) mod signal;

@@ -4,6 +4,7 @@
 //! processes, but only the lock's holder.
 
 pub(crate) mod bytes;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
 pub(crate) mod channel;
 pub(crate) mod conversation;
 pub(crate) mod held;
