@@ -157,8 +157,8 @@ impl Readiness {
 
     fn is_intact(&self) -> bool {
         let Some(expected) = self.id else { return true };
-        // A failure other than EBADF leaves the descriptor open, and the launcher waiting.
-        FileId::of(&self.channel).map_or_else(|errno| errno != Errno::EBADF, |found| found == expected)
+        // Otherwise the launcher would wait in vain.
+        expected.may_be_open_at(&self.channel)
     }
 
     fn send(&self, message: &Message) -> io::Result<()> {

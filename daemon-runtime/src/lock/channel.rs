@@ -109,7 +109,7 @@ mod linux {
         /// Reports to all that have connected that the daemon is ready, and refuses further connections.
         pub(super) fn announce(self) {
             // A body that closes descriptors it does not know may have a socket of its own under this number.
-            if !self.id.is_open_at(&self.socket) {
+            if !self.id.may_be_open_at(&self.socket) {
                 std::mem::forget(self.socket);
                 return;
             }

@@ -185,7 +185,7 @@ impl PublishingFile {
     /// Withdraws what shows that the daemon is not ready.
     pub(crate) fn withdraw(&self) {
         // A body that closes descriptors it does not know has lost the locks already.
-        if let Some(file) = self.file.upgrade().filter(|file| self.id.is_open_at(&**file)) {
+        if let Some(file) = self.file.upgrade().filter(|file| self.id.may_be_open_at(&**file)) {
             // A daemon with the mark would seem to start forever.
             let _ = (0..3).find(|_| bytes::withdraw(&*file).is_ok());
         }
