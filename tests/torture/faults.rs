@@ -18,6 +18,8 @@ use nix::errno::Errno;
 ///
 /// A form that is not listed, such as `F_GETFD`, cannot fail.
 const ERRORS: &[(&str, &str, &[&str])] = &[
+    ("accept4", "", &["EINTR", "EMFILE", "ENFILE", "ENOMEM"]),
+    ("bind", "", &["EACCES", "ENOMEM"]),
     ("brk", "", &["ENOMEM"]),
     ("chdir", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
     ("chroot", "", &["EPERM", "EACCES", "EIO", "ENOENT", "ENOMEM"]),
@@ -37,7 +39,9 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("futex", "_WAIT", &["EINTR", "EAGAIN"]),
     ("getdents64", "", &["EIO"]),
     ("getgroups", "", &["EINVAL"]),
+    ("getsockname", "", &["ENOBUFS"]),
     ("kill", "", &["EPERM"]),
+    ("listen", "", &["EACCES"]),
     ("lseek", "", &["EIO"]),
     ("mmap", "", &["ENOMEM", "EAGAIN"]),
     ("mprotect", "", &["ENOMEM"]),
@@ -64,6 +68,7 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("setresgid", "", &["EAGAIN", "EPERM"]),
     ("setresuid", "", &["EAGAIN", "EPERM"]),
     ("setsid", "", &["EPERM"]),
+    ("shutdown", "", &["EINVAL"]),
     ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),
     ("socketpair", "", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("statx", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
