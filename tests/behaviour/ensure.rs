@@ -308,7 +308,9 @@ fn a_socket_of_another_process_is_not_asked() {
         let published = ("write", first + squatter.number, 1);
         let holder = subject.locks(&subject.pidfile(), &[published, ("write", 0, 2)]);
         let not_ready = format!("subject: not ready after 300ms (pid {})", holder.process);
-        subject.act("ensure").fails(1, &not_ready);
+        let ensure = subject.action("ensure").spawn().unwrap();
+        let _connection = squatter.answer("daemonic 1 state=running\n");
+        Answer::from(ensure).fails(1, &not_ready);
     }
 }
 

@@ -237,7 +237,9 @@ fn the_socket_of_another_process_is_not_believed() {
     // The holder publishes the number of a socket that is this process's.
     let published = ("write", SERVED + socket.number, 1);
     let holder = subject.locks(&subject.pidfile(), &[published, ("write", 0, 2)]);
-    subject.act("status").runs(holder.process);
+    let status = subject.action("status").spawn().unwrap();
+    let _connection = socket.answer("daemonic 1 state=waiting\n");
+    Answer::from(status).runs(holder.process);
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl Socket {
     /// Accepts a connection, and sends a line.
     pub fn answer(&self, line: &str) -> UnixStream {
         let (mut connection, _) = self.listener.accept().expect("a connection");
-        connection.write_all(line.as_bytes()).expect("a line");
+        // A client that does not believe this socket closes the connection at once.
+        let _ = connection.write_all(line.as_bytes());
         connection
     }
 }
