@@ -90,8 +90,8 @@ fn look_while_suspended(way: Way, subject: &Subject) {
 fn tells_the_truth(way: Way, subject: &Subject, answer: &Answer, signal: Signal) {
     let is_killed = way.role == Role::Daemon && signal != Signal::SIGSTOP;
     match (way.action, answer.status.code()) {
-        ("start" | "restart", Some(0)) if !is_killed => subject.act("status").runs(answer.pid()),
-        ("start" | "restart", Some(code)) if code != 0 && signal != Signal::SIGSTOP => {
+        ("start" | "restart" | "ensure", Some(0)) if !is_killed => subject.act("status").runs(answer.pid()),
+        ("start" | "restart" | "ensure", Some(code)) if code != 0 && signal != Signal::SIGSTOP => {
             assert!(answer.stderr.starts_with("subject: failed to start: "), "{answer:?}");
             subject.leaves_nothing();
         }
@@ -187,7 +187,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
 fn random_round(mut dice: Dice) {
     let shape = dice.pick(&SHAPES);
     let before = dice.pick(&[Before::Nothing, Before::StaleFile, Before::Daemon]);
-    let action = dice.pick(&["start", "stop", "restart", "reload", "status", "run"]);
+    let action = dice.pick(&["start", "stop", "restart", "ensure", "reload", "status", "run"]);
     let subject = shape.subject(None);
     before.prepare(&subject);
     let begun = Instant::now();

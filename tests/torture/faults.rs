@@ -39,6 +39,7 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("futex", "_WAIT", &["EINTR", "EAGAIN"]),
     ("getdents64", "", &["EIO"]),
     ("getgroups", "", &["EINVAL"]),
+    ("getsockopt", "", &["ENOBUFS"]),
     ("getsockname", "", &["ENOBUFS"]),
     ("kill", "", &["EPERM"]),
     ("listen", "", &["EACCES"]),
@@ -179,9 +180,16 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
     };
     let lookups = match (way.shape, way.role, way.action) {
         (Shape::Confined, Role::Caller, "start" | "restart" | "run") => {
-            calls.iter().position(|call| call.line.contains("subject.pid")).expect("the pidfile")
+            0..calls.iter().position(|call| call.line.contains("subject.pid")).expect("the pidfile")
         }
-        _ => 0,
+        // It looks users up only once it knows that it must start a daemon.
+        (Shape::Confined, Role::Caller, "ensure") => {
+            let begin = calls.iter().position(|call| call.line.contains("\"/etc/")).unwrap_or(calls.len());
+            let is_next =
+                |call: &Call| ["subject.pid", "/proc/self/"].iter().any(|path| call.line.contains(path));
+            begin..begin + calls[begin..].iter().position(is_next).unwrap_or(0)
+        }
+        _ => 0..0,
     };
     let one = |(at, call): (usize, &Call)| {
         let row = ERRORS.iter().find(|row| row.0 == call.name && call.line.contains(row.1));
@@ -192,7 +200,7 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
             call.line
         );
         let errors = row.map_or(&[][..], |row| row.2).iter();
-        let is_lookup = at < lookups;
+        let is_lookup = lookups.contains(&at);
         errors.map(|error| Fault { way, call: call.clone(), error, is_lookup }).collect::<Vec<_>>()
     };
     calls[..end].iter().enumerate().filter(|(_, call)| !is_the_bodys(call)).flat_map(one).collect()
@@ -245,7 +253,15 @@ impl Fault {
         let silent = self.way.role == Role::Caller && is_message(&self.call);
         let answer = answer.filter(|_| !silent);
         match self.way.action {
-            "start" | "restart" | "run" => {
+            "ensure" if old.is_some() => {
+                let old = old.expect("a daemon");
+                if let Some(answer) = answer {
+                    answer.says(0, &format!("subject: already running (pid {old})"));
+                }
+                subject.act("status").runs(old);
+                stop(subject, old);
+            }
+            "start" | "restart" | "ensure" | "run" => {
                 let daemon = foreground.unwrap_or_else(|| {
                     let daemon = Process(subject.pid_text().trim().parse().expect("a PID"));
                     let word = if old.is_some() { "restarted" } else { "started" };
