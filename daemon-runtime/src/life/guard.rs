@@ -55,7 +55,7 @@ impl InstanceGuard {
             stop_mode,
             streams,
             pidfile: held.id(),
-            state: State::new(held.owner(), flag, service_manager, Starting::new(&held)),
+            state: State::new(held.owner(), flag, service_manager, Some(Starting::new(&held))),
             held: Mutex::new(Some(held)),
             pipe: Mutex::new(pipe.map(Arc::new)),
             has_ended: AtomicBool::new(false),

@@ -26,9 +26,9 @@ impl State {
         owner: ProcessId,
         flag: Flag,
         service_manager: ServiceManager,
-        starting: Starting,
+        starting: Option<Starting>,
     ) -> Self {
-        let starting = Mutex::new(Some(starting));
+        let starting = Mutex::new(starting);
         Self { owner, flag, service_manager, readiness: Mutex::new(None), starting }
     }
 
