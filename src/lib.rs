@@ -25,6 +25,7 @@ pub mod guide;
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
-    Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
-    Once, Outcome, Repeating, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
+    Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Context, Daemon, Error,
+    Event, IntoAction, Missed, OnError, Once, Outcome, Repeating, Result, RunArgument, SetupResult, Signal,
+    WithSetup, program_name, report,
 };

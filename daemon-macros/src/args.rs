@@ -77,6 +77,7 @@ const KEYS: &[Row] = &[
     ("close_fds", Kind::Bool, Scope::Any),
     ("wait_ready", Kind::Duration, Scope::Any),
     ("wait_alive", Kind::Duration, Scope::Any),
+    ("check", Kind::Check, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),
@@ -87,6 +88,7 @@ const KEYS: &[Row] = &[
 
 /// Names that other crates use for our keys.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("configtest", "check"),
     ("count", "times"),
     ("cwd", "working_directory"),
     ("dir", "working_directory"),
@@ -98,12 +100,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("logfile", "stdout"),
     ("minutes", "every"),
     ("period", "every"),
+    ("precheck", "check"),
+    ("preflight", "check"),
     ("root", "chroot"),
     ("runs", "times"),
     ("seconds", "every"),
     ("startsecs", "wait_alive"),
     ("state", "setup"),
     ("uid", "user"),
+    ("validate", "check"),
+    ("verify", "check"),
     ("wait", "wait_ready"),
     ("workdir", "working_directory"),
 ];
@@ -118,6 +124,8 @@ pub(crate) struct Args {
     pub(crate) repeat: Vec<Arg>,
     /// `setup`, which comes last, because it changes what the body is.
     pub(crate) setup: Option<Arg>,
+    /// `check`, which comes after `setup`, because it wraps the mode.
+    pub(crate) check: Option<Arg>,
     /// Whether `setup` is written, perhaps with a mistake, so that a parameter borrows its value.
     pub(crate) has_setup: bool,
 }
@@ -150,7 +158,12 @@ impl Args {
 
     /// Reports whether a value mentions a variable of this name.
     pub(crate) fn mention(&self, name: &Ident) -> bool {
-        self.plain.iter().chain(&self.repeat).chain(&self.setup).any(|arg| arg.value.mentions(name))
+        self.plain
+            .iter()
+            .chain(&self.repeat)
+            .chain(&self.setup)
+            .chain(&self.check)
+            .any(|arg| arg.value.mentions(name))
     }
 
     /// Reports whether `every` is given, which the other keys of a repeating daemon need.
@@ -352,7 +365,14 @@ fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>)
 
 /// Checks the values, and leaves out those that are mistakes.
 fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
-    let mut args = Args { krate: None, plain: Vec::new(), repeat: Vec::new(), setup: None, has_setup: false };
+    let mut args = Args {
+        krate: None,
+        plain: Vec::new(),
+        repeat: Vec::new(),
+        setup: None,
+        check: None,
+        has_setup: false,
+    };
     for ((_, kind, scope), Pair { key, value }) in known {
         if kind == Kind::Crate {
             args.krate = args.krate.or(mistakes.note(value::path(value)));
@@ -361,6 +381,9 @@ fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
         let value = value::check_end(&key, &value).and_then(|()| kind.check(value));
         let Some(value) = mistakes.note(value) else { continue };
         match scope {
+            Scope::Any if kind == Kind::Check => {
+                args.check.get_or_insert(Arg { key, value });
+            }
             Scope::Any => args.plain.push(Arg { key, value }),
             Scope::Repeat if kind == Kind::Setup => {
                 args.setup.get_or_insert(Arg { key, value });

@@ -141,6 +141,7 @@ impl<'a> Expansion<'a> {
         let inner = self.inner();
         let daemon = self.daemon();
         let setup = self.args.setup.as_ref().map(|arg| self.setup(arg, &arg.value.tokens()));
+        let check = self.args.check.as_ref().map(|arg| self.check(arg, &arg.value.tokens()));
         let body = self.body();
         let last = if self.item.is_main() {
             quote_spanned!(site=> .main(#body))
@@ -152,7 +153,7 @@ impl<'a> Expansion<'a> {
             let (name, ty) = (self.passed(&param), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
-        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #last))
+        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #check #last))
     }
 
     /// Prints a fn with the right signature, which uses everything the user wrote.
@@ -184,7 +185,12 @@ impl<'a> Expansion<'a> {
                 let value = arg.value.tokens();
                 self.setup(arg, &quote_spanned!(site=> ::core::mem::drop(#value)))
             });
-            quote_spanned!(site=> ::core::mem::drop(#daemon #setup);)
+            let check = self.args.check.as_ref().map(|arg| {
+                let value = arg.value.tokens();
+                let passed = quote_spanned!(site=> ::core::result::Result::<(), &str>::Ok(()));
+                self.check(arg, &quote_spanned!(site=> { ::core::mem::drop(#value); #passed }))
+            });
+            quote_spanned!(site=> ::core::mem::drop(#daemon #setup #check);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
         let end = if item.is_half_typed() && !item.is_main() {
@@ -337,8 +343,19 @@ impl<'a> Expansion<'a> {
     /// Prints `.setup(move || value)`, with clones of the parameters that it uses, because the body needs them too.
     ///
     /// The closure has clones, and makes further ones when it is called, since that can happen again.
-    fn setup(&self, Arg { key, value }: &Arg, made: &TokenStream) -> TokenStream {
+    fn setup(&self, arg: &Arg, made: &TokenStream) -> TokenStream {
+        self.closure(arg, made, "RunArgument", "for_run")
+    }
+
+    /// Prints `.check(move || value)`, in the same way as `.setup`.
+    fn check(&self, arg: &Arg, made: &TokenStream) -> TokenStream {
+        self.closure(arg, made, "CheckArgument", "for_check")
+    }
+
+    /// Prints a key whose value is a closure. `of` and `method` name the trait that clones a parameter for it.
+    fn closure(&self, Arg { key, value }: &Arg, made: &TokenStream, of: &str, method: &str) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
+        let (of, method) = (Ident::new(of, site), Ident::new(method, site));
         let is_cloned = |param: &Param<'a>| {
             param.role == Role::Value && param.name.is_some_and(|name| value.mentions(name))
         };
@@ -348,7 +365,7 @@ impl<'a> Expansion<'a> {
             .filter(is_cloned)
             .map(|param| {
                 let (name, ty) = (param.name, &param.written.ty);
-                quote_spanned!(site=> let #name = <#ty as #krate::RunArgument>::for_run(&#name);)
+                quote_spanned!(site=> let #name = <#ty as #krate::#of>::#method(&#name);)
             })
             .collect();
         let closure = if clones.is_empty() {

@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     Missed,
     OnError,
     Setup,
+    Check,
     Crate,
 }
 
@@ -107,7 +108,7 @@ impl Kind {
             Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
             Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
             Kind::OnError => string.map_or(Ok(unchanged), |word| choice("OnError", ON_ERROR, word)),
-            Kind::Bool | Kind::Setup | Kind::Crate => Ok(unchanged),
+            Kind::Bool | Kind::Setup | Kind::Check | Kind::Crate => Ok(unchanged),
         }
     }
 
@@ -126,6 +127,7 @@ impl Kind {
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
             Kind::Setup => "State::open()",
+            Kind::Check => "Config::read()",
             Kind::Crate => "path::to::daemonic",
         }
     }
@@ -148,6 +150,7 @@ impl Kind {
             | Kind::Missed
             | Kind::OnError
             | Kind::Setup
+            | Kind::Check
             | Kind::Crate => {
                 return None;
             }

@@ -13,6 +13,7 @@ use crate::command::into_action::IntoAction;
 use crate::command::outcome::{Answer, Outcome, Result, report};
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
+use crate::life::check::{CheckResult, Checked};
 use crate::life::repeat::{Missed, OnError, Repeating};
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
@@ -530,6 +531,39 @@ impl<M> Daemon<M> {
         self.settings.wait_alive = Some(time);
         self
     }
+
+    /// Checks something, such as the configuration, before the daemon is started, restarted or run.
+    ///
+    /// `check` is called in the launcher by [`start`](Daemon::start), [`restart`](Daemon::restart) and
+    /// [`run`](Daemon::run), before they do anything. It returns a `Result` whose error is `Display`. An error makes
+    /// the action fail with its text (`{:#}`), and a daemon that is running stays as it is. A panic goes on to the
+    /// caller of the action, before anything has changed. [`Action::Check`] makes the check alone, by
+    /// [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main). Further checks are made in the order in which they
+    /// are given.
+    ///
+    /// The check has the launcher's user, root and directory, and not those of the daemon. Its value is dropped. A
+    /// thread that it starts must have ended when it returns, because a start needs a process with one thread.
+    ///
+    /// Call this after [`every`](Daemon::every) and the methods of a repeating builder, which the returned builder no
+    /// longer has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let port = "80a";
+    /// let daemon = Daemon::new("check-example").check(|| port.parse::<u16>());
+    /// let error = daemon.run(|| unreachable!()).unwrap_err();
+    /// assert_eq!(error.to_string(), "check-example: failed to start: invalid digit found in string");
+    ///
+    /// let daemon = Daemon::new("check-example").check(|| "80".parse::<u16>());
+    /// assert_eq!(*daemon.dispatch("check", || ())?.answer(), Answer::CheckPassed);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn check<R: CheckResult, F: Fn() -> R>(self, check: F) -> Daemon<Checked<M, F>> {
+        Daemon { settings: self.settings, mode: Checked::new(self.mode, check) }
+    }
 }
 
 /// The actions. Only [`main`](Daemon::main) prints; the result of the others has the message and the exit code.
@@ -559,6 +593,7 @@ impl<M> Daemon<M> {
             Action::Restart => self.restart(body),
             Action::Status => self.status(),
             Action::Reload => self.reload(),
+            Action::Check => self.check_alone::<K, B>(),
             Action::Run => self.run(body),
         }
     }
@@ -799,6 +834,18 @@ impl<M> Daemon<M> {
         self.answer(Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             Ok(Answer::Finished { code: startup.run(body)? })
+        })
+    }
+
+    /// Makes the check and nothing else. It needs no privileges, unlike a start.
+    fn check_alone<K, B: Body<M, K>>(&self) -> Result {
+        self.answer(Action::Check, |_, _| {
+            if !B::WITH_CHECK {
+                return Err(Error::usage(format_args!(
+                    "there is nothing to check; the action `check` needs the key `check`"
+                )));
+            }
+            B::check(&self.mode).map(|()| Answer::CheckPassed)
         })
     }
 

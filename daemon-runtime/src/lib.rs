@@ -20,6 +20,7 @@ pub use command::outcome::{Answer, Outcome, Result, report};
 pub use command::signal::Signal;
 pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
+pub use life::check::{CheckArgument, CheckResult, Checked};
 pub use life::context::{Context, Event};
 pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
 pub use life::setup::{SetupResult, WithSetup};

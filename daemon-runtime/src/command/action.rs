@@ -26,6 +26,8 @@ pub enum Action {
     Status,
     /// Makes the daemon reopen its log files.
     Reload,
+    /// Evaluates the daemon's [`check`](crate::Daemon::check), and changes nothing.
+    Check,
     /// Runs the daemon in the foreground.
     Run,
 }
@@ -33,7 +35,7 @@ pub enum Action {
 impl Action {
     /// Every action, in the order of the usage text.
     pub const ALL: &'static [Self] =
-        &[Self::Start, Self::Stop, Self::Restart, Self::Status, Self::Reload, Self::Run];
+        &[Self::Start, Self::Stop, Self::Restart, Self::Status, Self::Reload, Self::Check, Self::Run];
 
     /// Returns the word that names the action on a command line.
     ///
@@ -52,6 +54,7 @@ impl Action {
             Self::Restart => "restart",
             Self::Status => "status",
             Self::Reload => "reload",
+            Self::Check => "check",
             Self::Run => "run",
         }
     }
@@ -63,6 +66,7 @@ impl Action {
             Self::Restart => "stop it if it is running, then start it",
             Self::Status => "report whether it is running",
             Self::Reload => "make it reopen its log files",
+            Self::Check => "check whether it could start; change nothing",
             Self::Run => "run it in the foreground",
         }
     }

@@ -328,6 +328,7 @@ impl fmt::Display for Error {
             (Kind::HolderUnknown, _) | (Kind::Failed, Some(Action::Status)) => f.write_str("unknown: ")?,
             (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
             (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
+            (Kind::Failed, Some(Action::Check)) => f.write_str("check failed: ")?,
             (Kind::Failed, Some(Action::Start | Action::Restart | Action::Run)) => {
                 f.write_str("failed to start: ")?;
             }

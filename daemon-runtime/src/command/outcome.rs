@@ -113,6 +113,8 @@ pub enum Answer {
         /// The PID of the daemon.
         pid: u32,
     },
+    /// The [`check`](crate::Daemon::check) has returned no error.
+    CheckPassed,
     /// The daemon has run in the foreground, and its body has ended.
     Finished {
         /// The exit code of the body.
@@ -185,7 +187,7 @@ impl Outcome {
             | Answer::Restarted { pid }
             | Answer::Running { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
-            Answer::NotRunning | Answer::Stale { .. } | Answer::Finished { .. } => None,
+            Answer::NotRunning | Answer::Stale { .. } | Answer::CheckPassed | Answer::Finished { .. } => None,
         }
     }
 
@@ -246,6 +248,7 @@ impl fmt::Display for Outcome {
             Answer::Stale { pidfile } => {
                 return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
             }
+            Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
             Answer::Finished { .. } => return Ok(()),
         };
         write!(f, "{}: {what} (pid {pid}", self.name)?;

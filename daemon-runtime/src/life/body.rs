@@ -48,7 +48,11 @@ pub trait Body<M, K> {
     #[doc(hidden)]
     const WITH_SETUP: bool = false;
 
-    /// Checks the mode's own keys.
+    /// Whether the mode has a [`check`](crate::Daemon::check).
+    #[doc(hidden)]
+    const WITH_CHECK: bool = false;
+
+    /// Checks the mode's own keys, and then makes the [`check`](crate::Daemon::check) of the user.
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc, reason = "hidden")]
     fn check(_: &M) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 #[cfg(feature = "tokio")]
 pub(crate) mod async_context;
 pub(crate) mod body;
+pub(crate) mod check;
 pub(crate) mod context;
 pub(crate) mod flag;
 pub(crate) mod guard;
