@@ -82,6 +82,7 @@ use args::Macro;
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
 /// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
+/// | `check` | a `Result` that is evaluated before a start, restart or run; an error ends the action | none |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters
