@@ -5,6 +5,7 @@ mod async_body;
 mod attacks;
 mod bad_input;
 mod body;
+mod check;
 mod context;
 mod default_pidfile;
 mod detached;

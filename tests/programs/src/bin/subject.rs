@@ -116,6 +116,9 @@ fn milliseconds(text: &str) -> Duration {
 fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
+    if let Some(check) = key("CHECK").map(Script) {
+        return daemon().check(|| check.perform(None)).dispatch(action, || script.perform(None));
+    }
     if let Some(path) = key("GUARD").filter(|_| key("SETUP").is_none()) {
         return dispatch_with_guard(action, every, script, After(path));
     }
