@@ -22,7 +22,7 @@ use crate::lock::pidfile::Pidfile;
 use crate::lock::stop::{self, Stopped};
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
-use crate::start::startup::Startup;
+use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
 use crate::sys::procfs;
 
@@ -644,9 +644,10 @@ impl<M> Daemon<M> {
     /// # Errors
     ///
     /// Fails, and leaves nothing behind, if the daemon is running already
-    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1 of
-    /// a container, or if a step fails; the error says which. Where the system does not count threads (on systems other
-    /// than Linux, or without `/proc`), the caller must make sure that there is only one.
+    /// ([`is_already_running`](Error::is_already_running)), if the [`check`](Daemon::check) fails, if this process has
+    /// more than one thread or is process 1 of a container, or if a step fails; the error says which. Where the system
+    /// does not count threads (on systems other than Linux, or without `/proc`), the caller must make sure that there
+    /// is only one.
     ///
     /// # Examples
     ///
@@ -704,8 +705,9 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. If this process cannot start a daemon, for
-    /// example because it has several threads, this fails before it stops anything.
+    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. If the [`check`](Daemon::check) fails, or if
+    /// this process cannot start a daemon, for example because it has several threads, this fails before it stops
+    /// anything.
     ///
     /// # Examples
     ///
@@ -811,8 +813,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the pidfile
-    /// cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
+    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the
+    /// [`check`](Daemon::check) fails, if the pidfile cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
     /// or [`group`](Daemon::group) or enter the [`chroot`](Daemon::chroot), if the [`setup`](Daemon::setup) fails, or
     /// if [`wait_ready`](Daemon::wait_ready) is set and the body has no `Context`. A body that fails is not an error of
     /// this method: the outcome has its exit code.
@@ -837,15 +839,15 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Makes the check and nothing else. It needs no privileges, unlike a start.
+    /// Checks the keys, makes the check, and does nothing else. It needs no privileges, unlike a start.
     fn check_alone<K, B: Body<M, K>>(&self) -> Result {
-        self.answer(Action::Check, |_, _| {
+        self.answer(Action::Check, |plan, _| {
             if !B::WITH_CHECK {
                 return Err(Error::usage(format_args!(
                     "there is nothing to check; the action `check` needs the key `check`"
                 )));
             }
-            B::check(&self.mode).map(|()| Answer::CheckPassed)
+            startup::check::<M, K, B>(plan, &self.mode).map(|_| Answer::CheckPassed)
         })
     }
 

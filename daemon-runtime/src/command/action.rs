@@ -66,7 +66,7 @@ impl Action {
             Self::Restart => "stop it if it is running, then start it",
             Self::Status => "report whether it is running",
             Self::Reload => "make it reopen its log files",
-            Self::Check => "check whether it could start; change nothing",
+            Self::Check => "evaluate its key `check`; change nothing",
             Self::Run => "run it in the foreground",
         }
     }

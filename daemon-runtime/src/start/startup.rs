@@ -33,20 +33,29 @@ pub(crate) struct Startup<'a, M> {
     identity: Option<Identity>,
 }
 
+/// Refuses keys that do not fit, looks up the user and the group, and then makes the [`check`](crate::Daemon::check).
+///
+/// This needs no privileges.
+pub(crate) fn check<M, K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<Option<Identity>> {
+    if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
+        return Err(Error::failed(format_args!(
+            "`wait_ready` needs a body with a `Context`, which reports that it is ready"
+        )));
+    }
+    let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+    B::check(mode)?;
+    Ok(identity)
+}
+
 impl<'a, M> Startup<'a, M> {
-    /// Refuses keys that do not fit this body, and looks up the user and the group.
+    /// Makes the [`check`], and refuses a change of user without root's privileges.
     pub(crate) fn prepare<K, B: Body<M, K>>(
         plan: &'a Plan<'a>,
         pidfile: &'a Pidfile,
         mode: &'a M,
     ) -> Result<Self> {
-        B::check(mode)?;
-        if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
-            return Err(Error::failed(format_args!(
-                "`wait_ready` needs a body with a `Context`, which reports that it is ready"
-            )));
-        }
-        let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+        let identity = check::<M, K, B>(plan, mode)?;
+        identity.as_ref().map_or(Ok(()), Identity::require_root)?;
         Ok(Self { plan, pidfile, mode, identity })
     }
 
