@@ -117,7 +117,7 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
     if let Some(check) = key("CHECK").map(Script) {
-        return daemon().check(|| check.perform(None)).dispatch(action, || script.perform(None));
+        return dispatch_with_check(action, every, &script, &check);
     }
     if let Some(path) = key("GUARD").filter(|_| key("SETUP").is_none()) {
         return dispatch_with_guard(action, every, script, After(path));
@@ -140,6 +140,24 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
         (Some(every), None) => repeating(every).dispatch(action, || script.perform(None)),
         (Some(every), Some(_)) => {
             repeating(every).dispatch(action, |context: &Context| script.perform(Some(context)))
+        }
+    }
+}
+
+/// Dispatches a body whose launcher makes a check, with a setup if it repeats.
+fn dispatch_with_check(
+    action: Option<String>,
+    every: Option<Duration>,
+    script: &Script,
+    check: &Script,
+) -> daemonic::Result {
+    let check = || check.perform(None);
+    match every {
+        None => daemon().check(check).dispatch(action, || script.perform(None)),
+        Some(every) => {
+            let setup = Script(key("SETUP").unwrap_or_default());
+            let daemon = repeating(every).setup(|| setup.perform(None).map(drop)).check(check);
+            daemon.dispatch(action, |_: &mut ()| script.perform(None))
         }
     }
 }
