@@ -1,0 +1,12 @@
+#[repeat_daemon(every = "10s", setup = open(&path), check = open(&path), name = format!("count-{id}"))]
+fn count(file: &mut std::fs::File, path: std::path::PathBuf, log: &str, id: u32) -> std::io::Result<()> {
+    println!("{log}: {id}, {}", path.display());
+    file.sync_all()
+}
+
+#[daemon(check = "80".parse::<u16>())]
+fn serve() {}
+
+fn open(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    std::fs::File::open(path)
+}
