@@ -33,8 +33,8 @@ pub struct Checked<M, F> {
 /// The result of a [`check`](crate::Daemon::check): a `Result` whose error is `Display`. Its value is dropped.
 #[diagnostic::on_unimplemented(
     message = "`check` can't be a `{Self}`",
-    label = "not a `Result`",
-    note = "it returns a `Result<T, E>` whose error is `Display`"
+    label = "not a `Result` with an error that is `Display`",
+    note = "write a `Result<T, E>` whose error `E` is `Display`"
 )]
 pub trait CheckResult {
     /// Returns the text of the error. The type is not to be used, so other crates cannot implement this.
