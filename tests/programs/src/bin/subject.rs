@@ -157,7 +157,7 @@ fn dispatch_with_check(
         Some(every) => {
             let setup = Script(key("SETUP").unwrap_or_default());
             let daemon = repeating(every).setup(|| setup.perform(None).map(drop)).check(check);
-            daemon.dispatch(action, |_: &mut ()| script.perform(None))
+            daemon.dispatch(action, |(): &mut ()| script.perform(None))
         }
     }
 }
