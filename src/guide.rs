@@ -3,9 +3,11 @@
 //! 1. [The tour](tour): a daemon, step by step.
 //! 2. [The keys](keys): what each key does, with an example.
 //! 3. [The actions](actions): what each action does, prints and exits with.
-//! 4. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
-//! 5. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
-//! 6. [The recipes](recipes): logrotate, cron jobs, many instances, containers and systemd.
+//! 4. [Supervision](supervision): how the body is started again, and what it has started is ended.
+//! 5. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
+//! 6. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
+//! 7. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
+//!    containers and systemd.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
 //! background: [security], with the attackers and the limits; [platform], with the differences
@@ -31,6 +33,8 @@
 //!   ready or has failed.
 //! - The *pidfile* is the file that the daemon locks for as long as it runs. It contains the PID.
 //! - The *holder* is the process that holds the lock on the pidfile: the daemon.
+//! - The *supervisor* is the daemon if [`respawn`](keys#respawn) or [`children`](keys#children) make
+//!   it the parent of the body's process. A *life* of the body is one such process.
 //! - A *stale* pidfile is one that a dead daemon has left behind.
 //! - The daemon is *ready* when it is set up and about to call the body, or with
 //!   [`wait_ready`](keys#wait_ready), when the body has called
@@ -65,6 +69,9 @@ pub mod recipes {}
 
 #[doc = include_str!("../SECURITY.md")]
 pub mod security {}
+
+#[doc = include_str!("guide/supervision.md")]
+pub mod supervision {}
 
 #[doc = include_str!("guide/tour.md")]
 pub mod tour {}

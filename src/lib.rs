@@ -13,7 +13,7 @@
 //! ## The guide
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
-//! [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
+//! [supervision](crate::guide::supervision) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
 
 #[cfg(not(unix))]
 compile_error!("daemonic makes Unix daemons: this system has no fork, no sessions and no signals for one");
@@ -25,6 +25,7 @@ pub mod guide;
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
-    Account, Action, Answer, Body, BodyResult, Context, Daemon, Error, Event, IntoAction, Missed, OnError,
-    Once, Outcome, Repeating, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
+    Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Children, Context,
+    Daemon, Error, Event, Exit, IntoAction, Missed, OnError, Once, Outcome, Repeating, Respawn, RespawnBody,
+    Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
 };

@@ -77,6 +77,11 @@ const KEYS: &[Row] = &[
     ("close_fds", Kind::Bool, Scope::Any),
     ("wait_ready", Kind::Duration, Scope::Any),
     ("wait_alive", Kind::Duration, Scope::Any),
+    ("respawn", Kind::Respawn, Scope::Any),
+    ("respawn_delay", Kind::Delay, Scope::Any),
+    ("respawn_limit", Kind::Limit, Scope::Any),
+    ("children", Kind::Children, Scope::Any),
+    ("check", Kind::Check, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),
@@ -87,28 +92,49 @@ const KEYS: &[Row] = &[
 
 /// Names that other crates use for our keys.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("autorestart", "respawn"),
+    ("backoff", "respawn_delay"),
+    ("configtest", "check"),
     ("count", "times"),
     ("cwd", "working_directory"),
     ("dir", "working_directory"),
     ("gid", "group"),
     ("init", "setup"),
     ("interval", "every"),
+    ("kill_mode", "children"),
+    ("killasgroup", "children"),
+    ("killmode", "children"),
     ("log", "stdout"),
     ("log_file", "stdout"),
     ("logfile", "stdout"),
+    ("max_restarts", "respawn_limit"),
+    ("max_retries", "respawn_limit"),
     ("minutes", "every"),
     ("period", "every"),
+    ("precheck", "check"),
+    ("preflight", "check"),
+    ("restart", "respawn"),
+    ("restart_delay", "respawn_delay"),
+    ("restart_policy", "respawn"),
+    ("restart_sec", "respawn_delay"),
+    ("restartsec", "respawn_delay"),
+    ("retries", "respawn_limit"),
     ("root", "chroot"),
     ("runs", "times"),
     ("seconds", "every"),
+    ("startretries", "respawn_limit"),
     ("startsecs", "wait_alive"),
     ("state", "setup"),
+    ("stopasgroup", "children"),
     ("uid", "user"),
+    ("validate", "check"),
+    ("verify", "check"),
     ("wait", "wait_ready"),
     ("workdir", "working_directory"),
 ];
 
 /// The checked arguments, in the order in which the builder takes them.
+#[derive(Default)]
 pub(crate) struct Args {
     /// The value of `crate`: the path of the facade.
     pub(crate) krate: Option<Path>,
@@ -116,10 +142,16 @@ pub(crate) struct Args {
     pub(crate) plain: Vec<Arg>,
     /// Keys of a repeating daemon. `every` is the first, because it makes the builder repeat.
     pub(crate) repeat: Vec<Arg>,
-    /// `setup`, which comes last, because it changes what the body is.
+    /// `setup`, which comes after those, because it changes what the body is.
     pub(crate) setup: Option<Arg>,
+    /// `check`, which comes after `setup`, because it wraps the mode.
+    pub(crate) check: Option<Arg>,
     /// Whether `setup` is written, perhaps with a mistake, so that a parameter borrows its value.
     pub(crate) has_setup: bool,
+    /// `respawn`, which comes last, because it changes how any of these bodies is called.
+    pub(crate) respawn: Option<Arg>,
+    /// Whether `respawn` is written, perhaps with a mistake.
+    pub(crate) has_respawn: bool,
 }
 
 /// A checked `key = value`.
@@ -138,9 +170,10 @@ impl Args {
         let pairs = mistakes.note(pairs).unwrap_or_default();
         // An argument that cannot be parsed may be the one that would be missing.
         let site = mistakes.is_empty().then_some(site);
-        let mut has_setup = false;
-        let known = look_up(ours, pairs, site, &mut has_setup, mistakes);
-        Args { has_setup, ..check_values(known, mistakes) }
+        let mut meant = Vec::new();
+        let known = look_up(ours, pairs, site, &mut meant, mistakes);
+        let (has_setup, has_respawn) = (meant.contains(&Kind::Setup), meant.contains(&Kind::Respawn));
+        Args { has_setup, has_respawn, ..check_values(known, mistakes) }
     }
 
     /// Returns a key of any daemon as the user wrote it.
@@ -150,7 +183,8 @@ impl Args {
 
     /// Reports whether a value mentions a variable of this name.
     pub(crate) fn mention(&self, name: &Ident) -> bool {
-        self.plain.iter().chain(&self.repeat).chain(&self.setup).any(|arg| arg.value.mentions(name))
+        let wrappers = self.setup.iter().chain(&self.check).chain(&self.respawn);
+        self.plain.iter().chain(&self.repeat).chain(wrappers).any(|arg| arg.value.mentions(name))
     }
 
     /// Reports whether `every` is given, which the other keys of a repeating daemon need.
@@ -277,7 +311,7 @@ fn begins_pair(input: ParseStream) -> bool {
     ahead.call(Ident::parse_any).is_ok() && begins_value(&ahead)
 }
 
-/// Looks up the keys, and leaves out those that are mistakes.
+/// Looks up the keys, and leaves out those that are mistakes. Adds the kinds of all that are meant.
 ///
 /// A mistake whose value is not a literal is kept: the fallback prints the value, so that imports
 /// for it count as used.
@@ -285,11 +319,11 @@ fn look_up(
     ours: Macro,
     pairs: Vec<Pair>,
     site: Option<Span>,
-    has_setup: &mut bool,
+    meant: &mut Vec<Kind>,
     mistakes: &mut Mistakes,
 ) -> Vec<(Row, Pair)> {
     let mut known = Vec::new();
-    let (mut seen, mut has_period) = (Vec::new(), false);
+    let mut seen = Vec::new();
     for Pair { key, value } in pairs {
         let written = key.to_string();
         let (row, mistake) = match KEYS.iter().find(|(name, ..)| *name == written) {
@@ -302,13 +336,12 @@ fn look_up(
             mistakes.at(key.span(), mistake);
         }
         let Some(row) = row else { continue };
-        has_period |= row.1 == Kind::Period;
-        *has_setup |= row.1 == Kind::Setup;
+        meant.push(row.1);
         if !is_mistake || !value.is_empty() && value::literal(&value).is_none() {
             known.push((*row, Pair { key: Ident::new(row.0, key.span()), value }));
         }
     }
-    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !has_period) {
+    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !meant.contains(&Kind::Period)) {
         mistakes.at(
             site,
             "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
@@ -352,7 +385,7 @@ fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>)
 
 /// Checks the values, and leaves out those that are mistakes.
 fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
-    let mut args = Args { krate: None, plain: Vec::new(), repeat: Vec::new(), setup: None, has_setup: false };
+    let mut args = Args::default();
     for ((_, kind, scope), Pair { key, value }) in known {
         if kind == Kind::Crate {
             args.krate = args.krate.or(mistakes.note(value::path(value)));
@@ -361,6 +394,12 @@ fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
         let value = value::check_end(&key, &value).and_then(|()| kind.check(value));
         let Some(value) = mistakes.note(value) else { continue };
         match scope {
+            Scope::Any if kind == Kind::Respawn => {
+                args.respawn.get_or_insert(Arg { key, value });
+            }
+            Scope::Any if kind == Kind::Check => {
+                args.check.get_or_insert(Arg { key, value });
+            }
             Scope::Any => args.plain.push(Arg { key, value }),
             Scope::Repeat if kind == Kind::Setup => {
                 args.setup.get_or_insert(Arg { key, value });

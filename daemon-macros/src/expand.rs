@@ -78,6 +78,7 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
         "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
     );
     check_setup(args, item, mistakes);
+    check_respawn(args, item, mistakes);
     check_placeholders(args, item, mistakes);
 }
 
@@ -94,6 +95,28 @@ fn check_setup(args: &Args, item: &Item, mistakes: &mut Mistakes) {
             "this parameter borrows the value of `setup`; make it a `&mut` reference, as in `state: &mut State`",
         ),
         Some(_) => {}
+    }
+}
+
+/// Checks the parameters of a fn that is called anew in each life, and the keys that need `respawn`.
+fn check_respawn(args: &Args, item: &Item, mistakes: &mut Mistakes) {
+    if !args.has_respawn {
+        for key in ["respawn_delay", "respawn_limit"] {
+            mistakes.over(
+                args.key(key),
+                format!(
+                    "`{key}` has no effect without `respawn`; add `respawn = \"on-failure\"`, or remove it"
+                ),
+            );
+        }
+        return;
+    }
+    let is_lent = |param: &Param<'_>| param.role == Role::Reference && param.is_mut();
+    for param in item.params().filter(is_lent) {
+        mistakes.over(
+            &param.written.ty,
+            "`respawn` begins each life with what the caller has passed, so no life can change it; take a value, of which each life gets a clone, or a `&` reference, or make the state in the body",
+        );
     }
 }
 
@@ -141,6 +164,8 @@ impl<'a> Expansion<'a> {
         let inner = self.inner();
         let daemon = self.daemon();
         let setup = self.args.setup.as_ref().map(|arg| self.setup(arg, &arg.value.tokens()));
+        let check = self.args.check.as_ref().map(|arg| self.check(arg, &arg.value.tokens()));
+        let respawn = self.args.respawn.as_ref().map(|arg| self.setting(arg));
         let body = self.body();
         let last = if self.item.is_main() {
             quote_spanned!(site=> .main(#body))
@@ -152,7 +177,7 @@ impl<'a> Expansion<'a> {
             let (name, ty) = (self.passed(&param), &param.written.ty);
             quote_spanned!(site=> #name: #ty)
         });
-        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #last))
+        self.outer(params, quote_spanned!(site=> #inner #daemon #setup #check #respawn #last))
     }
 
     /// Prints a fn with the right signature, which uses everything the user wrote.
@@ -184,7 +209,13 @@ impl<'a> Expansion<'a> {
                 let value = arg.value.tokens();
                 self.setup(arg, &quote_spanned!(site=> ::core::mem::drop(#value)))
             });
-            quote_spanned!(site=> ::core::mem::drop(#daemon #setup);)
+            let respawn = self.args.respawn.as_ref().map(|arg| self.setting(arg));
+            let check = self.args.check.as_ref().map(|arg| {
+                let value = arg.value.tokens();
+                let passed = quote_spanned!(site=> ::core::result::Result::<(), &str>::Ok(()));
+                self.check(arg, &quote_spanned!(site=> { ::core::mem::drop(#value); #passed }))
+            });
+            quote_spanned!(site=> ::core::mem::drop(#daemon #setup #check #respawn);)
         });
         let used = if item.is_main() { &[] } else { names.as_slice() };
         let end = if item.is_half_typed() && !item.is_main() {
@@ -337,8 +368,19 @@ impl<'a> Expansion<'a> {
     /// Prints `.setup(move || value)`, with clones of the parameters that it uses, because the body needs them too.
     ///
     /// The closure has clones, and makes further ones when it is called, since that can happen again.
-    fn setup(&self, Arg { key, value }: &Arg, made: &TokenStream) -> TokenStream {
+    fn setup(&self, arg: &Arg, made: &TokenStream) -> TokenStream {
+        self.closure(arg, made, "RunArgument", "for_run")
+    }
+
+    /// Prints `.check(move || value)`, in the same way as `.setup`.
+    fn check(&self, arg: &Arg, made: &TokenStream) -> TokenStream {
+        self.closure(arg, made, "CheckArgument", "for_check")
+    }
+
+    /// Prints a key whose value is a closure. `of` and `method` name the trait that clones a parameter for it.
+    fn closure(&self, Arg { key, value }: &Arg, made: &TokenStream, of: &str, method: &str) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
+        let (of, method) = (Ident::new(of, site), Ident::new(method, site));
         let is_cloned = |param: &Param<'a>| {
             param.role == Role::Value && param.name.is_some_and(|name| value.mentions(name))
         };
@@ -348,7 +390,7 @@ impl<'a> Expansion<'a> {
             .filter(is_cloned)
             .map(|param| {
                 let (name, ty) = (param.name, &param.written.ty);
-                quote_spanned!(site=> let #name = <#ty as #krate::RunArgument>::for_run(&#name);)
+                quote_spanned!(site=> let #name = <#ty as #krate::#of>::#method(&#name);)
             })
             .collect();
         let closure = if clones.is_empty() {
@@ -434,7 +476,7 @@ impl<'a> Expansion<'a> {
                 lent.set_span(lent.span().located_at(blamed));
                 lent.into_token_stream()
             }
-            Role::Value if self.args.repeats() => {
+            Role::Value if self.args.repeats() || self.args.has_respawn => {
                 quote_spanned!(site=> <#ty as #krate::RunArgument>::for_run(&#name))
             }
             Role::Value | Role::Reference => name.to_token_stream(),

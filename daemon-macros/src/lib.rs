@@ -82,6 +82,11 @@ use args::Macro;
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
 /// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
+/// | `respawn` | after which ends the body is called again: `"never"`, `"on-failure"`, `"always"` or a `Respawn` | `"never"` |
+/// | `respawn_delay` | the pause before the first respawn: `"500ms"` or a `Duration`; doubled each time, up to sixty times this | `"1s"` |
+/// | `respawn_limit` | the number of failures in a row after which the daemon ends; 0 means never | 10 |
+/// | `children` | what the body's end does to processes that the body has left running: `"leave"`, `"end"` or a `Children` | `"leave"` |
+/// | `check` | a `Result` that is evaluated before `start`, `restart`, `ensure` or `run`; an error ends the action | none |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters
@@ -150,6 +155,44 @@ use args::Macro;
 /// }
 /// # fn main() {}
 /// ```
+///
+/// # Supervision
+///
+/// With `respawn` or `children = "end"`, the daemon is a supervisor, and the body runs in a child of
+/// it. Each life of the body begins with what the caller has passed: an argument that is passed by
+/// value must be `Clone`, because each life gets its own clone. A `&` reference is lent to each life.
+/// A `&mut` reference is refused, because no life could change what it refers to. The supervisor drops
+/// the arguments, once, when the daemon ends.
+///
+/// ```no_run
+/// # use daemonic::daemon;
+/// #[daemon(respawn = "on-failure", respawn_limit = 3, children = "end")]
+/// fn serve(program: String, arguments: &[String]) -> std::io::Result<()> {
+///     std::process::Command::new(program).args(arguments).status()?;
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Equivalent code without the macro:
+///
+/// ```no_run
+/// fn serve(action: impl daemonic::IntoAction, program: String, arguments: &[String]) -> daemonic::Result {
+///     fn serve(program: String, arguments: &[String]) -> std::io::Result<()> {
+///         std::process::Command::new(program).args(arguments).status()?;
+///         Ok(())
+///     }
+///     daemonic::Daemon::new("serve")
+///         .respawn_limit(3)
+///         .children(daemonic::Children::End)
+///         .respawn(daemonic::Respawn::OnFailure)
+///         .dispatch(action, move || serve(<String as daemonic::RunArgument>::for_run(&program), arguments))
+/// }
+/// # fn main() {}
+/// ```
+///
+/// The guide has a chapter about it,
+/// [`daemonic::guide::supervision`](https://docs.rs/daemonic/latest/daemonic/guide/supervision/).
 ///
 /// # On `main`
 ///
@@ -250,7 +293,8 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// without a pause. With `"delay"`, each run starts a whole period after the end of the previous one.
 ///
 /// With `on_error = "stop"`, the daemon ends with a failure. With `"continue"`, it logs the error and
-/// goes on. In a program with `panic = "abort"`, a panic ends the daemon in any case.
+/// goes on. In a program with `panic = "abort"`, a panic ends the daemon in any case. With `respawn`,
+/// this key decides first: only an error or a panic that it does not let pass ends a life of the body.
 ///
 /// The period does not count the time for which the machine is suspended.
 ///
@@ -258,7 +302,7 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The parameters are those of [`macro@daemon`]. The type of an argument that is passed by value must
 /// be `Clone`, because each run gets its own clone. References are lent to each run, so a state that
-/// the runs change and keep is a `&mut` reference:
+/// the runs change and keep is a `&mut` reference. With `respawn`, use `setup` for such a state:
 ///
 /// ```no_run
 /// # use daemonic::repeat_daemon;
@@ -290,7 +334,8 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// A state that the caller does not pass, such as a connection, is made by the key `setup`: once, in
 /// the daemon, before it is ready. Each run borrows it through the first parameter that is not a
 /// `Context`, which has to be a `&mut` reference; callers do not pass it. An error or a panic of
-/// `setup` makes the start fail with its text. The value is dropped when the daemon ends.
+/// `setup` makes the start fail with its text. The value is dropped when the daemon ends. With
+/// `respawn`, each life of the body makes a value of its own, and drops it.
 ///
 /// ```no_run
 /// # use daemonic::repeat_daemon;

@@ -27,6 +27,11 @@ pub(crate) enum Kind {
     Missed,
     OnError,
     Setup,
+    Respawn,
+    Delay,
+    Limit,
+    Children,
+    Check,
     Crate,
 }
 
@@ -79,6 +84,12 @@ const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay"
 /// The words for `on_error`, and the variants of `OnError`.
 const ON_ERROR: &[(&str, &str)] = &[("stop", "Stop"), ("continue", "Continue")];
 
+/// The words for `respawn`, and the variants of `Respawn`.
+const RESPAWN: &[(&str, &str)] = &[("never", "Never"), ("on-failure", "OnFailure"), ("always", "Always")];
+
+/// The words for `children`, and the variants of `Children`.
+const CHILDREN: &[(&str, &str)] = &[("leave", "Leave"), ("end", "End")];
+
 /// All bits of a umask.
 const UMASK: u32 = 0o777;
 
@@ -101,13 +112,17 @@ impl Kind {
             Kind::Account => string.map_or(Ok(()), check_account).map(|()| Value::Text(value)),
             Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
             Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
+            Kind::Limit => integer.map_or(Ok(()), check_limit).map(|()| unchanged),
             Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
             Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
+            Kind::Delay => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), delay),
             Kind::Signal => string.map_or(Ok(unchanged), signal),
             Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
             Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
             Kind::OnError => string.map_or(Ok(unchanged), |word| choice("OnError", ON_ERROR, word)),
-            Kind::Bool | Kind::Setup | Kind::Crate => Ok(unchanged),
+            Kind::Respawn => string.map_or(Ok(unchanged), |word| choice("Respawn", RESPAWN, word)),
+            Kind::Children => string.map_or(Ok(unchanged), |word| choice("Children", CHILDREN, word)),
+            Kind::Bool | Kind::Setup | Kind::Check | Kind::Crate => Ok(unchanged),
         }
     }
 
@@ -126,6 +141,11 @@ impl Kind {
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
             Kind::Setup => "State::open()",
+            Kind::Respawn => "\"on-failure\"",
+            Kind::Delay => "\"1s\"",
+            Kind::Limit => "10",
+            Kind::Children => "\"end\"",
+            Kind::Check => "Config::read()",
             Kind::Crate => "path::to::daemonic",
         }
     }
@@ -136,8 +156,9 @@ impl Kind {
             Kind::Count => {
                 "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
+            Kind::Limit => "`respawn_limit` can't be negative; for a daemon that never gives up, write 0",
             Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
-            Kind::Duration | Kind::Period => {
+            Kind::Duration | Kind::Period | Kind::Delay => {
                 "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
             Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
@@ -148,6 +169,9 @@ impl Kind {
             | Kind::Missed
             | Kind::OnError
             | Kind::Setup
+            | Kind::Respawn
+            | Kind::Children
+            | Kind::Check
             | Kind::Crate => {
                 return None;
             }
@@ -226,6 +250,19 @@ fn check_count(count: &LitInt) -> Result<()> {
     ))
 }
 
+fn check_limit(limit: &LitInt) -> Result<()> {
+    if limit.base10_parse::<u32>().is_ok() {
+        return Ok(());
+    }
+    let digits = limit.base10_digits();
+    Err(Error::new(
+        limit.span(),
+        format!(
+            "`{digits}` is too large for `respawn_limit`, which is a u32; for a daemon that never gives up, write 0"
+        ),
+    ))
+}
+
 /// Refuses `5s`, which Rust reads as a number of the unknown type `s`.
 fn check_quoted(literal: Option<&Lit>, value: Value) -> Result<Value> {
     let Some(number @ (Lit::Int(_) | Lit::Float(_))) = literal else {
@@ -270,6 +307,17 @@ fn period(text: &LitStr) -> Result<Value> {
         Duration::ZERO => Err(Error::new(
             text.span(),
             "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn should never pause",
+        )),
+        duration => Ok(Value::Duration(duration, text.span())),
+    }
+}
+
+/// Converts the pause before a respawn, which cannot be zero.
+fn delay(text: &LitStr) -> Result<Value> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(Error::new(
+            text.span(),
+            "a body that fails at once needs a pause before it is called again; write for example `respawn_delay = \"100ms\"`",
         )),
         duration => Ok(Value::Duration(duration, text.span())),
     }

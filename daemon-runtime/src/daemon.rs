@@ -8,20 +8,25 @@ use std::time::Duration;
 
 use crate::command::account::Account;
 use crate::command::action::Action;
+use crate::command::children::Children;
 use crate::command::error::Error;
 use crate::command::into_action::IntoAction;
 use crate::command::outcome::{Answer, Outcome, Result, report};
+use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 use crate::life::body::{Body, BodyResult, Once};
+use crate::life::check::{CheckResult, Checked};
 use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::respawning::Respawning;
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
+use crate::lock::ready::{self, Patience};
 use crate::lock::stop::{self, Stopped};
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
-use crate::start::startup::Startup;
+use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
 use crate::sys::procfs;
 
@@ -145,8 +150,8 @@ impl Daemon<Repeating> {
     /// By default, either one [ends](OnError::Stop) the daemon.
     ///
     /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run,
-    /// no destructor is called, and the process exits by SIGABRT. The message is still logged and the pidfile removed,
-    /// unless the body replaces the panic hook.
+    /// no destructor is called, and the process exits by SIGABRT. The message is still logged, and `status`
+    /// shows it, unless the body replaces the panic hook.
     ///
     /// # Examples
     ///
@@ -530,6 +535,141 @@ impl<M> Daemon<M> {
         self.settings.wait_alive = Some(time);
         self
     }
+
+    /// Checks something, such as the configuration, before the daemon is started, restarted or run.
+    ///
+    /// `check` is called in the launcher by [`start`](Daemon::start), [`restart`](Daemon::restart), [`ensure`](Daemon::ensure) and
+    /// [`run`](Daemon::run), before they do anything. It returns a `Result` whose error is `Display`. An error makes
+    /// the action fail with its text (`{:#}`), and a daemon that is running stays as it is. A panic goes on to the
+    /// caller of the action, before anything has changed. [`Action::Check`] makes the check alone, by
+    /// [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main). Further checks are made in the order in which they
+    /// are given.
+    ///
+    /// The check has the launcher's user, root and directory, and not those of the daemon. Its value is dropped. A
+    /// thread that it starts must have ended when it returns, because a start needs a process with one thread.
+    ///
+    /// Call this after [`every`](Daemon::every) and the methods of a repeating builder, which the returned builder no
+    /// longer has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let port = "80a";
+    /// let daemon = Daemon::new("check-example").check(|| port.parse::<u16>());
+    /// let error = daemon.run(|| unreachable!()).unwrap_err();
+    /// assert_eq!(error.to_string(), "check-example: failed to start: invalid digit found in string");
+    ///
+    /// let daemon = Daemon::new("check-example").check(|| "80".parse::<u16>());
+    /// assert_eq!(*daemon.dispatch("check", || ())?.answer(), Answer::CheckPassed);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn check<R: CheckResult, F: Fn() -> R>(self, check: F) -> Daemon<Checked<M, F>> {
+        Daemon { settings: self.settings, mode: Checked::new(self.mode, check) }
+    }
+
+    /// Calls the body again after it has ended. The default is [`Never`](Respawn::Never).
+    ///
+    /// The daemon is then a supervisor, which holds the pidfile's lock, and the body runs in a child of it. Each life of
+    /// the body is a new child, with a copy of what the body has captured, so the body is an `Fn`. The supervisor drops
+    /// what the body has captured, once, when it ends.
+    ///
+    /// A stop ends the body, and the supervisor with it. Before the daemon is ready for the first time, an end of the
+    /// body makes the start fail. [`respawn_delay`](Daemon::respawn_delay) is the pause between two lives, and
+    /// [`respawn_limit`](Daemon::respawn_limit) the number of failures in a row after which the daemon ends. For a
+    /// repeating daemon, [`on_error`](Daemon::on_error) decides first about an error or a panic of one run.
+    ///
+    /// Call this after [`every`](Daemon::every), the keys of a repeating daemon, and [`setup`](Daemon::setup), which the
+    /// returned builder no longer has. A setup is called anew in each life.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Context, Daemon, Respawn};
+    /// use std::net::UdpSocket;
+    ///
+    /// Daemon::new("server").respawn(Respawn::OnFailure).start(|context: &Context| -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("localhost:5300")?;
+    ///     context.ready();
+    ///     loop {
+    ///         let (_, peer) = socket.recv_from(&mut [0; 512])?; // after an error, a new life has a new socket
+    ///         socket.send_to(b"hello", peer)?;
+    ///     }
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn(mut self, respawn: Respawn) -> Daemon<Respawning<M>> {
+        self.settings.respawn = respawn;
+        Daemon { settings: self.settings, mode: Respawning::new(self.mode, respawn) }
+    }
+
+    /// Sets the pause before the first [respawn](Daemon::respawn). The default is one second.
+    ///
+    /// Each further pause is twice as long, up to the longest pause of sixty times this delay. After a life longer than
+    /// the longest pause, the pause is the first one again. A stop ends a pause at once.
+    ///
+    /// A zero delay makes every action fail. With a delay that the clock cannot reach, such as [`Duration::MAX`], the
+    /// daemon waits for the stop after the body's first life.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Daemon, Respawn};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("worker").respawn(Respawn::Always).respawn_delay(Duration::from_millis(500));
+    /// daemon.start(|| println!("after 0.5 s, 1 s, 2 s, and at last every 30 s"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn_delay(mut self, delay: Duration) -> Self {
+        self.settings.respawn_delay = delay;
+        self
+    }
+
+    /// Sets how many failures in a row end the daemon, despite [`respawn`](Daemon::respawn). The default is ten.
+    ///
+    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success is not a failure in
+    /// the row, and after a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)) the count
+    /// begins anew.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Daemon, Respawn};
+    ///
+    /// let daemon = Daemon::new("worker").respawn(Respawn::OnFailure).respawn_limit(3);
+    /// daemon.start(|| Err::<(), _>("the third of these lines is the last"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn respawn_limit(mut self, failures: u32) -> Self {
+        self.settings.respawn_limit = failures;
+        self
+    }
+
+    /// Sets what happens at the body's end to the processes that it has started and left running. By default they are
+    /// [left](Children::Leave) alone.
+    ///
+    /// With [`Children::End`], the daemon is a supervisor, and the body runs in a child of it, as with
+    /// [`respawn`](Daemon::respawn). The supervisor is a subreaper
+    /// ([PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)), so
+    /// no descendant of the body leaves its tree. At the end of each life they get the
+    /// [`stop_signal`](Daemon::stop_signal), and SIGKILL when [`stop_timeout`](Daemon::stop_timeout) is over.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Children, Daemon};
+    /// use std::process::Command;
+    ///
+    /// let daemon = Daemon::new("server").children(Children::End);
+    /// daemon.start(|| Command::new("server").arg("--foreground").status().map(drop))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn children(mut self, children: Children) -> Self {
+        self.settings.children = children;
+        self
+    }
 }
 
 /// The actions. Only [`main`](Daemon::main) prints; the result of the others has the message and the exit code.
@@ -557,8 +697,10 @@ impl<M> Daemon<M> {
             Action::Start => self.start(body),
             Action::Stop => self.stop(),
             Action::Restart => self.restart(body),
+            Action::Ensure => self.ensure(body),
             Action::Status => self.status(),
             Action::Reload => self.reload(),
+            Action::Check => self.check_alone::<K, B>(),
             Action::Run => self.run(body),
         }
     }
@@ -609,9 +751,10 @@ impl<M> Daemon<M> {
     /// # Errors
     ///
     /// Fails, and leaves nothing behind, if the daemon is running already
-    /// ([`is_already_running`](Error::is_already_running)), if this process has more than one thread or is process 1 of
-    /// a container, or if a step fails; the error says which. Where the system does not count threads (on systems other
-    /// than Linux, or without `/proc`), the caller must make sure that there is only one.
+    /// ([`is_already_running`](Error::is_already_running)), if the [`check`](Daemon::check) fails, if this process has
+    /// more than one thread or is process 1 of a container, or if a step fails; the error says which. Where the system
+    /// does not count threads (on systems other than Linux, or without `/proc`), the caller must make sure that there
+    /// is only one.
     ///
     /// # Examples
     ///
@@ -623,7 +766,7 @@ impl<M> Daemon<M> {
     pub fn start<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer(Action::Start, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
-            let pid = startup.launch(preconditions::check()?, body)?;
+            let pid = startup.launch(preconditions::check()?, &mut Some(body))?;
             Ok(Answer::Started { pid: number(pid) })
         })
     }
@@ -669,8 +812,9 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. If this process cannot start a daemon, for
-    /// example because it has several threads, this fails before it stops anything.
+    /// Fails as [`stop`](Daemon::stop) and [`start`](Daemon::start) do. If the [`check`](Daemon::check) fails, or if
+    /// this process cannot start a daemon, for example because it has several threads, this fails before it stops
+    /// anything.
     ///
     /// # Examples
     ///
@@ -685,14 +829,62 @@ impl<M> Daemon<M> {
             let _ = preconditions::check()?;
             let stopped = stop::stop(pidfile, plan.settings)
                 .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
-            let pid = number(startup.launch(preconditions::check()?, body)?);
+            let pid = number(startup.launch(preconditions::check()?, &mut Some(body))?);
             let was_running = stopped != Stopped::NotRunning;
             Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
         })
     }
 
+    /// Starts the daemon unless it is running, and returns once it is ready.
+    ///
+    /// This is for scripts, for cron, and for programs that need their daemon: it succeeds whether the daemon is running
+    /// or not, however many processes call it at once. If the daemon is running, this waits until it is ready, but no
+    /// longer than [`wait_ready`](Daemon::wait_ready); without that key, until it is ready or gone. With
+    /// [`wait_alive`](Daemon::wait_alive), a daemon is ready when it is that old. If the daemon ends meanwhile, this
+    /// starts one, as [`start`](Daemon::start) does.
+    ///
+    /// If the daemon is running, this works in a process that has several threads. An earlier version of the program,
+    /// whose daemon cannot report that it is not ready, counts as ready.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon is running and not ready in time, as [`start`](Daemon::start) does if it must start one, and
+    /// if the daemon's PID is unknown or another program holds the default pidfile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let daemon = Daemon::new("ensure-example");
+    /// let mut answer = None;
+    /// daemon.run(|| answer = daemon.ensure(|| ()).ok())?;
+    /// let answer = answer.expect("the daemon is running");
+    /// assert_eq!(answer.to_string(), format!("ensure-example: already running (pid {})", std::process::id()));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn ensure<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.answer(Action::Ensure, |plan, pidfile| {
+            let identity = startup::check::<M, K, B>(plan, &self.mode)?;
+            let patience = Patience::new(pidfile, plan.settings);
+            let mut body = Some(body);
+            loop {
+                if let Some(pid) = patience.await_ready()? {
+                    return Ok(Answer::AlreadyRunning { pid: number(pid) });
+                }
+                let startup = Startup::of_checked(plan, pidfile, &self.mode, identity.clone())?;
+                match startup.launch(preconditions::check()?, &mut body) {
+                    Ok(pid) => return Ok(Answer::Started { pid: number(pid) }),
+                    // Another process was faster, so this one waits for that daemon.
+                    Err(error) if error.is_already_running() && body.is_some() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }
+
     /// Reports whether the daemon is running, which the pidfile's lock decides
-    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)).
+    /// ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)), or why it has failed.
     ///
     /// This changes nothing. If an ordinary user's daemon is not running under the user's default
     /// [`pidfile`](Daemon::pidfile), but root's daemon is running under root's default, this reports root's daemon, and
@@ -717,19 +909,27 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self) -> Result {
-        let mut roots = None;
+        let (mut roots, mut report) = (None, None);
         let outcome = self.answer(Action::Status, |_, pidfile| {
             let (presence, roots_pidfile) = pidfile.presence_or_roots()?;
             roots = roots_pidfile.map(|path| path.as_path().into());
             Ok(match presence {
                 Presence::NotRunning => Answer::NotRunning,
                 Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
-                Presence::Running { pid, is_verified } => {
-                    Answer::Running { pid: number(pid), up: procfs::age(pid, is_verified) }
+                Presence::Failed(failure) => Answer::Failed {
+                    pidfile: pidfile.path().as_path().into(),
+                    ago: failure.ago(),
+                    exit: failure.exit,
+                    message: failure.message,
+                },
+                Presence::Running { pid, is_verified, published } => {
+                    report = ready::report(pid, published);
+                    let up = procfs::age(pid, is_verified).map(|age| Duration::from_secs(age.as_secs()));
+                    Answer::of_running(number(pid), up, report.as_ref())
                 }
             })
         })?;
-        Ok(outcome.with_roots_pidfile(roots))
+        Ok(outcome.with_roots_pidfile(roots).with_report(report))
     }
 
     /// Sends SIGHUP to the daemon, which then reopens its log files. Returns once the signal is sent.
@@ -776,8 +976,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the pidfile
-    /// cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
+    /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the
+    /// [`check`](Daemon::check) fails, if the pidfile cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
     /// or [`group`](Daemon::group) or enter the [`chroot`](Daemon::chroot), if the [`setup`](Daemon::setup) fails, or
     /// if [`wait_ready`](Daemon::wait_ready) is set and the body has no `Context`. A body that fails is not an error of
     /// this method: the outcome has its exit code.
@@ -793,12 +993,26 @@ impl<M> Daemon<M> {
     ///
     /// let outcome = Daemon::new("run-example").run(|| ExitCode::from(3))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 3 });
+    /// assert_eq!(Daemon::new("run-example").status()?.to_string(), "run-example: failed 0s ago (exit 3)");
+    /// # Daemon::new("run-example").stop()?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer(Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             Ok(Answer::Finished { code: startup.run(body)? })
+        })
+    }
+
+    /// Checks the keys, makes the check, and does nothing else. It needs no privileges, unlike a start.
+    fn check_alone<K, B: Body<M, K>>(&self) -> Result {
+        self.answer(Action::Check, |plan, _| {
+            if !B::WITH_CHECK {
+                return Err(Error::usage(format_args!(
+                    "there is nothing to check; the action `check` needs the key `check`"
+                )));
+            }
+            startup::check::<M, K, B>(plan, &self.mode).map(|_| Answer::CheckPassed)
         })
     }
 

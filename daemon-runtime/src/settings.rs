@@ -7,9 +7,16 @@ use std::time::Duration;
 use nix::unistd::{User, geteuid};
 
 use crate::command::account::Account;
+use crate::command::children::Children;
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
+use crate::sys::family::HAS_SUBREAPERS;
+
+/// The time that a process has to end after SIGKILL. It takes longer only if one of its system calls hangs in the
+/// kernel.
+pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The keys as given.
 #[derive(Debug, Clone)]
@@ -29,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) wait_ready: Option<Duration>,
     pub(crate) wait_alive: Option<Duration>,
     pub(crate) close_fds: bool,
+    pub(crate) respawn: Respawn,
+    pub(crate) respawn_delay: Duration,
+    pub(crate) respawn_limit: u32,
+    pub(crate) children: Children,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -83,6 +94,25 @@ impl Settings {
             wait_ready: None,
             wait_alive: None,
             close_fds: true,
+            respawn: Respawn::default(),
+            respawn_delay: Duration::from_secs(1),
+            respawn_limit: 10,
+            children: Children::default(),
+        }
+    }
+
+    /// Returns whether the body lives in a child of a supervisor.
+    pub(crate) fn is_supervised(&self) -> bool {
+        self.respawn != Respawn::Never || self.children == Children::End
+    }
+
+    /// Returns the time that a supervisor has, after `stop_timeout`, to end what is left of the body and its children.
+    pub(crate) fn grace(&self) -> Duration {
+        const REST: Duration = Duration::from_secs(2);
+        match self.children {
+            Children::End => KILL_TIMEOUT + REST,
+            _ if self.is_supervised() => REST,
+            _ => Duration::ZERO,
         }
     }
 
@@ -120,11 +150,19 @@ impl Settings {
         if self.umask.is_some_and(|mask| mask > 0o777) {
             return Err(Error::failed(format_args!("`umask` has permission bits only, at most 0o777")));
         }
+        if self.is_supervised() && !HAS_SUBREAPERS {
+            return Err(Error::failed(format_args!(
+                "`respawn` and `children` need a system on which a process can adopt orphans, such as Linux"
+            )));
+        }
         if self.wait_ready.is_some() && self.wait_alive.is_some() {
             return Err(Error::failed(format_args!(
                 "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
                  `Context::ready()`"
             )));
+        }
+        if self.respawn_delay.is_zero() {
+            return Err(Error::failed(format_args!("`respawn_delay` is zero; give a pause such as 1s")));
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ fn a_body_that_ends_later_does_so_in_peace() {
     fs::write(go, "").unwrap();
     assert_eq!(daemon.exit_code(), 1);
     subject.log_with("subject: too late: the cause");
-    subject.left_nothing();
+    subject.left_a_reason();
 }
 
 #[test]

@@ -33,7 +33,6 @@ fn start_returns_when_the_body_says_so_and_not_before() {
     let mut start = service.begin("start");
     service.log_with("until");
     let daemon = service.daemon();
-    service.act("status").runs(daemon);
     assert!(start.try_wait().unwrap().is_none(), "it has returned before the body was ready");
     service.go();
     assert_eq!(Answer::from(start).started(), daemon);
@@ -423,13 +422,13 @@ fn restart_waits_too() {
 }
 
 #[test]
-fn a_failure_after_it_was_ready_is_the_logs_alone() {
+fn a_failure_after_it_was_ready_is_not_the_launchers() {
     let service = getting_ready("ready; until; fail too late");
     let daemon = service.start();
     service.go();
     assert_eq!(daemon.exit_code(), 1);
     service.logs("until\nsubject: cannot work: too late\n");
-    service.left_nothing();
+    service.left_a_reason();
 }
 
 #[test]

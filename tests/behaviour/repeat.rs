@@ -133,13 +133,13 @@ fn a_run_that_fails_ends_the_daemon() {
         let subject = Subject::new().every(1, format!("print ran; {end}"));
         assert_eq!(subject.start().exit_code(), code, "{end}");
         assert_eq!(subject.log_text(), log, "{end}");
-        subject.left_nothing();
+        subject.left_a_reason();
     }
     let subject = Subject::new().every(1, "print ran; panic all is lost");
     assert_eq!(subject.start().exit_code(), 101);
     assert_eq!(subject.log_text().matches("ran\n").count(), 1);
     assert_eq!(subject.log_text().matches("all is lost").count(), 1);
-    subject.left_nothing();
+    subject.left_a_reason();
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn what_the_setup_makes_is_dropped_after_a_run_that_fails() {
         let daemon = subject.start();
         assert_eq!(daemon.exit_code(), code, "{end}");
         assert_eq!(drops_of_setup(&subject), format!("{daemon}\n"), "{end}");
-        subject.left_nothing();
+        subject.left_a_reason();
     }
     let subject = with_setup(1, "", "fail x").key("on_error", "continue").key("times", "3");
     let daemon = subject.start();

@@ -49,13 +49,13 @@ fn the_exit_code_of_run_is_the_bodys() {
         let answer = subject.act("run");
         assert_eq!(answer.status.code(), Some(code), "{body}");
         assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", stderr), "{body}");
-        subject.left_nothing();
+        if code == 0 { subject.left_nothing() } else { subject.left_a_reason() }
     }
     let subject = Subject::new().body("panic all is lost");
     let answer = subject.act("run");
     assert_eq!(answer.status.code(), Some(101));
     assert!(answer.stderr.contains("all is lost"), "{answer:?}");
-    subject.left_nothing();
+    subject.left_a_reason();
 }
 
 #[test]

@@ -445,16 +445,19 @@ fn a_file_system_without_description_locks_will_do() {
         return;
     }
     for error in ["EINVAL", "ENOLCK"] {
-        let subject = Subject::new();
-        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl,?fcntl64:error={error}:when=2"));
+        let subject = Subject::new().key("close_fds", "false");
+        let (pidfile, refuse) = (subject.pidfile(), format!("inject=fcntl,?fcntl64:error={error}:when=3"));
         let without = ["-P", pidfile.to_str().unwrap(), "-e", &refuse];
         // strace follows the daemon, so it exits when the daemon does.
         let start = subject.traced(&without, "start").spawn().unwrap();
         wait_until("the pidfile", || subject.pid_text().ends_with('\n'));
         let daemon = Process(subject.pid_text().trim().parse().unwrap());
-        subject.act("status").runs(daemon);
+        wait_until("the body", || subject.act("status").stdout.starts_with("subject: running"));
         subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
         Answer::from(start).started();
+        let trace = fs::read_to_string(subject.path("trace")).unwrap();
+        let is_refused = |line: &str| line.contains("F_OFD_SETLK") && line.ends_with("(INJECTED)");
+        assert!(trace.lines().any(is_refused), "{trace}");
         subject.left_nothing();
     }
 }

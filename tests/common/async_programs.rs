@@ -172,6 +172,14 @@ impl Service {
         assert_eq!(self.processes(), [], "processes are left");
         assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
     }
+
+    /// Fails if there is a process, or a pidfile without the reason of a death.
+    #[track_caller]
+    pub fn left_a_reason(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
+        let text = fs::read_to_string(self.pidfile()).unwrap_or_default();
+        assert!(text.contains("\nfailed ") && text.lines().count() == 2, "{text:?}");
+    }
 }
 
 /// A daemon in the foreground.

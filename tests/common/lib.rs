@@ -13,6 +13,7 @@
 pub mod async_programs;
 mod process;
 mod programs;
+pub mod published;
 pub mod record;
 pub mod shim;
 pub mod strace;

@@ -112,3 +112,23 @@ impl Trace {
         self.0.iter().any(|call| call.line.ends_with("(INJECTED)"))
     }
 }
+
+/// Tells of each call whether it belongs to a look at all processes of the system, which takes thousands of calls. The
+/// first process that is looked at does not count.
+pub fn are_of_look(calls: &[Call]) -> Vec<bool> {
+    let is_look = |call: &Call| {
+        let path = call.line.split_once("\"/proc/").map_or("", |(_, rest)| rest);
+        call.name == "openat" && path.split_once("/stat\"").is_some_and(|(pid, _)| pid.parse::<u32>().is_ok())
+    };
+    let (mut looks, mut is_in) = (0, false);
+    let tell = |call: &Call| {
+        if is_look(call) {
+            looks += 1;
+            is_in = looks > 1;
+        }
+        let tells = is_in;
+        is_in &= call.name != "close";
+        tells
+    };
+    calls.iter().map(tell).collect()
+}

@@ -204,8 +204,16 @@ impl Subject {
 
     /// Starts a process that locks a file.
     pub fn lock(&self, path: &Path, kind: &str, start: i64, length: i64) -> Locker {
+        self.locks(path, &[(kind, start, length)])
+    }
+
+    /// Starts a process that takes several locks on a file, in this order.
+    pub fn locks(&self, path: &Path, locks: &[(&str, i64, i64)]) -> Locker {
         let mut command = self.command(program("locker"));
-        command.arg(path).args([kind, &start.to_string(), &length.to_string()]);
+        command.arg(path);
+        for (kind, start, length) in locks {
+            command.args([kind, start.to_string().as_str(), &length.to_string()]);
+        }
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the locker runs");
         let process = Process(child.id().try_into().expect("a pid"));
         let word = lines(child.stdout.take().expect("stdout")).recv_timeout(PATIENCE);
@@ -226,6 +234,14 @@ impl Subject {
         assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
     }
 
+    /// Fails if there is a process, or a pidfile without the reason of a death.
+    #[track_caller]
+    pub fn left_a_reason(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
+        let text = self.pid_text();
+        assert!(text.contains("\nfailed ") && text.lines().count() == 2, "{text:?}");
+    }
+
     /// Waits until there is neither a process nor a pidfile.
     #[track_caller]
     pub fn leaves_nothing(&self) {
@@ -233,7 +249,8 @@ impl Subject {
         assert!(fs::symlink_metadata(self.pidfile()).is_err(), "the pidfile is left");
     }
 
-    fn everything(&self) -> Vec<Process> {
+    /// Lists the live processes of any program that descend from it.
+    pub fn everything(&self) -> Vec<Process> {
         Process::with_environment(&format!("SUBJECT_FOLDER={}", self.folder.path().display()))
     }
 }
@@ -317,7 +334,9 @@ impl Answer {
         let (code, text, errors) = self.parts();
         let up = text
             .strip_prefix(&format!("subject: running (pid {process}, up "))
-            .and_then(|rest| rest.strip_suffix(")\n"));
+            .and_then(|rest| rest.strip_suffix(")\n"))
+            // A supervisor adds more about the body.
+            .map(|rest| rest.split_once("; body ").map_or(rest, |(up, _)| up));
         let whole_seconds =
             up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " smhd".contains(letter)));
         assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");

@@ -21,6 +21,8 @@ pub enum Shape {
     Waiting,
     Repeating,
     Confined,
+    /// Its body lives in a child of the daemon.
+    Supervised,
 }
 
 /// What exists before the action.
@@ -57,8 +59,12 @@ pub enum Role {
     FirstChild,
     /// The daemon that the action starts.
     Daemon,
+    /// The process of that daemon's body.
+    Body,
     /// The daemon that exists before.
     OldDaemon,
+    /// The process of its body.
+    OldBody,
 }
 
 /// One process of an action.
@@ -78,6 +84,11 @@ impl Shape {
             Self::Graceful => subject.graceful("print up; event; event"),
             Self::Waiting => subject.key("wait_ready", "20000").graceful("ready; print up; event; event"),
             Self::Repeating => subject.every(20, "first print up"),
+            Self::Supervised => {
+                let claim = subject.path("claim");
+                let body = format!("print up; claim {}; event; event", claim.display());
+                subject.key("children", "end").graceful(body)
+            }
             Self::Confined => {
                 let root = subject.path("root");
                 fs::create_dir(&root).unwrap();
@@ -132,7 +143,16 @@ impl Way {
     /// Lists every way for a kind of daemon.
     pub fn all(shape: Shape) -> Vec<Self> {
         let way = |(action, before, role)| Self { shape, action, before, role };
-        [
+        let of_bodies = [
+            ("start", Before::Nothing, Role::Body),
+            ("restart", Before::Daemon, Role::Body),
+            ("restart", Before::Daemon, Role::OldBody),
+            ("stop", Before::Daemon, Role::OldBody),
+            ("reload", Before::Daemon, Role::OldBody),
+            ("run", Before::Nothing, Role::Body),
+        ];
+        let of_bodies = if shape == Shape::Supervised { &of_bodies[..] } else { &[] };
+        let others = [
             ("start", Before::Nothing, Role::Caller),
             ("start", Before::Nothing, Role::FirstChild),
             ("start", Before::Nothing, Role::Daemon),
@@ -141,6 +161,9 @@ impl Way {
             ("restart", Before::Daemon, Role::FirstChild),
             ("restart", Before::Daemon, Role::Daemon),
             ("restart", Before::Daemon, Role::OldDaemon),
+            ("ensure", Before::Nothing, Role::Caller),
+            ("ensure", Before::Nothing, Role::Daemon),
+            ("ensure", Before::Daemon, Role::Caller),
             ("stop", Before::Daemon, Role::Caller),
             ("stop", Before::Daemon, Role::OldDaemon),
             ("stop", Before::StaleFile, Role::Caller),
@@ -149,9 +172,8 @@ impl Way {
             ("status", Before::Daemon, Role::Caller),
             ("status", Before::StaleFile, Role::Caller),
             ("run", Before::Nothing, Role::Caller),
-        ]
-        .map(way)
-        .into()
+        ];
+        others.iter().chain(of_bodies).copied().map(way).collect()
     }
 
     /// Returns whether an answer is a success; a status of 1 reports a stale pidfile.
@@ -178,17 +200,22 @@ impl Way {
             Role::Caller => Some("0"),
             Role::FirstChild => Some("1"),
             Role::Daemon => Some("2"),
-            Role::OldDaemon => None,
+            Role::Body => Some(if self.action == "run" { "1" } else { "3" }),
+            Role::OldDaemon | Role::OldBody => None,
         };
+        let before = subject.processes();
         let (caller, target, strace) = if let (None, Some(old)) = (generation, old) {
-            let strace = attach(old);
-            (command.spawn().expect("the subject runs"), old, strace)
+            let is_body = |process: &&Process| process.parent() == Some(old);
+            let body = before.iter().find(is_body).filter(|_| self.role == Role::OldBody);
+            let target = body.copied().unwrap_or(old);
+            let strace = attach(target);
+            (command.spawn().expect("the subject runs"), target, strace)
         } else {
             command.env("SUBJECT_HALT", generation.unwrap_or("0"));
             let caller = command.spawn().expect("the subject runs");
             let target = wait_for("a halted process", || {
                 let mut all = subject.processes().into_iter();
-                all.find(|process| Some(*process) != old && is_halted(*process))
+                all.find(|process| !before.contains(process) && is_halted(*process))
             });
             let strace = attach(target);
             target.signal(Signal::SIGCONT);
@@ -201,10 +228,12 @@ impl Way {
     pub fn perform(self, account: Option<&Account>, injection: Option<&str>) -> Done {
         let Underway { subject, old, caller, strace, .. } = self.begin(account, injection);
         let (answer, foreground) = self.outcome(&subject, caller);
-        if self.role == Role::Daemon && answer.as_ref().is_some_and(|answer| answer.status.success()) {
+        if matches!(self.role, Role::Daemon | Role::Body)
+            && answer.as_ref().is_some_and(|answer| answer.status.success())
+        {
             subject.log_with("up");
         }
-        if self.role == Role::OldDaemon && self.action == "reload" {
+        if matches!(self.role, Role::OldDaemon | Role::OldBody) && self.action == "reload" {
             wait_until("the reload", || has_heard_of_reload(&subject));
         }
         let ends = matches!(self.role, Role::Caller | Role::FirstChild) && foreground.is_none();
@@ -223,6 +252,15 @@ impl Way {
         }
         (Some(Answer::from(caller)), None)
     }
+}
+
+/// Returns whether these are the processes of one daemon: itself, and with a supervised body at most one child.
+pub fn are_one(shape: Shape, daemon: Process, processes: &[Process]) -> bool {
+    let others: Vec<_> = processes.iter().filter(|process| **process != daemon).collect();
+    let most = usize::from(shape == Shape::Supervised);
+    processes.contains(&daemon)
+        && others.len() <= most
+        && others.iter().all(|body| body.parent().is_none_or(|parent| parent == daemon))
 }
 
 /// Returns whether a daemon has reopened its log, or has reported that it cannot.

@@ -1,4 +1,4 @@
-//! The examples `http` and `worker`, used as documented.
+//! The examples `http`, `runner` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,8 @@ impl Example {
     fn new(name: &'static str) -> Self {
         static EXAMPLES: OnceLock<Vec<PathBuf>> = OnceLock::new();
         let examples = EXAMPLES.get_or_init(|| {
-            let mut examples = build(&["--package", "daemonic", "--example", "worker"]);
+            let mut examples =
+                build(&["--package", "daemonic", "--example", "runner", "--example", "worker"]);
             examples.extend(build(&["--package", "example-http"]));
             examples
         });
@@ -421,4 +422,67 @@ fn a_second_worker_is_refused() {
     let worker = Example::new("worker");
     let daemon = worker.start(&[]);
     worker.act(&["start"]).fails(1, &format!("worker: already running (pid {daemon})"));
+}
+
+// ---- runner ----
+
+/// A script for the runner: it counts its lives, and leaves a program running in a session of its own.
+const SCRIPT: &str = "echo life; setsid sleep 1000 & echo $! > sleeper; exec sleep 1000";
+
+impl Example {
+    fn start_script(&self) -> Process {
+        let script = format!("cd '{}'; {SCRIPT}", self.home("").display());
+        let daemon = self.start(&["sh", "-c", &script]);
+        self.await_lives(1);
+        daemon
+    }
+
+    fn await_lives(&self, count: usize) {
+        wait_until("a life of the program", || {
+            self.log_text().lines().filter(|line| *line == "life").count() == count
+        });
+    }
+
+    /// Returns the program that the script has left running.
+    fn sleeper(&self) -> Process {
+        let pid = || fs::read_to_string(self.home("sleeper")).unwrap_or_default().trim().parse().ok();
+        wait_until("the sleeper", || pid().is_some());
+        Process(pid().unwrap())
+    }
+}
+
+#[test]
+fn runner_ends_the_program_and_what_that_has_started() {
+    let runner = Example::new("runner");
+    let daemon = runner.start_script();
+    let sleeper = runner.sleeper();
+    runner.stop(daemon);
+    assert!(!sleeper.is_alive());
+}
+
+#[test]
+fn runner_starts_the_program_again() {
+    let runner = Example::new("runner");
+    let daemon = runner.start_script();
+    let sleeper = runner.sleeper();
+    let shell = sleeper.parent().expect("the script's shell");
+    shell.signal(Signal::SIGKILL);
+    runner.await_lives(2);
+    assert!(!sleeper.is_alive(), "the end of a life ends what it has started");
+    let log = runner.log_text();
+    assert!(
+        log.contains("runner: respawning in 500ms: exit 1: sh has failed: signal: 9 (SIGKILL)\n"),
+        "{log}"
+    );
+    runner.stop(daemon);
+}
+
+#[test]
+fn runner_fails_to_start_what_is_no_program() {
+    let runner = Example::new("runner");
+    let reason = "cannot run /no/such/program: No such file or directory (os error 2)";
+    runner.act(&["start", "/no/such/program"]).fails(1, &format!("runner: failed to start: {reason}"));
+    let reason = "no program; write for example `start sleep 60`";
+    runner.act(&["start"]).fails(1, &format!("runner: failed to start: {reason}"));
+    runner.act(&["status"]).says(3, "runner: not running");
 }

@@ -28,7 +28,7 @@ use common::torture::attempt;
 use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
-const CHAPTERS: [&str; 6] = ["tour", "keys", "actions", "promises", "migrating", "recipes"];
+const CHAPTERS: [&str; 7] = ["tour", "keys", "actions", "supervision", "promises", "migrating", "recipes"];
 
 fn chapter(name: &str) -> String {
     fs::read_to_string(repository().join(format!("src/guide/{name}.md"))).expect("a chapter")
@@ -179,7 +179,7 @@ const OWN: [&str; 11] = [
 const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
 
 /// A sed script that removes what differs from run to run.
-const VARIES: &str = r"s/pid [0-9]+/pid N/g; s/up [0-9dhms ]+\)/up T)/g";
+const VARIES: &str = r"s/(pid|body) [0-9]+/\1 N/g; s/up [0-9dhms ]+([),;])/up T\1/g; s/ in [0-9dhms ]+;/ in T;/g; s/[0-9][0-9dhms ]* ago/T ago/g";
 
 /// Shell functions. `right N` returns whether the output of command N is as shown. `record N` writes
 /// what the system knows: the kernel's recording has the last 50 calls of programs other than the
@@ -366,6 +366,11 @@ fn the_actions_are_true() {
 }
 
 #[test]
+fn the_supervision_is_true() {
+    play("supervision", &["pgrep", "pkill", "systemd-analyze"]);
+}
+
+#[test]
 fn the_promises_are_true() {
     play("promises", &[]);
 }
@@ -377,7 +382,7 @@ fn the_migrations_are_true() {
 
 #[test]
 fn the_recipes_are_true() {
-    play("recipes", &["cron", "logrotate", "systemd-analyze"]);
+    play("recipes", &["cron", "logrotate", "pkill", "systemd-analyze"]);
 }
 
 #[test]

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
+use common::strace::are_of_look;
 use common::torture::{Dice, each, say};
-use common::way::{Before, Role, Shape, Underway, Way, reap_daemons};
+use common::way::{Before, Role, Shape, Underway, Way, are_one, reap_daemons};
 use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -60,7 +61,7 @@ impl Blow {
         if let Some(answer) = &answer {
             tells_the_truth(way, &subject, answer, self.signal);
         }
-        is_sound(&subject);
+        is_sound(way.shape, &subject);
         if let Some(child) = &mut foreground {
             let _ = child.wait();
         }
@@ -88,10 +89,10 @@ fn look_while_suspended(way: Way, subject: &Subject) {
 
 /// Fails unless an action has done what it reports.
 fn tells_the_truth(way: Way, subject: &Subject, answer: &Answer, signal: Signal) {
-    let is_killed = way.role == Role::Daemon && signal != Signal::SIGSTOP;
+    let is_killed = matches!(way.role, Role::Daemon | Role::Body) && signal != Signal::SIGSTOP;
     match (way.action, answer.status.code()) {
-        ("start" | "restart", Some(0)) if !is_killed => subject.act("status").runs(answer.pid()),
-        ("start" | "restart", Some(code)) if code != 0 && signal != Signal::SIGSTOP => {
+        ("start" | "restart" | "ensure", Some(0)) if !is_killed => subject.act("status").runs(answer.pid()),
+        ("start" | "restart" | "ensure", Some(code)) if code != 0 && signal != Signal::SIGSTOP => {
             assert!(answer.stderr.starts_with("subject: failed to start: "), "{answer:?}");
             subject.leaves_nothing();
         }
@@ -102,14 +103,14 @@ fn tells_the_truth(way: Way, subject: &Subject, answer: &Answer, signal: Signal)
 }
 
 /// Fails unless `status` is right, and the next `start` and `stop` work.
-fn is_sound(subject: &Subject) {
+fn is_sound(shape: Shape, subject: &Subject) {
     let mut last = String::new();
     let agrees = common::torture::attempt(|| {
         wait_until("a status that is right", || {
             let (status, processes) = (subject.act("status"), subject.processes());
             last = format!("{status:?} of {processes:?}");
             match status.status.code() {
-                Some(0) => processes == [status.pid()],
+                Some(0) => are_one(shape, status.pid(), &processes),
                 Some(1 | 3) => processes.is_empty(),
                 _ => panic!("{status:?}"),
             }
@@ -127,25 +128,44 @@ fn is_sound(subject: &Subject) {
     wait_until("the end of all", || subject.processes().is_empty());
     let daemon = subject.start();
     subject.act("status").runs(daemon);
-    assert_eq!(subject.processes(), [daemon]);
+    let processes = subject.processes();
+    assert!(are_one(shape, daemon, &processes), "{processes:?}");
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     subject.left_nothing();
+    assert!(!subject.path("claim.overlap").exists(), "two bodies at a time");
 }
 
 #[test]
 fn a_signal_at_any_call_does_no_lasting_harm() {
+    strike_at_every_call("signals at every call", &SHAPES, 400);
+}
+
+#[test]
+fn a_signal_at_any_call_of_a_supervised_daemon_does_no_lasting_harm() {
+    strike_at_every_call("signals at every call of a supervised daemon", &[Shape::Supervised], 120);
+}
+
+/// Strikes at every call of every case, or without `DAEMONIC_TORTURE=long` at some of them.
+fn strike_at_every_call(what: &str, shapes: &[Shape], some: usize) {
     if !strace_or_skip() || !root_or_skip() {
         return;
     }
-    let mut dice = Dice::new("signals at every call");
-    let ways: Vec<_> = SHAPES.into_iter().flat_map(Way::all).collect();
+    let mut dice = Dice::new(what);
+    let ways: Vec<_> = shapes.iter().copied().flat_map(Way::all).collect();
     let recorded = each(&ways, 4, |way| {
         let mut done = way.perform(None, None);
         if let Some(child) = &mut done.foreground {
             child.kill().expect("a process to kill");
             child.wait().expect("a child");
         }
-        done.trace.calls().to_vec()
+        let calls = done.trace.calls();
+        let is_of_look = are_of_look(calls);
+        calls
+            .iter()
+            .zip(is_of_look)
+            .filter(|(_, skip)| !skip)
+            .map(|(call, _)| call.clone())
+            .collect::<Vec<_>>()
     });
     let mut blows = Vec::new();
     for (way, calls) in ways.iter().zip(recorded) {
@@ -163,7 +183,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
     let all = blows.len();
     dice.shuffle(&mut blows);
     if !is_long() {
-        blows.truncate(400);
+        blows.truncate(some);
     }
     let results = each(&blows, 4, Blow::strike);
     let wrong: Vec<_> = blows
@@ -176,7 +196,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
         *counts.entry((blow.signal.as_str(), format!("{:?}", blow.way.role))).or_insert(0) += 1;
     }
     say(format_args!(
-        "signals at every call: {} of {all}, {} ended well: {counts:?}",
+        "{what}: {} of {all}, {} ended well: {counts:?}",
         blows.len(),
         blows.len() - wrong.len()
     ));
@@ -187,7 +207,7 @@ fn a_signal_at_any_call_does_no_lasting_harm() {
 fn random_round(mut dice: Dice) {
     let shape = dice.pick(&SHAPES);
     let before = dice.pick(&[Before::Nothing, Before::StaleFile, Before::Daemon]);
-    let action = dice.pick(&["start", "stop", "restart", "reload", "status", "run"]);
+    let action = dice.pick(&["start", "stop", "restart", "ensure", "reload", "status", "run"]);
     let subject = shape.subject(None);
     before.prepare(&subject);
     let begun = Instant::now();
@@ -218,7 +238,7 @@ fn random_round(mut dice: Dice) {
     } else {
         wait_for_end(&subject, &mut caller, &suspended);
     }
-    is_sound(&subject);
+    is_sound(shape, &subject);
     reap_daemons();
 }
 

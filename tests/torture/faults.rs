@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 
-use common::strace::{Call, Trace};
+use common::strace::{Call, Trace, are_of_look};
 use common::torture::{Dice, each, say};
-use common::way::{Account, Before, Done, Role, STALE, Shape, Way, has_heard_of_reload, reap_daemons};
+use common::way::{
+    Account, Before, Done, Role, STALE, Shape, Way, are_one, has_heard_of_reload, reap_daemons,
+};
 use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
 use nix::errno::Errno;
 
@@ -18,6 +20,8 @@ use nix::errno::Errno;
 ///
 /// A form that is not listed, such as `F_GETFD`, cannot fail.
 const ERRORS: &[(&str, &str, &[&str])] = &[
+    ("accept4", "", &["EAGAIN", "ECONNABORTED", "EINTR", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
+    ("bind", "", &["EACCES", "EADDRINUSE", "ENOMEM"]),
     ("brk", "", &["ENOMEM"]),
     ("chdir", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
     ("chroot", "", &["EPERM", "EACCES", "EIO", "ENOENT", "ENOMEM"]),
@@ -37,7 +41,10 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("futex", "_WAIT", &["EINTR", "EAGAIN"]),
     ("getdents64", "", &["EIO"]),
     ("getgroups", "", &["EINVAL"]),
+    ("getsockname", "", &["ENOBUFS"]),
+    ("getsockopt", "", &["ENOBUFS", "ENOMEM"]),
     ("kill", "", &["EPERM"]),
+    ("listen", "", &["EACCES", "EADDRINUSE"]),
     ("lseek", "", &["EIO"]),
     ("mmap", "", &["ENOMEM", "EAGAIN"]),
     ("mprotect", "", &["ENOMEM"]),
@@ -52,6 +59,9 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("pipe2", "", &["EMFILE", "ENFILE"]),
     ("poll", "", &["EINTR", "ENOMEM"]),
     ("ppoll", "", &["EINTR", "ENOMEM"]),
+    ("prctl", "PR_SET_CHILD_SUBREAPER", &["EINVAL", "EPERM"]),
+    ("prctl", "PR_GET_CHILD_SUBREAPER", &["EINVAL", "EPERM"]),
+    ("prctl", "PR_SET_PDEATHSIG", &["EINVAL", "EPERM"]),
     ("pread64", "", &["EINTR", "EIO"]),
     ("read", r#", "!", 1)"#, &["EINTR"]),
     ("read", "", &["EINTR", "EIO"]),
@@ -64,6 +74,8 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("setresgid", "", &["EAGAIN", "EPERM"]),
     ("setresuid", "", &["EAGAIN", "EPERM"]),
     ("setsid", "", &["EPERM"]),
+    ("shutdown", "", &["EINVAL"]),
+    ("signalfd4", "", &["EMFILE", "ENFILE", "ENODEV", "ENOMEM"]),
     ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),
     ("socketpair", "", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("statx", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
@@ -84,6 +96,7 @@ const HARMLESS: &[&str] = &[
     "geteuid",
     "getgid",
     "getpid",
+    "getppid",
     "getrandom",
     "getresgid",
     "getresuid",
@@ -100,6 +113,7 @@ const HARMLESS: &[&str] = &[
     "sigaltstack",
     "tgkill",
     "umask",
+    "waitid",
 ];
 
 #[derive(Clone)]
@@ -168,15 +182,24 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
     let calls = trace.calls();
     let end = match way.role {
         // The calls after that are the body's, or belong to another action.
-        Role::Daemon => calls.iter().position(is_body).expect("a body"),
+        // The supervisor does not write this.
+        Role::Daemon | Role::Caller if way.shape == Shape::Supervised => calls.len(),
+        Role::Daemon | Role::Body => calls.iter().position(is_body).expect("a body"),
         Role::Caller if way.action == "run" => calls.iter().position(is_body).expect("a body"),
         _ => calls.len(),
     };
     let lookups = match (way.shape, way.role, way.action) {
         (Shape::Confined, Role::Caller, "start" | "restart" | "run") => {
-            calls.iter().position(|call| call.line.contains("subject.pid")).expect("the pidfile")
+            0..calls.iter().position(|call| call.line.contains("subject.pid")).expect("the pidfile")
         }
-        _ => 0,
+        // It looks users up only once it knows that it must start a daemon.
+        (Shape::Confined, Role::Caller, "ensure") => {
+            let begin = calls.iter().position(|call| call.line.contains("\"/etc/")).unwrap_or(calls.len());
+            let is_next =
+                |call: &Call| ["subject.pid", "/proc/self/"].iter().any(|path| call.line.contains(path));
+            begin..begin + calls[begin..].iter().position(is_next).unwrap_or(0)
+        }
+        _ => 0..0,
     };
     let one = |(at, call): (usize, &Call)| {
         let row = ERRORS.iter().find(|row| row.0 == call.name && call.line.contains(row.1));
@@ -187,10 +210,18 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
             call.line
         );
         let errors = row.map_or(&[][..], |row| row.2).iter();
-        let is_lookup = at < lookups;
+        let is_lookup = lookups.contains(&at);
         errors.map(|error| Fault { way, call: call.clone(), error, is_lookup }).collect::<Vec<_>>()
     };
-    calls[..end].iter().enumerate().filter(|(_, call)| !is_the_bodys(call)).flat_map(one).collect()
+    let is_of_look = are_of_look(calls);
+    let is_ours =
+        |(at, call): &(usize, &Call)| !is_of_look[*at] && !is_the_bodys(call) && !is_to_own_child(way, call);
+    calls[..end].iter().enumerate().filter(is_ours).flat_map(one).collect()
+}
+
+/// Returns whether a supervisor signals its own child, which it may.
+fn is_to_own_child(way: Way, call: &Call) -> bool {
+    way.shape == Shape::Supervised && way.role == Role::OldDaemon && call.name == "kill"
 }
 
 fn is_the_bodys(call: &Call) -> bool {
@@ -240,7 +271,15 @@ impl Fault {
         let silent = self.way.role == Role::Caller && is_message(&self.call);
         let answer = answer.filter(|_| !silent);
         match self.way.action {
-            "start" | "restart" | "run" => {
+            "ensure" if old.is_some() => {
+                let old = old.expect("a daemon");
+                if let Some(answer) = answer {
+                    answer.says(0, &format!("subject: already running (pid {old})"));
+                }
+                subject.act("status").runs(old);
+                stop(subject, old);
+            }
+            "start" | "restart" | "ensure" | "run" => {
                 let daemon = foreground.unwrap_or_else(|| {
                     let daemon = Process(subject.pid_text().trim().parse().expect("a PID"));
                     let word = if old.is_some() { "restarted" } else { "started" };
@@ -249,12 +288,21 @@ impl Fault {
                     }
                     daemon
                 });
+                if self.way.shape == Shape::Supervised {
+                    let is_ready = || !subject.act("status").stdout.contains("starting");
+                    wait_until(format_args!("a ready body after {self}: {}", self.call.line), is_ready);
+                }
                 subject.act("status").runs(daemon);
                 subject.log_with("up");
-                assert_eq!(subject.processes(), [daemon]);
+                let processes = subject.processes();
+                assert!(are_one(self.way.shape, daemon, &processes), "{processes:?}");
                 let (setup, mut wanted) = (Setup::of(daemon, subject), setups[&self.way.setup()].clone());
                 if self.is_lookup && wanted.has_groups_of(&setup) {
                     wanted.groups.clone_from(&setup.groups);
+                }
+                if self.way.shape == Shape::Supervised {
+                    // Clients come and go, and without its socket the daemon works too.
+                    wanted.descriptors = setup.descriptors;
                 }
                 assert_eq!(setup, wanted, "the daemon's setup");
                 stop(subject, daemon);
@@ -316,7 +364,8 @@ impl Fault {
         match (self.way.action, old_lives) {
             ("reload" | "status", None) if old.is_some() => panic!("the daemon is gone: {answer:?}"),
             (_, Some(old)) => {
-                assert_eq!(subject.processes(), [old], "more than the old daemon");
+                let processes = subject.processes();
+                assert!(are_one(self.way.shape, old, &processes), "more than the old daemon: {processes:?}");
                 subject.act("status").runs(old);
                 stop(subject, old);
             }
@@ -394,6 +443,10 @@ fn torture(shape: Shape, floor: usize) {
         let some = some.unwrap_or_else(|error| panic!("{way:?} cannot be recorded: {error}"));
         faults.extend(if is_long() { some } else { some_of(&some, &mut dice.of_round(at)) });
     }
+    if shape == Shape::Supervised && !is_long() {
+        dice.clone().shuffle(&mut faults);
+        faults.truncate(160);
+    }
     let ends = each(&faults, workers, |fault| fault.inflict(account, &setups));
     let mut counts = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -438,6 +491,11 @@ fn a_daemon_that_says_when_it_is_ready_survives_every_fault() {
 #[test]
 fn a_repeating_daemon_survives_every_fault() {
     torture(Shape::Repeating, 140);
+}
+
+#[test]
+fn a_supervised_daemon_survives_every_fault() {
+    torture(Shape::Supervised, 100);
 }
 
 #[test]

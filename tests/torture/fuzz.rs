@@ -332,7 +332,7 @@ fn what_is_no_regular_file_is_refused_and_left_as_it_is() {
     assert!(seen.get() >= 0x3ff, "only some kinds came up: {:b}", seen.get());
 }
 
-const WORDS: [&str; 6] = ["start", "stop", "restart", "status", "reload", "run"];
+const WORDS: [&str; 7] = ["start", "stop", "restart", "ensure", "status", "reload", "run"];
 
 /// Generates words in the place of an action.
 fn actions() -> impl Strategy<Value = OsString> {

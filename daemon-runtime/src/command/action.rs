@@ -22,18 +22,30 @@ pub enum Action {
     Stop,
     /// Stops the daemon if it is running, then starts it.
     Restart,
+    /// Starts the daemon unless it is running, and returns once it is ready.
+    Ensure,
     /// Reports whether the daemon is running.
     Status,
     /// Makes the daemon reopen its log files.
     Reload,
+    /// Evaluates the daemon's [`check`](crate::Daemon::check), and changes nothing.
+    Check,
     /// Runs the daemon in the foreground.
     Run,
 }
 
 impl Action {
     /// Every action, in the order of the usage text.
-    pub const ALL: &'static [Self] =
-        &[Self::Start, Self::Stop, Self::Restart, Self::Status, Self::Reload, Self::Run];
+    pub const ALL: &'static [Self] = &[
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Ensure,
+        Self::Status,
+        Self::Reload,
+        Self::Check,
+        Self::Run,
+    ];
 
     /// Returns the word that names the action on a command line.
     ///
@@ -50,8 +62,10 @@ impl Action {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Ensure => "ensure",
             Self::Status => "status",
             Self::Reload => "reload",
+            Self::Check => "check",
             Self::Run => "run",
         }
     }
@@ -61,8 +75,10 @@ impl Action {
             Self::Start => "start in the background; return once it is ready",
             Self::Stop => "stop it; return once it is gone",
             Self::Restart => "stop it if it is running, then start it",
+            Self::Ensure => "start it unless it is running; return once it is ready",
             Self::Status => "report whether it is running",
             Self::Reload => "make it reopen its log files",
+            Self::Check => "evaluate its key `check`; change nothing",
             Self::Run => "run it in the foreground",
         }
     }

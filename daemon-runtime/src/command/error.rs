@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     HolderUnknown,
     /// Another program holds the default pidfile.
     OtherProgram,
+    /// A daemon that runs is not ready in time.
+    NotReady,
     /// Everything else.
     Failed,
 }
@@ -107,6 +109,11 @@ impl Error {
     /// Refuses a reload, because there is no daemon.
     pub(crate) fn not_running() -> Self {
         Self::new(Kind::NotRunning, format_args!(""))
+    }
+
+    /// Reports a running daemon that is not ready in time, with the PID in the text.
+    pub(crate) fn not_ready(text: fmt::Arguments<'_>) -> Self {
+        Self::new(Kind::NotReady, text)
     }
 
     /// Reports a lock whose holder `F_GETLK` cannot name.
@@ -263,7 +270,8 @@ impl Error {
             | Kind::AlreadyRunning(_)
             | Kind::NotRunning
             | Kind::PermissionDenied
-            | Kind::OtherProgram => false,
+            | Kind::OtherProgram
+            | Kind::NotReady => false,
         }
     }
 
@@ -321,14 +329,15 @@ impl fmt::Display for Error {
             write!(f, "{name}: ")?;
         }
         match (kind, action) {
-            (Kind::Usage | Kind::OtherProgram, _) | (Kind::Failed, None) => {}
+            (Kind::Usage | Kind::OtherProgram | Kind::NotReady, _) | (Kind::Failed, None) => {}
             (Kind::AlreadyRunning(pid), _) => write!(f, "already running (pid {pid})")?,
             (Kind::NotRunning, _) => f.write_str("not running")?,
             (Kind::PermissionDenied, _) => f.write_str("permission denied: ")?,
             (Kind::HolderUnknown, _) | (Kind::Failed, Some(Action::Status)) => f.write_str("unknown: ")?,
             (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
             (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
-            (Kind::Failed, Some(Action::Start | Action::Restart | Action::Run)) => {
+            (Kind::Failed, Some(Action::Check)) => f.write_str("check failed: ")?,
+            (Kind::Failed, Some(Action::Start | Action::Restart | Action::Ensure | Action::Run)) => {
                 f.write_str("failed to start: ")?;
             }
         }

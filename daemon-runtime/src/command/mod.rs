@@ -4,9 +4,15 @@
 
 pub(crate) mod account;
 pub(crate) mod action;
+pub(crate) mod children;
 pub(crate) mod duration;
 pub(crate) mod error;
+pub(crate) mod escaped;
+pub(crate) mod exit;
 pub(crate) mod into_action;
 pub(crate) mod outcome;
 pub(crate) mod path;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
+pub(crate) mod report;
+pub(crate) mod respawn;
 pub(crate) mod signal;

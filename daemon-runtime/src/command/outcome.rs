@@ -9,6 +9,8 @@ use std::time::Duration;
 use crate::command::action::Action;
 use crate::command::duration::Span;
 use crate::command::error::Error;
+use crate::command::exit::Exit;
+use crate::command::report::{Phase, Report};
 use crate::command::signal::Signal;
 
 /// The result of a dispatcher and of the actions of [`Daemon`](crate::Daemon).
@@ -51,6 +53,8 @@ pub struct Outcome {
     warning: Option<String>,
     /// Root's pidfile, if the daemon is not the user's own but root's.
     roots_pidfile: Option<PathBuf>,
+    /// What the daemon's supervisor has reported about the body.
+    report: Option<Report<'static>>,
 }
 
 /// The answer of an action, to match on.
@@ -94,6 +98,25 @@ pub enum Answer {
         /// The PID of the new daemon.
         pid: u32,
     },
+    /// The daemon was running already, and is ready.
+    AlreadyRunning {
+        /// The PID of the daemon.
+        pid: u32,
+    },
+    /// The daemon is running, and its body is not ready yet.
+    Starting {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The age of the process in whole seconds, where the system reports it.
+        up: Option<Duration>,
+    },
+    /// The daemon is running, its body has ended, and is about to be started again.
+    Waiting {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The time until the body is started again, where the daemon reports it.
+        due: Option<Duration>,
+    },
     /// The daemon is running.
     Running {
         /// The PID of the daemon.
@@ -108,11 +131,26 @@ pub enum Answer {
         /// The path of the pidfile.
         pidfile: PathBuf,
     },
+    /// The daemon is not running. It has failed since it was ready, and its pidfile has been left behind with the reason.
+    #[non_exhaustive]
+    Failed {
+        /// The path of the pidfile.
+        pidfile: PathBuf,
+        /// How the daemon has ended.
+        exit: Exit,
+        /// The text of the error or of the panic, if there was one: one line without control characters, at most 400
+        /// bytes long.
+        message: Option<String>,
+        /// The time since then in whole seconds.
+        ago: Duration,
+    },
     /// The daemon has been sent SIGHUP.
     Reloaded {
         /// The PID of the daemon.
         pid: u32,
     },
+    /// The [`check`](crate::Daemon::check) has returned no error.
+    CheckPassed,
     /// The daemon has run in the foreground, and its body has ended.
     Finished {
         /// The exit code of the body.
@@ -120,14 +158,30 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// Makes the answer about a daemon that is running, with what its supervisor reports.
+    pub(crate) fn of_running(pid: u32, up: Option<Duration>, report: Option<&Report<'_>>) -> Self {
+        match report.map(|report| report.state) {
+            Some(Phase::Starting) => Self::Starting { pid, up },
+            Some(Phase::Waiting) => Self::Waiting { pid, due: report.and_then(|report| report.due) },
+            Some(Phase::Running | Phase::Stopping) | None => Self::Running { pid, up },
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn new(name: &str, action: Action, answer: Answer, warning: Option<String>) -> Self {
-        Self { name: name.to_owned(), action, answer, warning, roots_pidfile: None }
+        Self { name: name.to_owned(), action, answer, warning, roots_pidfile: None, report: None }
     }
 
     /// Adds the pidfile that the message names, because the daemon is root's and not the user's own.
     pub(crate) fn with_roots_pidfile(self, roots_pidfile: Option<PathBuf>) -> Self {
         Self { roots_pidfile, ..self }
+    }
+
+    /// Adds what the daemon's supervisor has reported.
+    pub(crate) fn with_report(self, report: Option<Report<'static>>) -> Self {
+        Self { report, ..self }
     }
 
     /// Returns the action.
@@ -155,6 +209,7 @@ impl Outcome {
     ///
     /// let outcome = Daemon::new("outcome-answer-example").run(|| Err::<(), _>("no"))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+    /// # Daemon::new("outcome-answer-example").stop()?;
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     #[must_use]
@@ -183,9 +238,16 @@ impl Outcome {
             | Answer::Stopped { pid }
             | Answer::Killed { pid, .. }
             | Answer::Restarted { pid }
+            | Answer::AlreadyRunning { pid }
+            | Answer::Starting { pid, .. }
+            | Answer::Waiting { pid, .. }
             | Answer::Running { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
-            Answer::NotRunning | Answer::Stale { .. } | Answer::Finished { .. } => None,
+            Answer::NotRunning
+            | Answer::Stale { .. }
+            | Answer::Failed { .. }
+            | Answer::CheckPassed
+            | Answer::Finished { .. } => None,
         }
     }
 
@@ -226,7 +288,7 @@ impl Outcome {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {
             (Answer::Finished { code }, _) => *code,
-            (Answer::Stale { .. }, _) => 1,
+            (Answer::Stale { .. } | Answer::Failed { .. }, _) => 1,
             (Answer::NotRunning, Action::Status) => 3,
             _ => 0,
         })
@@ -240,12 +302,24 @@ impl fmt::Display for Outcome {
             Answer::Stopped { pid } => ("stopped", pid),
             Answer::Killed { pid, .. } => ("killed", pid),
             Answer::Restarted { pid } => ("restarted", pid),
+            Answer::AlreadyRunning { pid } => ("already running", pid),
+            Answer::Starting { pid, .. } => ("starting", pid),
+            Answer::Waiting { pid, .. } => ("waiting to respawn", pid),
             Answer::Running { pid, .. } => ("running", pid),
             Answer::Reloaded { pid } => ("reloaded", pid),
             Answer::NotRunning => return write!(f, "{}: not running", self.name),
             Answer::Stale { pidfile } => {
                 return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
             }
+            Answer::Failed { exit, message, ago, .. } => {
+                write!(f, "{}: failed {} ago", self.name, Span(*ago))?;
+                match exit {
+                    Exit::Code(_) => write!(f, " ({exit})")?,
+                    Exit::Signal(_) | Exit::OutOfMemory => write!(f, ": {exit}")?,
+                }
+                return message.iter().try_for_each(|message| write!(f, ": {message}"));
+            }
+            Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
             Answer::Finished { .. } => return Ok(()),
         };
         write!(f, "{}: {what} (pid {pid}", self.name)?;
@@ -253,14 +327,27 @@ impl fmt::Display for Outcome {
             Answer::Killed { after, signal, .. } => {
                 write!(f, "): did not exit within {} of {signal}", Span(*after))
             }
-            Answer::Running { up, .. } => {
+            Answer::Running { up, .. } | Answer::Starting { up, .. } => {
                 up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
+                self.report.iter().try_for_each(|report| report.write_body(f))?;
+                self.roots_pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+                f.write_str(")")
+            }
+            Answer::Waiting { due, .. } => {
+                due.iter().try_for_each(|due| write!(f, ", in {}", seconds_left(*due)))?;
+                let last = self.report.as_ref().and_then(|report| report.last.as_ref());
+                last.iter().try_for_each(|last| write!(f, "; {last}"))?;
                 self.roots_pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
                 f.write_str(")")
             }
             _ => f.write_str(")"),
         }
     }
+}
+
+/// Returns a time that is left in seconds, rounded up.
+fn seconds_left(time: Duration) -> Span {
+    Span(Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0)))
 }
 
 impl Termination for Outcome {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use self::sealed::IntoEnding;
 use crate::command::error::Error;
 use crate::life::context::Context;
-use crate::life::panic;
+use crate::life::panic::Panic;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +48,11 @@ pub trait Body<M, K> {
     #[doc(hidden)]
     const WITH_SETUP: bool = false;
 
-    /// Checks the mode's own keys.
+    /// Whether the mode has a [`check`](crate::Daemon::check).
+    #[doc(hidden)]
+    const WITH_CHECK: bool = false;
+
+    /// Checks the mode's own keys, and then makes the [`check`](crate::Daemon::check) of the user.
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc, reason = "hidden")]
     fn check(_: &M) -> Result<(), Error> {
@@ -104,8 +108,8 @@ pub(crate) mod sealed {
 pub struct Ending {
     pub(crate) code: u8,
     pub(crate) error: Option<String>,
-    /// The message of a panic, which the panic hook has already written to the log.
-    panic: Option<String>,
+    /// A panic, which the panic hook has already written to the log.
+    panic: Option<Panic>,
 }
 
 impl Ending {
@@ -131,7 +135,7 @@ impl Ending {
     }
 
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
-        let panic = Some(panic::reason(&*payload));
+        let panic = Some(Panic::caught(&*payload));
         // The payload's destructor could panic again, and so could that panic's.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(payload);
@@ -141,7 +145,13 @@ impl Ending {
 
     /// Returns the reason for the launcher, if the daemon was never ready.
     pub(crate) fn reason(&self) -> &str {
-        self.error.as_deref().or(self.panic.as_deref()).unwrap_or("returned before it was ready")
+        let panic = self.panic.as_ref().map(Panic::reason);
+        self.error.as_deref().or(panic).unwrap_or("returned before it was ready")
+    }
+
+    /// Returns the text of the error, or of the panic with its place.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.error.as_deref().or_else(|| self.panic.as_ref().map(Panic::message))
     }
 
     /// Writes the error to the log, if there is one.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use nix::sys::signal::Signal;
 
 use crate::command::error::{Error, Result};
+use crate::life::body::Ending;
 use crate::life::context::Context;
 use crate::life::flag::Flag;
 use crate::life::handlers;
@@ -16,8 +17,12 @@ use crate::life::readiness::Readiness;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::channel::Starting;
+use crate::lock::failure::Exit;
 use crate::lock::held::HeldPidfile;
+use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
+use crate::sys::process::ProcessId;
 use crate::sys::sigaction;
 
 /// The options with which a daemon's life begins.
@@ -30,11 +35,13 @@ pub(crate) struct InstanceOptions<'a> {
     /// The streams that a reload reopens. None in the foreground.
     pub(crate) streams: Option<Streams>,
     pub(crate) service_manager: ServiceManager,
-    pub(crate) held: HeldPidfile,
+    pub(crate) pidfile: FileId,
+    /// None for a supervised body, whose supervisor holds the pidfile.
+    pub(crate) held: Option<HeldPidfile>,
 }
 
-/// A daemon whose life has begun: its signals are handled, and an exit of the process removes its pidfile.
-#[must_use = "dropping this restores the handlers and removes the pidfile"]
+/// A daemon whose life has begun: its signals are handled, and an exit of the process ends its pidfile.
+#[must_use = "dropping this restores the handlers, and removes a pidfile without the reason of a death"]
 pub(crate) struct InstanceGuard {
     instance: &'static Instance,
     signals: Vec<Signal>,
@@ -43,8 +50,16 @@ pub(crate) struct InstanceGuard {
 impl InstanceGuard {
     /// Installs the handlers for a pidfile that is held.
     pub(crate) fn begin(options: InstanceOptions<'_>) -> Result<Self> {
-        let InstanceOptions { name, stop_signal, stop_mode, has_context, streams, service_manager, held } =
-            options;
+        let InstanceOptions {
+            name,
+            stop_signal,
+            stop_mode,
+            has_context,
+            streams,
+            service_manager,
+            pidfile,
+            held,
+        } = options;
         let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
         let flag = Flag::new().map_err(cannot)?;
         let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
@@ -53,14 +68,15 @@ impl InstanceGuard {
             stop_signal,
             stop_mode,
             streams,
-            pidfile: held.id(),
-            state: State::new(held.owner(), flag, service_manager),
-            held: Mutex::new(Some(held)),
+            pidfile,
+            state: State::new(ProcessId::track(), flag, service_manager, held.as_ref().map(Starting::new)),
+            held: Mutex::new(held),
             pipe: Mutex::new(pipe.map(Arc::new)),
+            is_asked_to_stop: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             next: OnceLock::new(),
         }));
-        panic::hook_if_aborting();
+        panic::hook();
         // On some systems the first lock of a mutex allocates, which must not happen in a handler.
         drop((lock(&instance.held), lock(&instance.pipe)));
         let mut guard = Self { instance, signals: Vec::new() };
@@ -103,6 +119,11 @@ impl InstanceGuard {
         &self.instance.state
     }
 
+    /// Leaves the pidfile with the reason of this end, if it is a failure of a daemon that has been ready.
+    pub(crate) fn leave_pidfile(&self, ending: &Ending) {
+        self.instance.leave_pidfile(Exit::Code(ending.code), ending.message());
+    }
+
     /// Unblocks the signals that the daemon handles.
     pub(crate) fn unblock(&self) {
         mask::unblock(&self.signals);
@@ -114,6 +135,7 @@ impl Drop for InstanceGuard {
         // The pidfile goes first, so that a signal to the lock's holder still meets the handlers. Signals are blocked,
         // because one could end this process halfway.
         let blocked = AllBlocked::new();
+        self.instance.state.end_start();
         drop(lock(&self.instance.held).take());
         drop(blocked);
         for signal in &self.signals {

@@ -10,6 +10,7 @@ use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::failure::{Exit, Failure};
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
 use crate::sys::process::{ProcessId, at_exit, exit_now};
@@ -41,6 +42,8 @@ pub(crate) struct Instance {
     pub(crate) state: State,
     /// Readable once a stop is requested, for `Context::as_fd`.
     pub(crate) pipe: Mutex<Option<Arc<Pipe>>>,
+    /// Whether a signal that stops a daemon has come. What follows is not a failure.
+    pub(crate) is_asked_to_stop: AtomicBool,
     pub(crate) has_ended: AtomicBool,
     pub(crate) next: OnceLock<&'static Instance>,
 }
@@ -88,6 +91,7 @@ impl Instance {
     }
 
     fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {
+        self.is_asked_to_stop.store(true, Ordering::Release);
         match self.stop_mode {
             // If a handler of the program is below ours, or is over ours and calls it, as those of signal-hook and
             // tokio do, the program wants to receive this signal itself.
@@ -116,7 +120,18 @@ impl Instance {
         is_first
     }
 
-    /// Removes the pidfile, unless the instance is just ending and does so itself. Async-signal-safe.
+    /// Leaves the pidfile with the reason, if the daemon has been ready and fails by itself.
+    pub(crate) fn leave_pidfile(&self, exit: Exit, message: Option<&str>) {
+        let is_asked_to_stop = self.is_asked_to_stop.load(Ordering::Acquire);
+        if exit == Exit::Code(0) || is_asked_to_stop || !self.state.has_been_ready() {
+            return;
+        }
+        if let Ok(Some(held)) = self.held.try_lock().as_deref() {
+            held.leave(&Failure::now(exit, message.map(str::to_owned)));
+        }
+    }
+
+    /// Removes the pidfile, unless it has the reason of a death or the instance is just ending and does so itself. Async-signal-safe.
     fn remove_pidfile(&self) {
         if let Ok(Some(held)) = self.held.try_lock().as_deref() {
             held.remove();
@@ -134,18 +149,24 @@ pub(crate) fn end_by(signal: Signal) {
     exit_now(128 + u8::try_from(signal as i32).unwrap_or(0));
 }
 
-/// Reports to launchers that still wait, and removes pidfiles, because the process is about to end.
-pub(crate) fn end_all(reason: &str) {
+/// Reports to launchers that still wait, and leaves or removes pidfiles, because the process is about to end. The exit is
+/// unknown where the system does not report it.
+pub(crate) fn end_all(reason: &str, exit: Option<Exit>, message: Option<&str>) {
     for instance in current() {
-        instance.state.failed(reason);
+        if let Some(exit) = exit {
+            instance.leave_pidfile(exit, message);
+        }
+        if message.is_none() || !instance.state.ended(message) {
+            instance.state.failed(reason);
+        }
         instance.remove_pidfile();
     }
 }
 
-/// Registers the removal of pidfiles, for a body that ends the process by `std::process::exit`.
+/// Registers the end of pidfiles, for a body that ends the process by `std::process::exit`.
 fn register_exit() -> nix::Result<()> {
-    extern "C" fn before_exit() {
-        end_all("exited before it was ready");
+    fn before_exit(code: Option<u8>) {
+        end_all("exited before it was ready", code.map(Exit::Code), None);
     }
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.swap(true, Ordering::AcqRel) { Ok(()) } else { at_exit(before_exit) }

@@ -4,7 +4,9 @@
 
 #[cfg(feature = "tokio")]
 pub(crate) mod async_context;
+pub(crate) mod backoff;
 pub(crate) mod body;
+pub(crate) mod check;
 pub(crate) mod context;
 pub(crate) mod flag;
 pub(crate) mod guard;
@@ -15,6 +17,7 @@ pub(crate) mod notify;
 pub(crate) mod panic;
 pub(crate) mod readiness;
 pub(crate) mod repeat;
+pub(crate) mod respawning;
 pub(crate) mod self_pipe;
 pub(crate) mod setup;
 pub(crate) mod state;

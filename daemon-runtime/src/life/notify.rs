@@ -29,6 +29,11 @@ pub(crate) struct ServiceManager {
     awaits_reload: AtomicBool,
 }
 
+#[cfg(feature = "systemd")]
+const READY: &[u8] = b"READY=1\n";
+#[cfg(feature = "systemd")]
+const ALIVE: &[u8] = b"WATCHDOG=1\n";
+
 #[derive(Clone, Copy)]
 enum News {
     Ready,
@@ -99,6 +104,12 @@ impl ServiceManager {
         self.send(News::Reloading);
     }
 
+    /// Notifies of a reload that is complete at once.
+    pub(crate) fn reloaded(&self) {
+        self.reloading();
+        self.ready();
+    }
+
     /// Notifies that a reload is complete, if there was one, because the body has returned to a wait.
     pub(crate) fn body_waits(&self) {
         if self.awaits_reload.load(Ordering::Acquire) {
@@ -117,8 +128,27 @@ impl ServiceManager {
     }
 }
 
+/// The messages of a supervised body to the service manager, which takes them from the supervisor only.
+pub(crate) struct Relay {
+    #[cfg(feature = "systemd")]
+    messages: std::os::unix::net::UnixDatagram,
+    #[cfg(not(feature = "systemd"))]
+    none: std::convert::Infallible,
+}
+
 #[cfg(feature = "systemd")]
 impl ServiceManager {
+    /// Makes the service manager of a supervised body, and the relay from which the supervisor reads. There is no relay
+    /// without a service manager.
+    pub(crate) fn relay(&self) -> std::io::Result<(Option<Relay>, Self)> {
+        if !self.is_there() {
+            return Ok((None, Self::default()));
+        }
+        let (messages, socket) = Socket::relayed()?;
+        let socket = Mutex::new(Some(Arc::new(socket)));
+        Ok((Some(Relay { messages }), Self { socket, watchdog: self.watchdog, ..Self::default() }))
+    }
+
     /// Closes the socket, because the daemon's life in this process has ended.
     pub(crate) fn close(&self) {
         drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -136,13 +166,21 @@ impl ServiceManager {
     fn send(&self, news: News) {
         let Some(socket) = self.socket() else { return };
         match news {
-            News::Ready => socket.send(b"READY=1\n"),
-            News::Alive => socket.send(b"WATCHDOG=1\n"),
+            News::Ready => socket.send(READY),
+            News::Alive => socket.send(ALIVE),
             // The time of the crate sd-notify overflows where `time_t` has 32 bits.
             News::Reloading => {
                 let time = now().as_micros();
                 socket.send(format!("RELOADING=1\nMONOTONIC_USEC={time}\n").as_bytes());
             }
+        }
+    }
+
+    /// Sends a message of the body, unless the daemon is stopping and the message says that it is ready.
+    fn send_text(&self, message: &[u8]) {
+        let is_late = self.knows_of_stop.load(Ordering::Acquire) && message.starts_with(b"READY=1");
+        if let Some(socket) = self.socket().filter(|_| !is_late) {
+            socket.send(message);
         }
     }
 
@@ -153,9 +191,63 @@ impl ServiceManager {
     }
 }
 
+#[cfg(feature = "systemd")]
+impl Relay {
+    /// Passes on every message that has arrived. That the daemon is stopping, the supervisor says itself.
+    pub(crate) fn pass_on(&self, service_manager: &ServiceManager) {
+        let mut buffer = [0; 256];
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(length @ 1..) = self.messages.recv(&mut buffer) else { return };
+            let message = &buffer[..length];
+            if is_ours(message) {
+                service_manager.send_text(message);
+            }
+        }
+    }
+}
+
+/// The number of messages that are passed on before the supervisor looks at other things.
+#[cfg(feature = "systemd")]
+const MOST_AT_ONCE: usize = 16;
+
+/// Returns whether a message is one that this crate sends for a body. The manager believes the supervisor more than the
+/// body, whose user may be another, so nothing else is passed on.
+#[cfg(feature = "systemd")]
+fn is_ours(message: &[u8]) -> bool {
+    let reloading =
+        message.strip_prefix(b"RELOADING=1\nMONOTONIC_USEC=").and_then(|rest| rest.strip_suffix(b"\n"));
+    [READY, ALIVE].contains(&message) || reloading.is_some_and(|time| time.iter().all(u8::is_ascii_digit))
+}
+
+#[cfg(feature = "systemd")]
+impl std::os::fd::AsFd for Relay {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.messages.as_fd()
+    }
+}
+
+#[cfg(not(feature = "systemd"))]
+impl Relay {
+    pub(crate) fn pass_on(&self, _: &ServiceManager) {
+        match self.none {}
+    }
+}
+
+#[cfg(not(feature = "systemd"))]
+impl std::os::fd::AsFd for Relay {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self.none {}
+    }
+}
+
 #[cfg(not(feature = "systemd"))]
 #[allow(clippy::unused_self, reason = "no service manager without the feature")]
 impl ServiceManager {
+    #[allow(clippy::unnecessary_wraps, reason = "as with the feature")]
+    pub(crate) fn relay(&self) -> std::io::Result<(Option<Relay>, Self)> {
+        Ok((None, Self::default()))
+    }
+
     pub(crate) fn close(&self) {}
 
     fn is_there(&self) -> bool {
@@ -188,10 +280,11 @@ mod socket {
     /// The longest time that a message waits for a manager that does not read.
     const LONGEST: Duration = Duration::from_millis(100);
 
-    /// A socket that is connected to the service manager.
+    /// A socket that is connected to the service manager, or to the supervisor.
     pub(super) struct Socket {
         inner: UnixDatagram,
-        address: SocketAddr,
+        /// The manager's address. None if this is connected to the supervisor.
+        address: Option<SocketAddr>,
         id: FileId,
     }
 
@@ -206,13 +299,25 @@ mod socket {
             let (address, id) = (parse(address)?, FileId::of(&inner)?);
             // If the manager does not listen yet, the first message connects.
             let _ = inner.connect_addr(&address);
-            Ok(Self { inner, address, id })
+            Ok(Self { inner, address: Some(address), id })
+        }
+
+        /// Makes a socket of a supervised body, with the end from which the supervisor reads without waiting.
+        pub(super) fn relayed() -> io::Result<(UnixDatagram, Self)> {
+            let (reader, inner) = UnixDatagram::pair()?;
+            let above = |socket: UnixDatagram| above_floor(OwnedFd::from(socket)).map(UnixDatagram::from);
+            let (reader, inner) = (above(reader)?, above(inner)?);
+            reader.set_nonblocking(true)?;
+            inner.set_write_timeout(Some(LONGEST))?;
+            let id = FileId::of(&inner)?;
+            Ok((reader, Self { inner, address: None, id }))
         }
 
         /// Sends, and connects again to a manager that has restarted.
         pub(super) fn send(&self, message: &[u8]) {
             if self.id.is_open_at(&self.inner) && self.inner.send(message).is_err() {
-                let _ = self.inner.connect_addr(&self.address).and_then(|()| self.inner.send(message));
+                let Some(address) = &self.address else { return };
+                let _ = self.inner.connect_addr(address).and_then(|()| self.inner.send(message));
             }
         }
 

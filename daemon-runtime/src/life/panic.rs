@@ -1,32 +1,85 @@
 //! Panics, in a program that unwinds or one that aborts.
 //!
-//! With `panic = "unwind"` a panic of the body is caught. With `panic = "abort"` the process ends right after the panic
-//! hook, so the hook is the last chance to report.
+//! With `panic = "unwind"` a panic of the body is caught, and the panic hook notes where it was. With `panic = "abort"`
+//! the process ends right after the panic hook, so the hook is the last chance to report.
 
 use std::any::Any;
-use std::panic;
+use std::cell::Cell;
+use std::panic::{self, Location, PanicHookInfo};
 use std::sync::Once;
+use std::thread;
+
+use nix::sys::signal::Signal;
 
 use crate::life::instance;
+use crate::lock::failure::Exit;
 
-/// Makes the panic hook report the panic and remove pidfiles, if the program aborts on panics. The program's own hook
-/// stays, and is called first.
-pub(crate) fn hook_if_aborting() {
+/// The texts of a panic.
+pub(crate) struct Panic {
+    reason: String,
+    message: String,
+}
+
+thread_local! {
+    /// The latest panic of this thread while it is, or was, a daemon's.
+    static LATEST: Cell<Option<Panic>> = const { Cell::new(None) };
+}
+
+/// Makes the panic hook note the place of a panic, or report the panic if the program aborts on panics. The program's
+/// own hook stays, and is called first.
+pub(crate) fn hook() {
     static HOOKED: Once = Once::new();
+    // A thread that panics may not change the hook.
+    if thread::panicking() {
+        return;
+    }
+    HOOKED.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            before(info);
+            after(info);
+        }));
+    });
+}
+
+fn after(info: &PanicHookInfo<'_>) {
+    if instance::current().next().is_none() {
+        return;
+    }
+    let panic = Panic::new(info.payload(), info.location());
     if cfg!(panic = "abort") {
-        HOOKED.call_once(|| {
-            let before = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                before(info);
-                instance::end_all(&reason(info.payload()));
-            }));
-        });
+        let exit = Exit::Signal(Signal::SIGABRT as i32);
+        instance::end_all(&panic.reason, Some(exit), Some(&panic.message));
+    } else {
+        // A thread that is ending has no such value any longer.
+        let _ = LATEST.try_with(|latest| latest.set(Some(panic)));
     }
 }
 
-/// Returns the reason that a launcher gets, with the panic's message if that is text.
-pub(crate) fn reason(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    text.map_or_else(|| "panicked".into(), |text| format!("panicked: {text}"))
+impl Panic {
+    fn new(payload: &(dyn Any + Send), place: Option<&Location<'_>>) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let text = text.map_or_else(String::new, |text| format!(": {text}"));
+        let place = place.map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        Self { reason: format!("panicked{text}"), message: format!("panicked{place}{text}") }
+    }
+
+    /// Makes the panic that this thread has just caught, with its place if the hook has noted that.
+    pub(crate) fn caught(payload: &(dyn Any + Send)) -> Self {
+        let panic = Self::new(payload, None);
+        // A panic that another thread passes on does not call the hook, so the latest may be another one.
+        let latest = LATEST.take().filter(|latest| latest.reason == panic.reason);
+        latest.unwrap_or(panic)
+    }
+
+    /// Returns the reason that a launcher gets, with the panic's message if that is text.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Returns the same with the place of the panic.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
 }

@@ -1,15 +1,17 @@
-//! What a daemon reports to its launcher: that it is ready, or why it will not be.
+//! What a daemon reports to its launcher, or a supervised body to its supervisor: that it is ready, or why it will not be.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, getpid, read};
 
 use crate::command::error::{Error, Kind};
+use crate::sys::clock::now;
 use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_flags, signal_closing};
 use crate::sys::file::FileId;
 use crate::sys::interrupted::uninterrupted;
@@ -32,11 +34,14 @@ fn send(mut channel: &UnixStream, frame: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Fills the buffer, or fails because the other end was closed first.
-fn receive(mut channel: &UnixStream, buffer: &mut [u8]) -> io::Result<()> {
+/// Fills the buffer, or fails because the other end was closed first or the deadline has passed.
+fn receive(mut channel: &UnixStream, buffer: &mut [u8], deadline: Option<Duration>) -> io::Result<()> {
     let mut received = 0;
     insist(|| {
         while received < buffer.len() {
+            if deadline.is_some_and(|deadline| now() >= deadline) {
+                return Err(ErrorKind::TimedOut.into());
+            }
             match channel.read(&mut buffer[received..])? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 length => received += length,
@@ -90,7 +95,7 @@ impl Verdict {
 
     fn receive(channel: &UnixStream) -> io::Result<Self> {
         let mut verdict = [0];
-        receive(channel, &mut verdict)?;
+        receive(channel, &mut verdict, None)?;
         Ok(if verdict == [Self::GoOn as u8] { Self::GoOn } else { Self::GiveUp })
     }
 }
@@ -102,6 +107,12 @@ pub(crate) struct Readiness {
     /// The channel's identity, once the body is about to begin: a body that closes descriptors it does not know may
     /// have a file of its own under the number.
     id: Option<FileId>,
+}
+
+impl AsFd for Readiness {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
 }
 
 impl Readiness {
@@ -125,13 +136,36 @@ impl Readiness {
     /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, SIGIO is
     /// sent if the launcher goes.
     pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<()> {
+        self.await_verdict(pid)?;
+        signal_closing(self.channel.as_fd(), pid)?;
+        self.remember_channel()?;
+        // The launcher may have gone just before.
+        if is_closed(self.channel.as_fd()) { Err(Errno::EPIPE.into()) } else { Ok(()) }
+    }
+
+    /// Reports that readiness will follow, and waits until the launcher has pinned this process.
+    pub(crate) fn await_verdict(&self, pid: Pid) -> io::Result<()> {
         self.send(&Message::Waiting(pid))?;
         let verdict = Verdict::receive(&self.channel)?;
-        signal_closing(self.channel.as_fd(), pid)?;
+        if verdict == Verdict::GoOn { Ok(()) } else { Err(Errno::EPIPE.into()) }
+    }
+
+    /// Notes the channel's identity, because a body is about to begin.
+    pub(crate) fn remember_channel(&mut self) -> io::Result<()> {
         self.id = Some(FileId::of(&self.channel)?);
-        // The launcher may have gone just before.
-        let is_wanted = verdict == Verdict::GoOn && !is_closed(self.channel.as_fd());
-        if is_wanted { Ok(()) } else { Err(Errno::EPIPE.into()) }
+        Ok(())
+    }
+
+    /// Makes a second end of the same channel.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let channel = above_floor(self.channel.try_clone()?.into())?.into();
+        Ok(Self { channel, id: self.id })
+    }
+
+    /// Reports the end of a supervised body, with what the body itself has said about it.
+    pub(crate) fn ended(self, reason: Option<&str>) {
+        let reason = reason.unwrap_or_default().chars().take(LONGEST_REASON).collect();
+        let _ = self.send(&Message::Ended(getpid(), reason));
     }
 
     /// Reports why there will be no daemon.
@@ -157,8 +191,8 @@ impl Readiness {
 
     fn is_intact(&self) -> bool {
         let Some(expected) = self.id else { return true };
-        // A failure other than EBADF leaves the descriptor open, and the launcher waiting.
-        FileId::of(&self.channel).map_or_else(|errno| errno != Errno::EBADF, |found| found == expected)
+        // Otherwise the launcher would wait in vain.
+        expected.may_be_open_at(&self.channel)
     }
 
     fn send(&self, message: &Message) -> io::Result<()> {
@@ -175,7 +209,15 @@ pub(crate) enum Message {
     Waiting(Pid),
     Ready(Pid),
     Failed(Pid, Error),
+    /// A supervised body has ended, and this is what it has said about that.
+    Ended(Pid, String),
 }
+
+/// The longest reason of a supervised body that is passed on, in characters.
+const LONGEST_REASON: usize = 1024;
+
+/// The longest text of a message that is read, in bytes.
+const LONGEST_TEXT: usize = 64 << 20;
 
 const WAITING: u8 = 1;
 const READY: u8 = 2;
@@ -183,6 +225,7 @@ const FAILED: u8 = 3;
 const ALREADY_RUNNING: u8 = 4;
 const HOLDER_UNKNOWN: u8 = 5;
 const OTHER_PROGRAM: u8 = 6;
+const ENDED: u8 = 7;
 
 impl Message {
     /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
@@ -190,11 +233,12 @@ impl Message {
         let (kind, pid, number, text) = match self {
             Self::Waiting(pid) => (WAITING, pid, 0, ""),
             Self::Ready(pid) => (READY, pid, 0, ""),
+            Self::Ended(pid, reason) => (ENDED, pid, 0, reason.as_str()),
             Self::Failed(pid, error) => match error.kind() {
                 Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
                 Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
                 Kind::OtherProgram => (OTHER_PROGRAM, pid, 0, error.text()),
-                Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::Failed => {
+                Kind::Usage | Kind::NotRunning | Kind::PermissionDenied | Kind::NotReady | Kind::Failed => {
                     (FAILED, pid, error.errno().unwrap_or(0), error.text())
                 }
             },
@@ -210,17 +254,25 @@ impl Message {
 
     /// Waits for the next message. Returns `None` if the channel ends without another.
     pub(crate) fn receive(channel: &UnixStream) -> Option<Self> {
+        Self::receive_until(channel, None)
+    }
+
+    /// Does the same for a sender that is not trusted to send the whole message. The channel's own time-out must be
+    /// short.
+    pub(crate) fn receive_until(channel: &UnixStream, deadline: Option<Duration>) -> Option<Self> {
         let mut header = [0; 1 + 3 * size_of::<i32>()];
-        receive(channel, &mut header).ok()?;
+        receive(channel, &mut header, deadline).ok()?;
         let (kind, numbers) = header.split_first()?;
         let [pid, number, length] =
             [0, 4, 8].map(|at| numbers[at..].first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)));
-        let mut text = vec![0; length.unsigned_abs() as usize];
-        receive(channel, &mut text).ok()?;
+        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST_TEXT)?;
+        let mut text = vec![0; length];
+        receive(channel, &mut text, deadline).ok()?;
         let (pid, text) = (Pid::from_raw(pid), String::from_utf8_lossy(&text));
         Some(match *kind {
             WAITING => Self::Waiting(pid),
             READY => Self::Ready(pid),
+            ENDED => Self::Ended(pid, text.into_owned()),
             ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
             HOLDER_UNKNOWN => Self::Failed(pid, Error::new(Kind::HolderUnknown, format_args!("{text}"))),
             OTHER_PROGRAM => Self::Failed(pid, Error::new(Kind::OtherProgram, format_args!("{text}"))),

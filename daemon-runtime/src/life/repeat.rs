@@ -70,8 +70,9 @@ pub enum Missed {
 /// use std::time::Duration;
 ///
 /// let daemon = Daemon::new("on-error-enum-example").every(Duration::from_millis(1));
-/// let outcome = daemon.on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
+/// let outcome = daemon.clone().on_error(OnError::Stop).run(|| Err::<(), _>("the network is down"))?;
 /// assert_eq!(*outcome.answer(), Answer::Finished { code: 1 });
+/// # daemon.stop()?;
 /// # Ok::<_, daemonic::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -84,11 +85,12 @@ pub enum OnError {
     Continue,
 }
 
-/// A value of which each run of a repeating daemon gets a clone.
+/// A value of which each run of a repeating daemon gets a clone, and each life of a daemon with
+/// [`respawn`](crate::Daemon::respawn).
 ///
-/// Every `Clone` type implements this trait. The attribute `#[repeat_daemon]` passes arguments by value through it, so
-/// that the compiler's message about a type that is not `Clone` names the right repair: a reference, which is lent to
-/// each run. With a clone, every run would begin with the value that the caller has passed.
+/// Every `Clone` type implements this trait. The attributes pass arguments by value through it, so that the compiler's
+/// message about a type that is not `Clone` names the right repair: a reference, which is lent to each run. With a
+/// clone, every run would begin with the value that the caller has passed.
 ///
 /// # Examples
 ///
@@ -106,8 +108,8 @@ pub enum OnError {
 /// # Ok::<_, daemonic::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not `Clone`, so it can't be passed by value to every run",
-    label = "write `&mut {Self}`, which is lent to each run and keeps its state, or `&{Self}`"
+    message = "`{Self}` is not `Clone`, so it can't be passed by value to every run or life",
+    label = "write `&{Self}`, which is lent to each, or without `respawn` `&mut {Self}`, which keeps its state"
 )]
 pub trait RunArgument {
     /// Returns a clone.

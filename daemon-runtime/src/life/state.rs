@@ -1,12 +1,14 @@
 //! The state of a daemon that its body can see.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::command::error::Error;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
+use crate::lock::channel::Starting;
 use crate::sys::process::ProcessId;
 
 /// The state of a daemon that its body can see.
@@ -14,18 +16,58 @@ pub(crate) struct State {
     pub(crate) owner: ProcessId,
     pub(crate) flag: Flag,
     pub(crate) service_manager: ServiceManager,
-    /// The launcher that waits, if there is one.
+    /// The launcher that waits, or the supervisor, if there is one.
     readiness: Mutex<Option<Readiness>>,
+    /// The supervisor, which waits for the end of the body.
+    supervisor: Mutex<Option<Readiness>>,
+    has_been_ready: AtomicBool,
+    /// The mark on the pidfile that the daemon is not ready, as long as it is not. A supervisor has its own.
+    starting: Mutex<Option<Starting>>,
 }
 
 impl State {
-    pub(crate) fn new(owner: ProcessId, flag: Flag, service_manager: ServiceManager) -> Self {
-        Self { owner, flag, service_manager, readiness: Mutex::new(None) }
+    pub(crate) fn new(
+        owner: ProcessId,
+        flag: Flag,
+        service_manager: ServiceManager,
+        starting: Option<Starting>,
+    ) -> Self {
+        Self {
+            owner,
+            flag,
+            service_manager,
+            readiness: Mutex::new(None),
+            supervisor: Mutex::new(None),
+            has_been_ready: AtomicBool::new(false),
+            starting: Mutex::new(starting),
+        }
+    }
+
+    /// Lets others wait until the daemon is ready. Without the means for it, they look again and again.
+    pub(crate) fn listen(&self) {
+        if let Some(starting) = &mut *self.starting() {
+            let _ = starting.listen();
+        }
     }
 
     /// Sets the launcher that waits for a report.
     pub(crate) fn report_to(&self, launcher: Readiness) {
-        *self.readiness.lock().unwrap_or_else(PoisonError::into_inner) = Some(launcher);
+        *lock(&self.readiness) = Some(launcher);
+    }
+
+    /// Sets the supervisor that waits for the body's end.
+    pub(crate) fn report_end_to(&self, supervisor: Readiness) {
+        *lock(&self.supervisor) = Some(supervisor);
+    }
+
+    /// Reports the end of a supervised body, with what the body itself has said about it. Returns false without a
+    /// supervisor.
+    pub(crate) fn ended(&self, reason: Option<&str>) -> bool {
+        let supervisor = lock(&self.supervisor).take();
+        if supervisor.is_some() {
+            drop(self.take_readiness());
+        }
+        supervisor.map(|supervisor| supervisor.ended(reason)).is_some()
     }
 
     /// Reports that the daemon is ready.
@@ -34,20 +76,59 @@ impl State {
     ///
     /// Fails if the launcher is gone. A cancelled start leaves no daemon.
     pub(crate) fn ready(&self) -> io::Result<()> {
+        let mut starting = self.starting();
+        // Once the launcher has returned, `status` must not call the daemon starting.
+        starting.iter().for_each(Starting::withdraw);
         self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
+        self.has_been_ready.store(true, Ordering::Release);
+        starting.take().into_iter().for_each(Starting::announce);
+        drop(starting);
         self.service_manager.ready();
         Ok(())
     }
 
-    /// Reports that the daemon has failed, if a launcher still waits.
-    pub(crate) fn failed(&self, reason: &str) {
-        if let Some(readiness) = self.take_readiness() {
-            readiness.failed(Error::failed(format_args!("{reason}")));
+    /// Shows the daemon as running, because its body is about to be called and reports no readiness.
+    pub(crate) fn running(&self) {
+        if let Some(starting) = self.starting().take() {
+            starting.withdraw();
+            starting.announce();
         }
     }
 
+    /// Closes the socket of a daemon that was not ready, because its life in this process ends.
+    pub(crate) fn end_start(&self) {
+        drop(self.starting().take());
+    }
+
+    fn starting(&self) -> MutexGuard<'_, Option<Starting>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports that the daemon has failed, if a launcher still waits.
+    pub(crate) fn failed(&self, reason: &str) {
+        let supervisor = lock(&self.supervisor).take();
+        match (self.take_readiness(), supervisor) {
+            (Some(_), Some(supervisor)) => supervisor.ended(Some(reason)),
+            (Some(readiness), None) => readiness.failed(Error::failed(format_args!("{reason}"))),
+            (None, _) => {}
+        }
+    }
+
+    /// Reports that the body will not be called.
+    pub(crate) fn refused(&self, reason: &str) {
+        drop(lock(&self.supervisor).take());
+        self.failed(reason);
+    }
+
+    /// Returns whether the daemon has reported that it is ready, or its launcher has stopped waiting.
+    pub(crate) fn has_been_ready(&self) -> bool {
+        // The launcher may have stopped waiting just before, while the signal about it was blocked.
+        let _ = self.take_launcher_news();
+        self.has_been_ready.load(Ordering::Acquire)
+    }
+
     fn take_readiness(&self) -> Option<Readiness> {
-        self.readiness.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.readiness).take()
     }
 
     /// Returns what the launcher has done since the last call, and forgets a launcher that has stopped waiting.
@@ -57,7 +138,12 @@ impl State {
         let news = readiness.as_ref().map_or(News::None, Readiness::take_news);
         if news == News::Released {
             *readiness = None;
+            self.has_been_ready.store(true, Ordering::Release);
         }
         news
     }
+}
+
+fn lock(readiness: &Mutex<Option<Readiness>>) -> MutexGuard<'_, Option<Readiness>> {
+    readiness.lock().unwrap_or_else(PoisonError::into_inner)
 }

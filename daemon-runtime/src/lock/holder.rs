@@ -15,10 +15,11 @@ use nix::unistd::Pid;
 use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::signal::Signal;
-use crate::lock::bytes::Locks;
+use crate::lock::bytes::{Locks, Published};
 use crate::lock::look::Look;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
+use crate::settings::KILL_TIMEOUT;
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
@@ -32,7 +33,7 @@ pub(crate) struct Holder {
 }
 
 enum Process {
-    /// This process.
+    /// This process, or its supervisor.
     Own,
     /// A daemon that this process has just forked.
     Child(PidFd),
@@ -47,10 +48,6 @@ pub(crate) enum Woken {
     Gone,
     TimedOut,
 }
-
-/// The time that a process has to end after SIGKILL. It takes longer only if one of its system calls hangs in the
-/// kernel.
-const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between two looks at a process that has no pidfd.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -114,6 +111,28 @@ impl Holder {
         matches!(self.process, Process::Own)
     }
 
+    /// Returns what the process publishes about its readiness.
+    pub(crate) fn published(&self) -> Result<Option<Published>> {
+        let Process::Other(_, look) = &self.process else { return Ok(None) };
+        look.published(self.pid)
+            .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
+    }
+
+    /// Returns whether the process has the lock now.
+    pub(crate) fn still_holds(&self) -> Result<bool> {
+        let Process::Other(_, look) = &self.process else { return Ok(!self.has_ended()) };
+        look.is_still_held_by(self.pid)
+            .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
+    }
+
+    /// Returns whether the process is seen to have ended. Without a pidfd, the lock tells.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self.pinned() {
+            Some(process) => is_readable(process.as_fd()),
+            None => self.seems_gone().unwrap_or(false),
+        }
+    }
+
     fn pinned(&self) -> Option<&PidFd> {
         match &self.process {
             Process::Child(process) | Process::Other(Some(process), _) => Some(process),
@@ -161,12 +180,17 @@ impl Holder {
         if is_holder { kill(self.pid, signal) } else { Ok(()) }
     }
 
-    /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. Returns
-    /// whether it was killed.
-    pub(crate) fn end(&self, stop_signal: Signal, timeout: Duration) -> Result<bool> {
+    /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. A supervisor
+    /// gets `grace` to kill its body itself. Returns whether there was a kill.
+    pub(crate) fn end(&self, stop_signal: Signal, timeout: Duration, grace: Duration) -> Result<bool> {
+        // A supervisor counts from when it gets the signal, and may kill its body while this process still sleeps.
+        let deadline = now().checked_add(timeout);
         self.signal(stop_signal.raw())?;
         if self.is_gone_within(timeout)? {
-            return Ok(false);
+            return Ok(!grace.is_zero() && deadline.is_some_and(|deadline| now() >= deadline));
+        }
+        if !grace.is_zero() && self.is_gone_within(grace)? {
+            return Ok(true);
         }
         self.signal(signal::Signal::SIGKILL)?;
         if self.is_gone_within(KILL_TIMEOUT)? {

@@ -1,11 +1,12 @@
 //! Looking up who holds a pidfile, without changing anything.
 
 use nix::fcntl::OFlag;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::lock::bytes::{self, Locks};
+use crate::lock::bytes::{self, Locks, Published};
+use crate::lock::failure::Failure;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::registry::{Probe, Registry};
 use crate::lock::retry::Retry;
@@ -13,21 +14,26 @@ use crate::sys::file::FileId;
 use crate::sys::procfs;
 
 /// The presence of a daemon, as its pidfile's locks show.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Presence {
     NotRunning,
     /// Not running, with a pidfile left behind.
     Stale,
+    /// Not running, with a pidfile that has the reason of the daemon's death.
+    Failed(Failure),
     Running {
         pid: Pid,
         /// Whether `/proc` has confirmed that this process has the lock.
         is_verified: bool,
+        /// What the process publishes about its readiness.
+        published: Option<Published>,
     },
 }
 
 /// One look at a pidfile. It keeps the file open, so that the same file can be queried again.
 pub(crate) struct Look {
     found: Found,
+    failure: Option<Failure>,
     file: Option<Probe>,
 }
 
@@ -37,8 +43,8 @@ enum Found {
     Absent,
     /// There is a file with some text, and no process holds it.
     Stale,
-    /// This process holds it.
-    Own,
+    /// This process or its supervisor holds it.
+    Own(Pid),
     /// Another process holds it.
     Other(Pid),
 }
@@ -57,19 +63,25 @@ impl Pidfile {
         loop {
             let look = self.look()?;
             let Some(pid) = look.holder() else {
-                return Ok(if look.found == Found::Stale { Presence::Stale } else { Presence::NotRunning });
+                return Ok(match look.failure {
+                    Some(failure) => Presence::Failed(failure),
+                    None if look.found == Found::Stale => Presence::Stale,
+                    None => Presence::NotRunning,
+                });
             };
             if look.is_own() {
-                return Ok(Presence::Running { pid, is_verified: false });
+                return Ok(Presence::Running { pid, is_verified: false, published: None });
             }
             // Asked before the lock is confirmed, so that the answer is about the holder.
             let intruder = self.intruder(pid);
             let confirmed = look.confirms(pid);
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
-                return match intruder {
-                    Some(program) => Err(Error::other_program(self.path(), &program, pid)),
-                    None => Ok(Presence::Running { pid, is_verified: confirmed.is_some() }),
-                };
+                if let Some(program) = intruder {
+                    return Err(Error::other_program(self.path(), &program, pid));
+                }
+                // A daemon of an earlier version publishes nothing.
+                let published = look.published(pid).unwrap_or(None);
+                return Ok(Presence::Running { pid, is_verified: confirmed.is_some(), published });
             }
             if retry.is_over() {
                 return Err(Error::holder_unknown(self.path()));
@@ -129,26 +141,34 @@ impl Pidfile {
         while is_held() && !retry.is_over() {}
     }
 
+    /// Waits until the body of a supervisor that was killed is gone too, at most a second.
+    pub(crate) fn await_body_end(&self) {
+        let Ok(Some((probe, _))) = self.probe(OFlag::O_RDONLY) else { return };
+        let mut retry = Retry::default();
+        while bytes::has_body(&probe) == Ok(true) && !retry.is_over() {}
+    }
+
     /// Looks once. Returns `None` if the holder is unknown.
     fn glance(&self) -> Result<Option<Look>> {
-        let without_file = |found| Ok(Some(Look { found, file: None }));
-        if Registry::lock().has(self.path()) {
-            return without_file(Found::Own);
+        let without_file = |found| Ok(Some(Look { found, failure: None, file: None }));
+        if let Some(daemon) = Registry::lock().daemon_at(self.path()) {
+            return without_file(Found::Own(daemon));
         }
         let Some((probe, stat)) = self.probe(OFlag::O_RDONLY)? else {
             return without_file(Found::Absent);
         };
+        let mut failure = None;
         let found = match bytes::query(&probe).map_err(|errno| self.cannot("query", errno))? {
             Locks::HeldBy(pid) => Found::Other(pid),
             Locks::HeldByUnknown => return Ok(None),
             // The file was removed since we opened it, because its daemon has ended.
             Locks::Free if !FileId::new(&stat).is_at(self.path().as_c_str()) => return self.glance(),
             Locks::Free => {
-                self.check_length(&stat)?;
+                failure = self.check_length(&probe, &stat)?;
                 if stat.st_size == 0 { Found::Absent } else { Found::Stale }
             }
         };
-        Ok(Some(Look { found, file: Some(probe) }))
+        Ok(Some(Look { found, failure, file: Some(probe) }))
     }
 }
 
@@ -157,13 +177,12 @@ impl Look {
     pub(crate) fn holder(&self) -> Option<Pid> {
         match self.found {
             Found::Absent | Found::Stale => None,
-            Found::Own => Some(getpid()),
-            Found::Other(pid) => Some(pid),
+            Found::Own(pid) | Found::Other(pid) => Some(pid),
         }
     }
 
     pub(crate) fn is_own(&self) -> bool {
-        self.found == Found::Own
+        matches!(self.found, Found::Own(_))
     }
 
     fn is_other(&self, pid: Pid) -> bool {
@@ -183,6 +202,11 @@ impl Look {
     /// Asks the kernel again who holds the same file.
     pub(crate) fn query_again(&self) -> nix::Result<Locks> {
         self.file.as_ref().map_or(Ok(Locks::Free), bytes::query)
+    }
+
+    /// Returns what the holder publishes about its readiness.
+    pub(crate) fn published(&self, holder: Pid) -> nix::Result<Option<Published>> {
+        self.file.as_ref().map_or(Ok(None), |probe| bytes::published(probe, holder))
     }
 
     /// Returns whether the process still holds the file.

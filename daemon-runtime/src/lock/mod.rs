@@ -4,10 +4,15 @@
 //! processes, but only the lock's holder.
 
 pub(crate) mod bytes;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
+pub(crate) mod channel;
+pub(crate) mod conversation;
+pub(crate) mod failure;
 pub(crate) mod held;
 pub(crate) mod holder;
 pub(crate) mod look;
 pub(crate) mod pidfile;
+pub(crate) mod ready;
 pub(crate) mod registry;
 pub(crate) mod removal;
 pub(crate) mod retry;

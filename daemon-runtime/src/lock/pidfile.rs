@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,19 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::{Pid, geteuid, read};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::lock::failure::{self, Failure};
 use crate::lock::registry::Probe;
 use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
+use crate::sys::interrupted::uninterrupted;
 use crate::sys::procfs;
 
-/// The longest text of a pidfile, in bytes. A longer file is something else.
+/// The longest text of a pidfile without the reason of a death, in bytes. A longer one is something else.
 const LONGEST: libc::off_t = 32;
 
 /// The permissions of a pidfile: every user can read it, only the owner can write to it.
@@ -200,16 +202,19 @@ impl Pidfile {
         Ok(())
     }
 
-    /// Refuses a file that contains more than a PID. Only for files that no other process holds: a daemon may write
-    /// anything to its own.
-    pub(crate) fn check_length(&self, stat: &FileStat) -> Result<()> {
-        if stat.st_size > LONGEST {
+    /// Refuses a file that contains more than a PID, unless that is the reason of a death, which this returns. Only for
+    /// files that no other process holds: a daemon may write anything to its own.
+    ///
+    /// The file must have been opened for this call, because its position moves.
+    pub(crate) fn check_length(&self, file: impl AsFd, stat: &FileStat) -> Result<Option<Failure>> {
+        let failure = read_failure(file, stat);
+        if stat.st_size > LONGEST && failure.is_none() {
             return Err(Error::failed(format_args!(
                 "{} is not a pidfile: it has {} bytes; choose another `pidfile`",
                 self.path, stat.st_size
             )));
         }
-        Ok(())
+        Ok(failure)
     }
 
     pub(crate) fn cannot(&self, verb: &str, errno: Errno) -> Error {
@@ -242,6 +247,16 @@ impl Pidfile {
         };
         Error::failed(format_args!("pidfile {} is a {what}, not a regular file", self.path))
     }
+}
+
+/// Reads the reason of a death from the beginning of a file, if the file contains one.
+fn read_failure(file: impl AsFd, stat: &FileStat) -> Option<Failure> {
+    let length =
+        usize::try_from(stat.st_size).ok().filter(|length| (1..=failure::LONGEST).contains(length))?;
+    // One byte more than the file had, so that one that has grown is not taken for what it was.
+    let mut text = [0; failure::LONGEST + 1];
+    let read = uninterrupted(|| read(file.as_fd(), &mut text)).ok()?;
+    (read == length).then(|| Failure::decode(&text[..read]))?
 }
 
 /// Creates a directory for its user alone, with its missing parents, whatever the umask.

@@ -1,4 +1,4 @@
-//! The pidfiles that this process holds.
+//! The pidfiles that this process holds, or that its supervisor holds for it.
 //!
 //! A forked child inherits the list but not the locks, so each entry names its process.
 
@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::stat::lstat;
+use nix::unistd::Pid;
 
 use crate::command::path::SystemPath;
 use crate::sys::file::FileId;
@@ -15,6 +16,8 @@ static HELD: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
 struct Entry {
     owner: ProcessId,
+    /// The daemon: this process or its supervisor.
+    daemon: Pid,
     id: FileId,
     path: SystemPath,
     /// Descriptors that must stay open as long as the lock lasts.
@@ -29,23 +32,23 @@ impl Registry {
         Self(HELD.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns whether this process holds the file at a path, without opening it.
+    /// Returns the daemon, without opening the file, if this process or its supervisor holds the file at a path.
     ///
     /// Inside a chroot the path may not exist, so an entry's own path counts too.
-    pub(crate) fn has(&self, path: &SystemPath) -> bool {
+    pub(crate) fn daemon_at(&self, path: &SystemPath) -> Option<Pid> {
         if self.0.is_empty() {
-            return false;
+            return None;
         }
         let (this, found) = (ProcessId::current(), lstat(path.as_c_str()));
         let is_at = |entry: &Entry| match found {
             Ok(stat) => entry.id == FileId::new(&stat),
             Err(_) => entry.path == *path,
         };
-        self.0.iter().any(|entry| entry.owner == this && is_at(entry))
+        self.0.iter().find(|entry| entry.owner == this && is_at(entry)).map(|entry| entry.daemon)
     }
 
-    pub(crate) fn add(&mut self, owner: ProcessId, id: FileId, path: SystemPath) {
-        self.0.push(Entry { owner, id, path, probes: Vec::new() });
+    pub(crate) fn add(&mut self, owner: ProcessId, daemon: Pid, id: FileId, path: SystemPath) {
+        self.0.push(Entry { owner, daemon, id, path, probes: Vec::new() });
     }
 
     pub(crate) fn remove(&mut self, owner: ProcessId, id: FileId) {

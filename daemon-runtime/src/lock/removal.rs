@@ -24,7 +24,7 @@ impl Pidfile {
     pub(crate) fn remove_stale(&self, evidence: Evidence) -> Result<()> {
         let Some((probe, stat)) = &self.probe(OFlag::O_RDWR)? else { return Ok(()) };
         if evidence == Evidence::Locks {
-            self.check_length(stat)?;
+            self.check_length(probe, stat)?;
         }
         self.remove_unless_held(probe, evidence).map_err(|errno| self.cannot("remove stale", errno))
     }

@@ -33,7 +33,8 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
         )));
     }
     let signal = daemon.stop_signal(settings.stop_signal);
-    let is_killed = daemon.end(signal, settings.stop_timeout)?;
+    let is_killed = daemon.end(signal, settings.stop_timeout, settings.grace())?;
+    pidfile.await_body_end();
     // The daemon has removed the file itself if it could. If this process cannot either, a stale one stays.
     let _ = pidfile.remove_stale(Evidence::SeenToEnd);
     let pid = daemon.pid();

@@ -76,6 +76,11 @@ pub(crate) fn enter(directory: &SystemPath) -> Result<()> {
         .map_err(|error| Error::io(format_args!("cannot enter working_directory {directory}"), &error))
 }
 
+/// Enters the root directory, which is never unmounted.
+pub(crate) fn enter_root() -> Result<()> {
+    set_current_dir("/").map_err(|error| Error::io(format_args!("cannot enter the root directory"), &error))
+}
+
 /// Makes a directory the root directory of this process. Enters it too, because a current directory outside would lead
 /// out again.
 pub(crate) fn confine(root: &SystemPath) -> Result<()> {

@@ -20,21 +20,19 @@ use nix::unistd::{ForkResult, setsid};
 use crate::command::error::{Error, Result};
 use crate::life::readiness::{Readiness, channel};
 use crate::start::launcher::Launcher;
-use crate::start::preconditions::SingleThread;
 use crate::sys::mask::AllBlocked;
-use crate::sys::process::{exit_now, flush_c_streams, fork};
+use crate::sys::process::{SingleThread, exit_now, flush_c_streams, fork};
 
 /// The process in which [`fork_daemon`] has returned.
 pub(crate) enum Side {
     /// The caller, which waits for the daemon's report.
     Launcher(Launcher),
     /// The daemon, which has yet to set itself up. All signals are blocked.
-    Daemon(Readiness),
+    Daemon(Readiness, SingleThread),
 }
 
 /// Forks a daemon, and returns in both processes.
-#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
-pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
+pub(crate) fn fork_daemon(thread: SingleThread) -> Result<Side> {
     // Otherwise both processes would write what the buffers of Rust and C contain.
     let _ = (io::stdout().flush(), io::stderr().flush());
     flush_c_streams();
@@ -42,14 +40,12 @@ pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
         channel().map_err(|error| Error::io(format_args!("cannot make a channel"), &error))?;
     let blocked =
         AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
-    // SAFETY: the argument shows that this thread is the only one. Where the system does not count threads, the
-    // documentation of `start` makes it the caller's duty.
-    match unsafe { fork() } {
+    match fork(&thread) {
         Err(errno) => Err(Error::os(format_args!("cannot fork"), errno)),
         Ok(ForkResult::Child) => {
             mem::forget(blocked);
             drop(launchers);
-            Ok(Side::Daemon(lead_session(daemons)))
+            Ok(Side::Daemon(lead_session(daemons, &thread), thread))
         }
         Ok(ForkResult::Parent { child }) => {
             drop(daemons);
@@ -59,11 +55,9 @@ pub(crate) fn fork_daemon(_: SingleThread) -> Result<Side> {
 }
 
 /// Runs the first child, and returns only in the child that it forks.
-#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
-fn lead_session(channel: UnixStream) -> Readiness {
+fn lead_session(channel: UnixStream, thread: &SingleThread) -> Readiness {
     let readiness = Readiness::new(channel);
-    // SAFETY: this process is the child of a process with one thread, so it has one thread too.
-    let error = match setsid().map(|_| unsafe { fork() }) {
+    let error = match setsid().map(|_| fork(thread)) {
         Ok(Ok(ForkResult::Child)) => return readiness,
         Ok(Ok(ForkResult::Parent { .. })) => exit_now(0),
         Ok(Err(errno)) => Error::os(format_args!("cannot fork the daemon"), errno),

@@ -9,6 +9,7 @@ use crate::command::account::Account;
 use crate::command::error::{Error, Result};
 
 /// A user and a group, with the supplementary groups that go with them.
+#[derive(Clone)]
 pub(crate) struct Identity {
     /// The accounts as the keys give them, for messages.
     label: String,
@@ -18,7 +19,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Looks up the accounts, if there are any. Fails for a caller that is not root.
+    /// Looks up the accounts, if there are any, which needs no privileges.
     ///
     /// Without a group, the user's own counts. Without a user, only the group changes. The supplementary groups are the
     /// user's; without a user, or without an entry in the user database, only the group itself.
@@ -42,10 +43,16 @@ impl Identity {
         let groups = entry.map_or_else(|| Ok(vec![gid]), |entry| groups_of(&entry, gid));
         let groups =
             groups.map_err(|errno| Error::os(format_args!("cannot look up the groups of {label}"), errno))?;
-        if !geteuid().is_root() {
-            return Err(Error::os(format_args!("cannot become {label} without being root"), Errno::EPERM));
-        }
         Ok(Some(Self { label, uid, gid, groups }))
+    }
+
+    /// Fails unless this process is root, which alone can become another user.
+    pub(crate) fn require_root(&self) -> Result<()> {
+        if geteuid().is_root() {
+            return Ok(());
+        }
+        let label = &self.label;
+        Err(Error::os(format_args!("cannot become {label} without being root"), Errno::EPERM))
     }
 
     /// Sets the supplementary groups, then the group, then the user, as real, effective and saved IDs. Then checks that

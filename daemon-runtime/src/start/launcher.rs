@@ -52,7 +52,7 @@ impl Launcher {
                 self.await_end(pid);
                 Err(error)
             }
-            None => Err(died()),
+            Some(Message::Ended(..)) | None => Err(died()),
         };
         if outcome.as_ref().is_err_and(|error| !error.is_held_by_daemon()) {
             // A daemon that was killed, or that could no longer reach the path, has left the file.
@@ -82,7 +82,7 @@ impl Launcher {
             }
         };
         self.until_ready(settings, &daemon).inspect_err(|_| {
-            if daemon.end(settings.stop_signal, settings.stop_timeout).is_err() {
+            if daemon.end(settings.stop_signal, settings.stop_timeout, settings.grace()).is_err() {
                 let _ = daemon.signal(Signal::SIGKILL);
                 pidfile.await_release(pid);
             }

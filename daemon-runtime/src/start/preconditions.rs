@@ -8,11 +8,8 @@ use std::time::Duration;
 use crate::command::error::{Error, Result, list};
 use crate::life::nested_runtime;
 use crate::sys::clock::now;
+use crate::sys::process::SingleThread;
 use crate::sys::procfs;
-
-/// A proof that this process has one thread, so that it can be forked.
-#[must_use = "it is what a fork needs"]
-pub(crate) struct SingleThread(());
 
 /// Refuses a process that cannot start a daemon.
 ///
@@ -31,14 +28,22 @@ pub(crate) fn check() -> Result<SingleThread> {
     check_threads()
 }
 
+/// Refuses a process that cannot fork a body while it stays in the foreground.
+pub(crate) fn check_in_foreground() -> Result<SingleThread> {
+    if nested_runtime::is_inside() { Err(inside_runtime()) } else { check_threads() }
+}
+
 /// Refuses a process with more than one thread.
+#[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 fn check_threads() -> Result<SingleThread> {
     let deadline = now() + JOINING;
     loop {
         match procfs::threads() {
             Some(count) if count > 1 && now() < deadline => sleep(PAUSE),
             Some(count) if count > 1 => return Err(has_threads(count)),
-            _ => return Ok(SingleThread(())),
+            // SAFETY: the system counts one thread. Where it does not count them, the documentation of `start` makes it
+            // the caller's duty. No code of the caller runs between this check and the last fork in this process.
+            _ => return Ok(unsafe { SingleThread::assume() }),
         }
     }
 }

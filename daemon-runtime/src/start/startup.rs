@@ -6,6 +6,7 @@ use std::process;
 use nix::unistd::Pid;
 
 use crate::command::error::{Error, Result};
+use crate::command::respawn::Respawn;
 use crate::life::body::{Body, BodyResult, Ending};
 use crate::life::context::Context;
 use crate::life::guard::{InstanceGuard, InstanceOptions};
@@ -17,13 +18,16 @@ use crate::life::streams::Streams;
 use crate::lock::held::HeldPidfile;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
-use crate::settings::Plan;
+use crate::settings::{Plan, Wait};
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
-use crate::start::preconditions::{self, SingleThread};
+use crate::start::preconditions;
+use crate::supervise::life::{BodySide, end_with_supervisor};
+use crate::supervise::supervisor::{self, Supervisor, SupervisorOptions};
+use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
-use crate::sys::process::exit_now;
+use crate::sys::process::{SingleThread, exit_now};
 
 /// A start whose preconditions are checked, with all that must be looked up before the fork.
 pub(crate) struct Startup<'a, M> {
@@ -33,29 +37,47 @@ pub(crate) struct Startup<'a, M> {
     identity: Option<Identity>,
 }
 
+/// Refuses keys that do not fit, looks up the user and the group, and then makes the [`check`](crate::Daemon::check).
+///
+/// This needs no privileges.
+pub(crate) fn check<M, K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<Option<Identity>> {
+    if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
+        return Err(Error::failed(format_args!(
+            "`wait_ready` needs a body with a `Context`, which reports that it is ready"
+        )));
+    }
+    let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+    B::check(mode)?;
+    Ok(identity)
+}
+
 impl<'a, M> Startup<'a, M> {
-    /// Refuses keys that do not fit this body, and looks up the user and the group.
+    /// Makes the [`check`], and refuses a change of user without root's privileges.
     pub(crate) fn prepare<K, B: Body<M, K>>(
         plan: &'a Plan<'a>,
         pidfile: &'a Pidfile,
         mode: &'a M,
     ) -> Result<Self> {
-        B::check(mode)?;
-        if plan.settings.wait_ready.is_some() && !B::WITH_CONTEXT {
-            return Err(Error::failed(format_args!(
-                "`wait_ready` needs a body with a `Context`, which reports that it is ready"
-            )));
-        }
-        let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+        Self::of_checked(plan, pidfile, mode, check::<M, K, B>(plan, mode)?)
+    }
+
+    /// Does the same with what a [`check`] has found before.
+    pub(crate) fn of_checked(
+        plan: &'a Plan<'a>,
+        pidfile: &'a Pidfile,
+        mode: &'a M,
+        identity: Option<Identity>,
+    ) -> Result<Self> {
+        identity.as_ref().map_or(Ok(()), Identity::require_root)?;
         Ok(Self { plan, pidfile, mode, identity })
     }
 
-    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and drops the body there
+    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and leaves the body there
     /// unless the daemon may have called it.
     pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
         self,
         thread: SingleThread,
-        body: B,
+        body: &mut Option<B>,
     ) -> Result<Pid> {
         if let Presence::Running { pid, .. } = self.pidfile.presence()? {
             return Err(Error::already_running(pid));
@@ -66,17 +88,33 @@ impl<'a, M> Startup<'a, M> {
                 if launcher.has_begun() {
                     // What the body has captured is the daemon's now: dropping it here too would, for example, remove
                     // a temporary directory that the daemon uses.
-                    mem::forget(body);
+                    mem::forget(body.take());
                 }
                 pid
             }
-            Side::Daemon(readiness) => self.be_daemon(readiness, body),
+            Side::Daemon(readiness, thread) => {
+                let body = body.take().expect("a body is launched once");
+                self.be_daemon(readiness, &thread, body)
+            }
         }
     }
 
     /// Runs the daemon, from the second fork to its exit.
-    fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(&self, mut readiness: Readiness, body: B) -> ! {
-        let instance = self.set_up::<K, B>().and_then(|mut instance| {
+    fn be_daemon<K, B: Body<M, K, Output: BodyResult>>(
+        &self,
+        mut readiness: Readiness,
+        thread: &SingleThread,
+        body: B,
+    ) -> ! {
+        if self.plan.settings.is_supervised() {
+            self.be_supervisor(readiness, thread, body);
+        }
+        let instance = self.open().and_then(|(held, streams)| {
+            self.confine()?;
+            detach::enter(&self.plan.working_directory)?;
+            self.drop_privileges()?;
+            let (id, manager) = (held.id(), ServiceManager::default());
+            let mut instance = self.begin::<K, B>(id, Some(held), Some(streams), manager)?;
             // A setup may take long. If the launcher goes meanwhile, the daemon ends.
             if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
@@ -91,67 +129,191 @@ impl<'a, M> Startup<'a, M> {
             }
         };
         instance.state().report_to(readiness);
+        let is_ready_at_once = self.plan.settings.wait().is_none();
+        self.live(instance, body, is_ready_at_once, true, &|_| mask::unblock_all())
+    }
+
+    /// Runs the supervisor, from the second fork to its exit, and the body in its children.
+    fn be_supervisor<K, B: Body<M, K, Output: BodyResult>>(
+        &self,
+        readiness: Readiness,
+        thread: &SingleThread,
+        body: B,
+    ) -> ! {
+        let supervisor = self.open().and_then(|(held, streams)| {
+            // Otherwise the file system of the caller's directory could not be unmounted.
+            detach::enter_root()?;
+            self.supervisor(held, Some(streams), ServiceManager::default())
+        });
+        let launched = match supervisor {
+            Ok(supervisor) => supervisor.reporting_to(readiness),
+            Err(error) => Err((readiness, error)),
+        };
+        let supervisor = launched.unwrap_or_else(|(readiness, error)| {
+            readiness.failed(error);
+            exit_now(1)
+        });
+        match supervisor.supervise(thread) {
+            supervisor::Side::Body(process) => {
+                let is_ready_at_once = match self.plan.settings.wait() {
+                    None => true,
+                    Some(Wait::Alive(_)) => !process.is_first,
+                    Some(Wait::Ready(_)) => false,
+                };
+                let streams = Streams::new(self.plan);
+                self.be_body(process, body, Some(streams), is_ready_at_once, &|_| mask::unblock_all())
+            }
+            supervisor::Side::Supervisor(end) => {
+                self.release(body);
+                let code = end.code();
+                if let Some((launcher, error)) = end.into_report() {
+                    launcher.failed(error);
+                }
+                exit_now(code)
+            }
+        }
+    }
+
+    /// Runs the process of a supervised body, from the fork to its exit.
+    fn be_body<K, B: Body<M, K, Output: BodyResult>>(
+        &self,
+        process: BodySide,
+        body: B,
+        streams: Option<Streams>,
+        is_ready_at_once: bool,
+        unblock: &dyn Fn(&InstanceGuard),
+    ) -> ! {
+        let BodySide { supervisor, pidfile, readiness, service_manager, .. } = process;
+        let has_log = streams.is_some();
+        let begun = self.confine().and_then(|()| {
+            if has_log {
+                detach::enter(&self.plan.working_directory)?;
+            }
+            self.drop_privileges()?;
+            end_with_supervisor(supervisor)?;
+            let instance = self.begin::<K, B>(pidfile, None, streams, service_manager)?;
+            let cannot = |error| Error::io(format_args!("cannot report to the supervisor"), &error);
+            instance.state().report_end_to(readiness.try_clone().map_err(cannot)?);
+            Ok(instance)
+        });
+        match begun {
+            Ok(instance) => {
+                instance.state().report_to(readiness);
+                self.live(instance, body, is_ready_at_once, has_log, unblock)
+            }
+            Err(error) => {
+                readiness.failed(error);
+                if self.plan.settings.respawn == Respawn::Never {
+                    // The supervisor does not drop the body, so this process does.
+                    drop_caught(body);
+                }
+                exit_now(1)
+            }
+        }
+    }
+
+    /// Lets the body live in this process, to its exit. In the foreground there is no log, and the supervisor says why a
+    /// body cannot be called.
+    fn live<K, B: Body<M, K, Output: BodyResult>>(
+        &self,
+        instance: InstanceGuard,
+        body: B,
+        is_ready_at_once: bool,
+        has_log: bool,
+        unblock: &dyn Fn(&InstanceGuard),
+    ) -> ! {
         // Created before signals are unblocked, because this takes a lock that a handler tries to take.
         let context = instance.context();
         if B::WITH_SETUP {
             // The setup is the user's code, and processes that it starts inherit the mask.
-            mask::unblock_all();
+            unblock(&instance);
         }
         let value = self.set_up_body::<K, B>();
-        let is_ready = value.is_ok() && self.plan.settings.wait().is_none();
-        if is_ready && instance.state().ready().is_err() {
+        if value.is_ok() && is_ready_at_once && instance.state().ready().is_err() {
             drop(instance);
             exit_now(1);
         }
+        if value.is_ok() && self.plan.settings.wait_ready.is_none() {
+            // With `wait_alive`, no report follows.
+            instance.state().running();
+        }
         if !B::WITH_SETUP {
-            mask::unblock_all();
+            unblock(&instance);
         }
         let ending = match value {
             Ok(value) => self.call(&context, body, value),
             Err(failure) => {
-                failure.log(&self.plan.settings.name);
-                // The launcher does not drop the body, so the daemon does.
+                if has_log {
+                    failure.log(&self.plan.settings.name);
+                }
+                instance.state().refused(failure.reason());
+                // The launcher does not drop the body, so the daemon does. With `respawn`, its supervisor does.
                 Ending::caught(|| {
-                    drop(body);
+                    if self.plan.settings.respawn == Respawn::Never {
+                        drop(body);
+                    } else {
+                        mem::forget(body);
+                    }
                     failure
                 })
             }
         };
-        instance.state().failed(ending.reason());
-        // Flushes what the body has printed. The exit handler removes the pidfile.
+        instance.leave_pidfile(&ending);
+        if !instance.state().ended(ending.message()) {
+            instance.state().failed(ending.reason());
+        }
+        // Flushes what the body has printed. The exit handler removes a pidfile without a reason.
         process::exit(ending.code.into())
     }
 
-    /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks. Steps that
-    /// need the caller's root directory or privileges come before these are given up.
-    fn set_up<K, B: Body<M, K>>(&self) -> Result<InstanceGuard> {
-        let Plan { settings, working_directory, .. } = self.plan;
+    /// Drops the body in the supervisor, if each life had it by reference. Otherwise the process that has called it did.
+    fn release<B>(&self, body: B) {
+        if self.plan.settings.respawn == Respawn::Never {
+            mem::forget(body);
+        } else {
+            drop_caught(body);
+        }
+    }
+
+    /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks that need the
+    /// caller's root directory or privileges.
+    fn open(&self) -> Result<(HeldPidfile, Streams)> {
+        let Plan { settings, .. } = self.plan;
         detach::reset_ignored_signals();
         detach::set_umask(settings.umask.unwrap_or(0o022));
         if settings.close_fds {
             detach::close_inherited();
         }
-        let held = self.pidfile.acquire()?;
+        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
         let streams = Streams::new(self.plan);
         streams.redirect(held.id())?;
-        self.confine()?;
-        detach::enter(working_directory)?;
-        self.drop_privileges()?;
-        self.begin::<K, B>(held, Some(streams), ServiceManager::default())
+        Ok((held, streams))
     }
 
-    /// Runs the daemon without the forks: the caller's streams and directory stay. Returns the body's exit code.
+    fn supervisor(
+        &self,
+        held: HeldPidfile,
+        streams: Option<Streams>,
+        service_manager: ServiceManager,
+    ) -> Result<Supervisor<'_>> {
+        Supervisor::begin(SupervisorOptions { settings: self.plan.settings, held, streams, service_manager })
+    }
+
+    /// Runs the daemon without the forks of a start: the caller's streams and directory stay. Returns the body's exit
+    /// code.
     pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+        if self.plan.settings.is_supervised() {
+            return self.run_supervised(body);
+        }
         if let Some(mask) = self.plan.settings.umask {
             detach::set_umask(mask);
         }
-        let blocked =
-            AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
-        let held = self.pidfile.acquire()?;
+        let blocked = block()?;
+        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
         let service_manager = ServiceManager::find(&self.plan.settings.name);
         self.confine()?;
         self.drop_privileges()?;
-        let instance = self.begin::<K, B>(held, None, service_manager)?;
+        let instance = self.begin::<K, B>(held.id(), Some(held), None, service_manager)?;
         let context = instance.context();
         let report_ready = || {
             if self.plan.settings.wait_ready.is_none() {
@@ -173,11 +335,39 @@ impl<'a, M> Startup<'a, M> {
                 }
                 let ending = self.call(&context, body, value);
                 instance.state().service_manager.stopping();
+                if !nested_runtime::is_refused() {
+                    instance.leave_pidfile(&ending);
+                }
                 Ok(ending.code)
             }
             Err(failure) => Err(Error::failed(format_args!("{}", failure.reason()))),
         };
         if nested_runtime::is_refused() { Err(preconditions::inside_runtime()) } else { code }
+    }
+
+    /// Supervises in the foreground. Returns the exit code of the body's last life.
+    fn run_supervised<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+        let thread = preconditions::check_in_foreground()?;
+        if let Some(mask) = self.plan.settings.umask {
+            detach::set_umask(mask);
+        }
+        let blocked = block()?;
+        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
+        let service_manager = ServiceManager::find(&self.plan.settings.name);
+        match self.supervisor(held, None, service_manager)?.supervise(&thread) {
+            supervisor::Side::Body(process) => {
+                let is_ready_at_once = self.plan.settings.wait_ready.is_none();
+                self.be_body(process, body, None, is_ready_at_once, &|instance| {
+                    blocked.restore();
+                    instance.unblock();
+                })
+            }
+            supervisor::Side::Supervisor(end) => {
+                self.release(body);
+                drop(blocked);
+                end.into_code()
+            }
+        }
     }
 
     fn confine(&self) -> Result<()> {
@@ -191,7 +381,8 @@ impl<'a, M> Startup<'a, M> {
     /// Installs the handlers. Streams are given in the background only.
     fn begin<K, B: Body<M, K>>(
         &self,
-        held: HeldPidfile,
+        pidfile: FileId,
+        held: Option<HeldPidfile>,
         streams: Option<Streams>,
         service_manager: ServiceManager,
     ) -> Result<InstanceGuard> {
@@ -200,15 +391,20 @@ impl<'a, M> Startup<'a, M> {
             (true, Some(_)) => StopMode::Graceful,
             (true, None) => StopMode::GracefulForeground,
         };
-        InstanceGuard::begin(InstanceOptions {
+        let instance = InstanceGuard::begin(InstanceOptions {
             name: &self.plan.settings.name,
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
             has_context: B::WITH_CONTEXT,
             streams,
             service_manager,
+            pidfile,
             held,
-        })
+        })?;
+        if self.plan.settings.wait_ready.is_some() || B::WITH_SETUP {
+            instance.state().listen();
+        }
+        Ok(instance)
     }
 
     /// Makes the value that the body borrows. As with `call`, nothing may unwind from here.
@@ -228,4 +424,16 @@ impl<'a, M> Startup<'a, M> {
         ending.log(name);
         ending
     }
+}
+
+/// Drops what a body has captured. Nothing may unwind from here.
+fn drop_caught<B>(body: B) {
+    let _ = Ending::caught(|| {
+        drop(body);
+        Ending::SUCCESS
+    });
+}
+
+fn block() -> Result<AllBlocked> {
+    AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))
 }

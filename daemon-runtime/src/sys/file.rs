@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 
@@ -32,6 +33,12 @@ impl FileId {
     /// Returns whether the descriptor is open on this file. Async-signal-safe.
     pub(crate) fn is_open_at(self, file: impl AsFd) -> bool {
         Self::of(file).is_ok_and(|id| id == self)
+    }
+
+    /// Returns whether the descriptor may be open on this file, so also if the system cannot say. Async-signal-safe.
+    pub(crate) fn may_be_open_at(self, file: impl AsFd) -> bool {
+        // A failure other than EBADF leaves the descriptor open.
+        Self::of(file).map_or_else(|errno| errno != Errno::EBADF, |id| id == self)
     }
 }
 

@@ -9,6 +9,7 @@
 pub(crate) mod capabilities;
 pub(crate) mod clock;
 pub(crate) mod descriptor;
+pub(crate) mod family;
 pub(crate) mod file;
 #[cfg(target_os = "linux")]
 pub(crate) mod futex;
@@ -22,3 +23,4 @@ pub(crate) mod procfs;
 pub(crate) mod program;
 pub(crate) mod record_lock;
 pub(crate) mod sigaction;
+pub(crate) mod signal_queue;

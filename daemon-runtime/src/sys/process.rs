@@ -1,21 +1,33 @@
 //! Processes: forking one, ending this one, recognizing it.
 
 use std::ptr;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Once, OnceLock};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{self, ForkResult, Pid, getpid};
 
+/// A proof that this process has one thread, so that it can be forked. It holds in a child too, which has only the
+/// thread that forked it.
+#[must_use = "it is what a fork needs"]
+pub(crate) struct SingleThread(());
+
+impl SingleThread {
+    /// Makes a proof.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread must be the only one, as long as the proof exists. Otherwise the child of a fork may call only
+    /// async-signal-safe functions ([fork(2)](https://man7.org/linux/man-pages/man2/fork.2.html)).
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
+}
+
 /// Forks this process.
-///
-/// # Safety
-///
-/// The calling thread must be the only one. Otherwise the child may call only async-signal-safe functions
-/// ([fork(2)](https://man7.org/linux/man-pages/man2/fork.2.html)).
-pub(crate) unsafe fn fork() -> nix::Result<ForkResult> {
-    // SAFETY: the caller proves that there is one thread, so no other thread holds a lock at the fork that would stay
+pub(crate) fn fork(_: &SingleThread) -> nix::Result<ForkResult> {
+    // SAFETY: the argument proves that there is one thread, so no other thread holds a lock at the fork that would stay
     // locked in the child.
     unsafe { unistd::fork() }
 }
@@ -32,14 +44,50 @@ pub(crate) fn exit_now(code: u8) -> ! {
     unsafe { libc::_exit(code.into()) }
 }
 
-/// Registers a function that is called when this process exits by `exit` or by returning from `main`.
-pub(crate) fn at_exit(function: extern "C" fn()) -> nix::Result<()> {
-    // SAFETY: a function pointer is valid for the whole life of the program. If this code is part of a shared object
-    // that is unloaded, the C library calls the function then and forgets it.
-    match unsafe { libc::atexit(function) } {
+/// Registers a function that is called when this process exits by `exit` or by returning from `main`. It gets the exit
+/// code if the C library is glibc. Only the first function counts.
+pub(crate) fn at_exit(function: fn(Option<u8>)) -> nix::Result<()> {
+    let _ = AT_EXIT.set(function);
+    match register_at_exit() {
         0 => Ok(()),
         _ => Err(Errno::ENOMEM),
     }
+}
+
+static AT_EXIT: OnceLock<fn(Option<u8>)> = OnceLock::new();
+
+fn call_at_exit(code: Option<u8>) {
+    if let Some(function) = AT_EXIT.get() {
+        function(code);
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn register_at_exit() -> libc::c_int {
+    // SAFETY: this is the declaration of on_exit(3) in glibc's `stdlib.h`. It is sound for every input, because the
+    // function does not use its argument, and a function pointer is valid for the whole life of the program. If this
+    // code is part of a shared object, glibc keeps the object, as no program unloads one that Rust's std is part of.
+    unsafe extern "C" {
+        safe fn on_exit(
+            function: extern "C" fn(libc::c_int, *mut libc::c_void),
+            argument: *mut libc::c_void,
+        ) -> libc::c_int;
+    }
+    extern "C" fn with_code(code: libc::c_int, _: *mut libc::c_void) {
+        let [lowest, ..] = code.to_le_bytes();
+        call_at_exit(Some(lowest));
+    }
+    on_exit(with_code, ptr::null_mut())
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn register_at_exit() -> libc::c_int {
+    extern "C" fn without_code() {
+        call_at_exit(None);
+    }
+    // SAFETY: a function pointer is valid for the whole life of the program. If this code is part of a shared object
+    // that is unloaded, the C library calls the function then and forgets it.
+    unsafe { libc::atexit(without_code) }
 }
 
 /// Returns a PID as the public interface shows it.

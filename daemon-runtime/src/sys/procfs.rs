@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::os::fd::RawFd;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, holds_lock, other_program, thread_names, threads};
+pub(crate) use linux::{age, holds_lock, other_program, parent, processes, thread_names, threads};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, holds_lock, other_program, thread_names, threads};
+pub(crate) use unknown::{age, holds_lock, other_program, parent, processes, thread_names, threads};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
@@ -86,7 +86,7 @@ mod linux {
     use crate::sys::file::FileId;
     use crate::sys::record_lock::{self, Bytes};
 
-    /// Returns the age of a process in whole seconds.
+    /// Returns the age of a process.
     ///
     /// It follows from [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and the clock
     /// since boot. `is_verified` says that `/proc` is known to list this process under this PID.
@@ -96,8 +96,7 @@ mod linux {
         }
         let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
         let started = Duration::from_millis(ticks.checked_mul(1000)? / clock::ticks_per_second()?);
-        let age = clock::since_boot()?.checked_sub(started)?;
-        Some(Duration::from_secs(age.as_secs()))
+        clock::since_boot()?.checked_sub(started)
     }
 
     /// Returns whether a process itself holds a write lock on the first byte of a file, or `None` if `/proc` does not
@@ -215,6 +214,23 @@ mod linux {
         names.map(|name| name.trim_end().replace(char::is_control, "?")).collect()
     }
 
+    /// Lists the processes, each with its parent. Returns `None` if `/proc` does not show our PID namespace.
+    pub(crate) fn processes() -> Option<Vec<(Pid, Pid)>> {
+        let entries = has_our_pids().then(|| fs::read_dir("/proc"))?.ok()?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let pids = names.filter_map(|name| name.to_str()?.parse().ok().map(Pid::from_raw));
+        Some(pids.filter_map(|pid| Some((pid, parent(pid)?))).collect())
+    }
+
+    /// Returns the parent of a process.
+    pub(crate) fn parent(pid: Pid) -> Option<Pid> {
+        // The command may contain any byte.
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let (_, after_command) = stat.rsplit_once(')')?;
+        after_command.split(' ').nth(4 - 2)?.parse().ok().map(Pid::from_raw)
+    }
+
     /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
     fn has_our_pids() -> bool {
         let own = read("/proc/self/stat");
@@ -275,6 +291,14 @@ mod unknown {
     }
 
     pub(crate) fn other_program(_: Pid) -> Option<PathBuf> {
+        None
+    }
+
+    pub(crate) fn processes() -> Option<Vec<(Pid, Pid)>> {
+        None
+    }
+
+    pub(crate) fn parent(_: Pid) -> Option<Pid> {
         None
     }
 

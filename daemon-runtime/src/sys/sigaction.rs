@@ -86,7 +86,12 @@ pub(crate) unsafe fn install(signal: Signal, handler: Handler) -> nix::Result<Di
     Ok(before)
 }
 
-/// Restores what [`install`] has replaced.
+/// Gives a signal its default disposition, and returns the one before.
+pub(crate) fn take(signal: Signal) -> nix::Result<Disposition> {
+    replace(signal, &SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty())).map(Disposition)
+}
+
+/// Restores what [`install`] or [`take`] has replaced.
 pub(crate) fn restore(signal: Signal, before: Disposition) {
     let _ = replace(signal, &before.0);
 }

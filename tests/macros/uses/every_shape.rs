@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use daemonic::{Context, Missed, Signal, daemon, repeat_daemon};
+use daemonic::{Context, Missed, Respawn, Signal, daemon, repeat_daemon};
 
 mod facade {
     pub(crate) use ::daemonic as renamed;
@@ -52,6 +52,26 @@ fn lent(mut name: String, list: &mut Vec<u8>, text: &str) -> io::Result<ExitCode
     std::fs::write(name, text).map(|()| ExitCode::SUCCESS)
 }
 
+#[daemon(respawn = Respawn::Always, respawn_limit = limit, children = "end")]
+fn respawned(mut path: PathBuf, limit: u32, _text: &str, context: &Context) -> io::Result<ExitCode> {
+    path.push(limit.to_string());
+    std::fs::write(path, "").map(|()| ExitCode::from(u8::from(context.is_stopping())))
+}
+
+#[repeat_daemon(respawn = policy, every = "5s", setup = path.len(), respawn_delay = Duration::from_secs(2))]
+fn respawned_with_setup(length: &mut usize, mut path: String, policy: Respawn) {
+    path.push('!');
+    *length += path.len();
+    println!("{length} {policy:?}");
+}
+
+#[daemon(respawn = "on-failure")]
+fn respawned_endless(_id: u8) -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 #[daemon]
 #[tokio::main]
 async fn asynchronous(context: Context) -> Result<(), tokio::task::JoinError> {
@@ -85,6 +105,9 @@ fn main() {
     #[expect(deprecated, reason = "for a test")]
     drop(renamed("no action"));
     drop(lent("no action", String::new(), &mut Vec::new(), "text"));
+    drop(respawned("no action", PathBuf::new(), 3, "text"));
+    drop(respawned_with_setup("no action", String::new(), Respawn::Never));
+    drop(respawned_endless("no action", 3));
     drop(asynchronous("no action"));
     drop(Associated::example("no action", 3));
     drop(<Associated as Provided>::example("no action", 3));

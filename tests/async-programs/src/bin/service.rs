@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use daemonic::{Context, Daemon, OnError, Repeating};
+use daemonic::{Context, Daemon, OnError, Repeating, Respawn};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -35,6 +35,10 @@ fn milliseconds(text: &str) -> Duration {
 fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = key("BODY").unwrap_or_default();
     let script = script.as_str();
+    if let Some(respawn) = key("RESPAWN") {
+        let respawn = if respawn == "always" { Respawn::Always } else { Respawn::OnFailure };
+        return dispatch_respawning(action, script, respawn);
+    }
     match key("FORM").as_deref().unwrap_or("graceful") {
         "endless" => daemon().dispatch(action, |context: &Context| endless(script, context)),
         "graceful" => daemon().dispatch(action, |context: &Context| Body(Some(context)).perform(script, ';')),
@@ -43,6 +47,17 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
             repeating().dispatch(action, |context: &Context| Body(Some(context)).perform(script, ';'))
         }
         "plain repeat" => repeating().dispatch(action, || Body(None).perform(script, ';')),
+        form => panic!("no such form: {form}"),
+    }
+}
+
+fn dispatch_respawning(action: Option<String>, script: &str, respawn: Respawn) -> daemonic::Result {
+    let plain = || Body(None).perform(script, ';');
+    let graceful = |context: &Context| Body(Some(context)).perform(script, ';');
+    match key("FORM").as_deref().unwrap_or("graceful") {
+        "graceful" => daemon().respawn(respawn).dispatch(action, graceful),
+        "plain" => daemon().respawn(respawn).dispatch(action, plain),
+        "repeat" => repeating().respawn(respawn).dispatch(action, graceful),
         form => panic!("no such form: {form}"),
     }
 }
@@ -57,6 +72,9 @@ fn daemon() -> Daemon {
     }
     if let Some(patience) = key("STOP_TIMEOUT") {
         daemon = daemon.stop_timeout(milliseconds(&patience));
+    }
+    if let Some(delay) = key("RESPAWN_DELAY") {
+        daemon = daemon.respawn_delay(milliseconds(&delay));
     }
     if let Some(signal) = key("STOP_SIGNAL") {
         daemon = daemon.stop_signal(signal.parse().expect("a signal"));

@@ -23,7 +23,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Answer, Context, Daemon, Missed, OnError, Repeating};
+use daemonic::{Answer, Children, Context, Daemon, Missed, OnError, Repeating, Respawn};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
@@ -116,6 +116,12 @@ fn milliseconds(text: &str) -> Duration {
 fn dispatch(action: Option<String>) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
+    if let Some(check) = key("CHECK").map(Script) {
+        return dispatch_with_check(action, every, &script, &check);
+    }
+    if let Some(respawn) = key("RESPAWN") {
+        return dispatch_respawning(action, every, script, policy(&respawn));
+    }
     if let Some(path) = key("GUARD").filter(|_| key("SETUP").is_none()) {
         return dispatch_with_guard(action, every, script, After(path));
     }
@@ -137,6 +143,24 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
         (Some(every), None) => repeating(every).dispatch(action, || script.perform(None)),
         (Some(every), Some(_)) => {
             repeating(every).dispatch(action, |context: &Context| script.perform(Some(context)))
+        }
+    }
+}
+
+/// Dispatches a body whose launcher makes a check, with a setup if it repeats.
+fn dispatch_with_check(
+    action: Option<String>,
+    every: Option<Duration>,
+    script: &Script,
+    check: &Script,
+) -> daemonic::Result {
+    let check = || check.perform(None);
+    match every {
+        None => daemon().check(check).dispatch(action, || script.perform(None)),
+        Some(every) => {
+            let setup = Script(key("SETUP").unwrap_or_default());
+            let daemon = repeating(every).setup(|| setup.perform(None).map(drop)).check(check);
+            daemon.dispatch(action, |(): &mut ()| script.perform(None))
         }
     }
 }
@@ -197,6 +221,53 @@ fn dispatch_with_setup(
     }
 }
 
+fn policy(respawn: &str) -> Respawn {
+    match respawn {
+        "never" => Respawn::Never,
+        "on-failure" => Respawn::OnFailure,
+        "always" => Respawn::Always,
+        other => panic!("no such policy: {other}"),
+    }
+}
+
+/// Dispatches a body that may have several lives, and that owns a value whose drop can be seen.
+fn dispatch_respawning(
+    action: Option<String>,
+    every: Option<Duration>,
+    script: Script,
+    respawn: Respawn,
+) -> daemonic::Result {
+    let guard = key("GUARD").map(After);
+    let live = move |context: Option<&Context>| {
+        let _guard = &guard;
+        script.perform(context)
+    };
+    let Some(every) = every else {
+        let daemon = daemon().respawn(respawn);
+        return match key("CONTEXT") {
+            None => daemon.dispatch(action, move || live(None)),
+            Some(_) => daemon.dispatch(action, move |context: &Context| live(Some(context))),
+        };
+    };
+    let Some(setup) = key("SETUP").map(Script) else {
+        let daemon = repeating(every).respawn(respawn);
+        return match key("CONTEXT") {
+            None => daemon.dispatch(action, move || live(None)),
+            Some(_) => daemon.dispatch(action, move |context: &Context| live(Some(context))),
+        };
+    };
+    let make = || {
+        setup.perform(None)?;
+        Ok::<_, Failure>(Kept { runs: 0, _drop: key("KEPT").map(After) })
+    };
+    let daemon = repeating(every).setup(make).respawn(respawn);
+    daemon.dispatch(action, move |kept: &mut Kept| {
+        kept.runs += 1;
+        println!("run {}", kept.runs);
+        live(None)
+    })
+}
+
 fn never() -> ! {
     loop {
         thread::park();
@@ -206,7 +277,7 @@ fn never() -> ! {
 type Setter = fn(Daemon, String) -> Daemon;
 
 fn daemon() -> Daemon {
-    let keys: [(&str, Setter); 15] = [
+    let keys: [(&str, Setter); 18] = [
         ("PIDFILE", |daemon, path| daemon.pidfile(path.replace("\\0", "\0"))),
         ("STDIN", |daemon, path| daemon.stdin(path)),
         ("STDOUT", |daemon, path| daemon.stdout(path)),
@@ -222,6 +293,11 @@ fn daemon() -> Daemon {
         ("CHROOT", |daemon, root| daemon.chroot(root)),
         ("WAIT_READY", |daemon, time| daemon.wait_ready(milliseconds(&time))),
         ("WAIT_ALIVE", |daemon, time| daemon.wait_alive(milliseconds(&time))),
+        ("RESPAWN_DELAY", |daemon, time| daemon.respawn_delay(milliseconds(&time))),
+        ("RESPAWN_LIMIT", |daemon, limit| daemon.respawn_limit(limit.parse().expect("a number"))),
+        ("CHILDREN", |daemon, children| {
+            daemon.children(if children == "end" { Children::End } else { Children::Leave })
+        }),
     ];
     keys.into_iter().fold(Daemon::new("subject"), |daemon, (name, set)| match key(name) {
         Some(value) => set(daemon, value),
@@ -311,6 +387,8 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             println!("{}", now.as_nanos());
         }
         "park" => never(),
+        // A shell that runs a file, and that the body does not wait for.
+        "spawn" => drop(process::Command::new("sh").arg(rest).spawn().expect("a shell")),
         "ready" => context.expect("SUBJECT_CONTEXT").ready(),
         "claim" => claim(Path::new(rest)),
         "release" => drop(CLAIM.lock().expect("one thread").take()),
@@ -337,6 +415,13 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             static SECOND: AtomicBool = AtomicBool::new(false);
             if !SECOND.swap(true, Ordering::Relaxed) {
                 return perform(rest, context);
+            }
+        }
+        // Only in the life that makes the file.
+        "once" => {
+            let (path, step) = rest.split_once(' ').expect("a path and a step");
+            if File::create_new(path).is_ok() {
+                return perform(step, context);
             }
         }
         "fork" => return fork(rest, context),

@@ -1,0 +1,239 @@
+//! The report of a supervised daemon, as a line of text.
+//!
+//! A line such as `daemonic 1 state=running body=57 body_ms=5000 respawns=2 last_ms=7000 last=exit 101: panicked` has
+//! the version of the form, then keys with values. `last` takes the rest of the line. A reader ignores a key that it
+//! does not know.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::command::duration::Span;
+use crate::command::escaped::Escaped;
+
+/// The longest line that is sent. A reader accepts up to [`LONGEST_READ`].
+const LONGEST: usize = 1024;
+/// The longest line that is read.
+pub(crate) const LONGEST_READ: usize = 4096;
+const VERSION: &str = "daemonic 1";
+
+/// What a supervisor reports about its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report<'a> {
+    pub(crate) state: Phase,
+    pub(crate) body: Option<BodyProcess>,
+    /// How often the body has been started again.
+    pub(crate) respawns: u32,
+    /// The time until the body is started again.
+    pub(crate) due: Option<Duration>,
+    pub(crate) last: Option<LastExit<'a>>,
+}
+
+/// The phase of a supervised daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The body is not ready yet.
+    Starting,
+    Running,
+    /// The body has ended, and is to be started again.
+    Waiting,
+    Stopping,
+}
+
+/// The process in which the body runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BodyProcess {
+    pub(crate) pid: u32,
+    pub(crate) age: Duration,
+}
+
+/// The body's last end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastExit<'a> {
+    pub(crate) ago: Duration,
+    /// The reason, such as `exit 101: panicked at src/main.rs:12`.
+    pub(crate) reason: Cow<'a, str>,
+}
+
+/// A line in a buffer of fixed size, which is cut where the buffer is full.
+pub(crate) struct Line {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Line {
+    /// Returns the line with its end.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // The last byte is for the end of the line.
+        let room = LONGEST - 1 - self.length;
+        let fits = (0..=room.min(text.len())).rev().find(|cut| text.is_char_boundary(*cut)).unwrap_or(0);
+        self.bytes[self.length..self.length + fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.length += fits;
+        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+const PHASES: [(Phase, &str); 4] = [
+    (Phase::Starting, "starting"),
+    (Phase::Running, "running"),
+    (Phase::Waiting, "waiting"),
+    (Phase::Stopping, "stopping"),
+];
+
+impl<'a> Report<'a> {
+    /// Makes a report with nothing but a phase.
+    pub(crate) const fn new(state: Phase) -> Self {
+        Self { state, body: None, respawns: 0, due: None, last: None }
+    }
+
+    /// Writes the line, without allocating.
+    pub(crate) fn encode(&self) -> Line {
+        let mut line = Line { bytes: [0; LONGEST], length: 0 };
+        // An error means that the line is full.
+        let _ = self.write(&mut line);
+        line.bytes[line.length] = b'\n';
+        line.length += 1;
+        line
+    }
+
+    fn write(&self, line: &mut Line) -> fmt::Result {
+        let state = PHASES.iter().find(|(phase, _)| *phase == self.state).map_or("", |(_, word)| word);
+        write!(line, "{VERSION} state={state}")?;
+        if let Some(BodyProcess { pid, age }) = self.body {
+            write!(line, " body={pid} body_ms={}", age.as_millis())?;
+        }
+        write!(line, " respawns={}", self.respawns)?;
+        if let Some(due) = self.due {
+            write!(line, " due_ms={}", due.as_millis())?;
+        }
+        if let Some(LastExit { ago, reason }) = &self.last {
+            write!(line, " last_ms={} last={}", ago.as_millis(), Escaped(reason))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a line without its end. Returns `None` if it is none of this version.
+    pub(crate) fn decode(line: &'a str) -> Option<Self> {
+        let rest = line.strip_prefix(VERSION)?.strip_prefix(' ')?;
+        let (fields, reason) = match rest.split_once(" last=") {
+            Some((fields, reason)) => (fields, Some(reason)),
+            None => (rest, None),
+        };
+        let field = |key: &str| {
+            fields
+                .split(' ')
+                .find_map(|field| field.split_once('=').filter(|(name, _)| *name == key))
+                .map(|(_, value)| value)
+        };
+        let millis = |key| field(key).and_then(|value| value.parse().ok()).map(Duration::from_millis);
+        let word = field("state")?;
+        let (state, _) = PHASES.iter().find(|(_, known)| *known == word)?;
+        let body = field("body").and_then(|pid| pid.parse().ok());
+        Some(Self {
+            state: *state,
+            body: body.map(|pid| BodyProcess { pid, age: millis("body_ms").unwrap_or_default() }),
+            respawns: field("respawns").and_then(|count| count.parse().ok()).unwrap_or(0),
+            due: millis("due_ms"),
+            last: reason
+                .map(|reason| LastExit { ago: millis("last_ms").unwrap_or_default(), reason: reason.into() }),
+        })
+    }
+
+    /// Writes what `status` shows about the body: `; body 57 up 5s, respawned 2 times, last 7s ago: exit 101`.
+    pub(crate) fn write_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "; ";
+        if let Some(BodyProcess { pid, age }) = self.body {
+            write!(f, "{separator}body {pid} up {}", in_seconds(age))?;
+            separator = ", ";
+        }
+        match self.respawns {
+            0 => return Ok(()),
+            1 => write!(f, "{separator}respawned 1 time")?,
+            times => write!(f, "{separator}respawned {times} times")?,
+        }
+        self.last.iter().try_for_each(|last| write!(f, ", {last}"))
+    }
+
+    /// Copies the text that this borrows.
+    pub(crate) fn into_owned(self) -> Report<'static> {
+        let last =
+            self.last.map(|LastExit { ago, reason }| LastExit { ago, reason: reason.into_owned().into() });
+        Report { last, state: self.state, body: self.body, respawns: self.respawns, due: self.due }
+    }
+}
+
+impl fmt::Display for LastExit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "last {} ago: {}", in_seconds(self.ago), Escaped(&self.reason))
+    }
+}
+
+fn in_seconds(time: Duration) -> Span {
+    Span(Duration::from_secs(time.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(report: &Report<'_>) -> String {
+        let text = String::from_utf8(report.encode().as_bytes().to_vec()).unwrap();
+        text.strip_suffix('\n').expect("the end of the line").to_owned()
+    }
+
+    fn full(reason: &str) -> Report<'_> {
+        Report {
+            body: Some(BodyProcess { pid: 57, age: Duration::from_secs(5) }),
+            respawns: 2,
+            due: Some(Duration::from_millis(1)),
+            last: Some(LastExit { ago: Duration::from_secs(7), reason: reason.into() }),
+            ..Report::new(Phase::Running)
+        }
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        let report = full("exit 101: panicked at a=b last=c: é");
+        let text = line(&report);
+        let expected = "daemonic 1 state=running body=57 body_ms=5000 respawns=2 due_ms=1 last_ms=7000 \
+                        last=exit 101: panicked at a=b last=c: é";
+        assert_eq!(text, expected);
+        assert_eq!(Report::decode(&text).unwrap().into_owned(), report);
+        for (phase, _) in PHASES {
+            let report = Report::new(phase);
+            assert_eq!(Report::decode(&line(&report)), Some(report));
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_reader_does_not_know_is_ignored() {
+        let text = "daemonic 1 new=1 state=waiting other";
+        assert_eq!(Report::decode(text), Some(Report::new(Phase::Waiting)));
+    }
+
+    #[test]
+    fn another_version_or_state_is_no_report() {
+        for text in [
+            "",
+            "daemonic 1",
+            "daemonic 2 state=running",
+            "daemonic 10 state=running",
+            "daemonic 1 state=odd",
+        ] {
+            assert_eq!(Report::decode(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_and_its_control_characters_are_escaped() {
+        assert!(line(&full("a\nb\u{1b}[31m")).ends_with("last=a\\nb\\u{1b}[31m"));
+        let text = line(&full(&"é".repeat(LONGEST)));
+        assert!(text.len() < LONGEST && text.len() > LONGEST - 4, "{}", text.len());
+    }
+}

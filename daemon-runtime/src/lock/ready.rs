@@ -1,0 +1,139 @@
+//! Waiting until a daemon that runs already is ready.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::command::duration::Span;
+use crate::command::error::Error;
+use crate::command::error::Result;
+use crate::command::report::{Phase, Report};
+use crate::lock::bytes::{NO_SOCKET, Published};
+use crate::lock::conversation::Conversation;
+use crate::lock::holder::{Holder, Woken};
+use crate::lock::pidfile::Pidfile;
+use crate::settings::Settings;
+use crate::sys::clock::now;
+use crate::sys::procfs;
+
+/// The pause between two looks at a daemon whose channel cannot be reached.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Returns the state of a running daemon. A supervisor that does not answer counts as running.
+pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report<'static>> {
+    const LONGEST: Duration = Duration::from_secs(1);
+    match published? {
+        Published::Starting(_) => Some(Report::new(Phase::Starting)),
+        Published::Served(number) => Conversation::report(daemon, number, LONGEST),
+    }
+}
+
+/// A wait for a daemon that runs already.
+pub(crate) struct Patience<'a> {
+    pidfile: &'a Pidfile,
+    settings: &'a Settings,
+    deadline: Option<Duration>,
+}
+
+/// The result of one wait for a daemon.
+enum Seen {
+    Ready,
+    /// Its state has changed, or the channel cannot be reached. So look again, in the second case after a pause.
+    Changed,
+    Unreachable,
+    TimedOut,
+}
+
+impl<'a> Patience<'a> {
+    /// Begins a wait of at most `wait_ready`; without that key, the wait has no limit.
+    pub(crate) fn new(pidfile: &'a Pidfile, settings: &'a Settings) -> Self {
+        let deadline = settings.wait_ready.and_then(|timeout| now().checked_add(timeout));
+        Self { pidfile, settings, deadline }
+    }
+
+    /// Waits until the daemon that runs is ready, and returns its PID, or `None` if none runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the time is over, or if the holder is unknown or another program.
+    pub(crate) fn await_ready(&self) -> Result<Option<Pid>> {
+        while let Some(daemon) = Holder::find(self.pidfile)? {
+            match self.watch(&daemon)? {
+                Seen::Ready => return Ok(Some(daemon.pid())),
+                Seen::Changed => {}
+                Seen::Unreachable if self.is_over() => return Err(self.not_ready(&daemon)),
+                Seen::Unreachable => {
+                    let _ = daemon.wait(None, Some(self.soonest(now() + PAUSE)))?;
+                }
+                Seen::TimedOut => return Err(self.not_ready(&daemon)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn watch(&self, daemon: &Holder) -> Result<Seen> {
+        match daemon.published()? {
+            None => self.confirm(daemon),
+            Some(Published::Starting(NO_SOCKET)) => Ok(Seen::Unreachable),
+            Some(Published::Starting(number) | Published::Served(number)) => {
+                match Conversation::connect(daemon.pid(), number) {
+                    Ok(conversation) => self.listen(daemon, conversation),
+                    // Its queue is full, or it is in another network namespace.
+                    Err(_) => Ok(Seen::Unreachable),
+                }
+            }
+        }
+    }
+
+    /// Reads reports until the daemon is running.
+    fn listen(&self, daemon: &Holder, mut conversation: Conversation) -> Result<Seen> {
+        loop {
+            match conversation.read() {
+                // Confirmed by the lock, because the daemon may have ended since.
+                Ok(Some(report)) if report.state == Phase::Running => {
+                    return Ok(if daemon.has_ended() {
+                        Seen::Changed
+                    } else {
+                        self.lives_long_enough(daemon)?
+                    });
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                Err(_) => return Ok(Seen::Unreachable),
+            }
+            match daemon.wait(Some(conversation.as_fd()), self.deadline)? {
+                Woken::Readable => {}
+                Woken::Gone => return Ok(Seen::Changed),
+                Woken::TimedOut => return Ok(Seen::TimedOut),
+            }
+        }
+    }
+
+    /// Acts on a daemon that publishes nothing: it is ready, unless it has just ended.
+    fn confirm(&self, daemon: &Holder) -> Result<Seen> {
+        if daemon.still_holds()? { self.lives_long_enough(daemon) } else { Ok(Seen::Unreachable) }
+    }
+
+    /// With `wait_alive`, waits until the daemon is that old.
+    fn lives_long_enough(&self, daemon: &Holder) -> Result<Seen> {
+        let age = || procfs::age(daemon.pid(), true);
+        let Some((needed, age)) = self.settings.wait_alive.and_then(|time| Some((time, age()?))) else {
+            return Ok(Seen::Ready);
+        };
+        let until = now().checked_add(needed.saturating_sub(age));
+        Ok(if daemon.wait(None, until)? == Woken::Gone { Seen::Changed } else { Seen::Ready })
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| now() >= deadline)
+    }
+
+    fn soonest(&self, moment: Duration) -> Duration {
+        self.deadline.map_or(moment, |deadline| deadline.min(moment))
+    }
+
+    fn not_ready(&self, daemon: &Holder) -> Error {
+        let waited = Span(self.settings.wait_ready.unwrap_or_default());
+        Error::not_ready(format_args!("not ready after {waited} (pid {})", daemon.pid()))
+    }
+}

@@ -1,0 +1,153 @@
+//! The processes below a supervisor: adopting them, reaping them, ending them.
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
+
+use crate::command::error::{Error, Result};
+use crate::command::exit::Exit;
+use crate::sys::family::{adopt_orphans, adopts_orphans, has_children};
+use crate::sys::interrupted::uninterrupted;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::ProcessId;
+use crate::sys::procfs;
+use crate::sys::sigaction::{self, Disposition};
+
+/// The processes below this one. As long as this value lives, none of them leaves the tree: this process adopts every
+/// orphan ([PR_SET_CHILD_SUBREAPER](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)).
+#[must_use = "dropping this undoes what it has changed in this process"]
+pub(crate) struct Descendants {
+    owner: ProcessId,
+    /// The processes that were below this one before, in the foreground. They are not the body's, even if they become
+    /// orphans and this process adopts them.
+    strangers: Vec<Pid>,
+    adopted_before: bool,
+    /// A caller that ignores SIGCHLD would leave nothing to reap.
+    disposition: Disposition,
+}
+
+/// A process below the supervisor, as a look at all processes has shown it.
+#[derive(Clone, Copy)]
+pub(crate) struct Descendant {
+    pub(crate) pid: Pid,
+    parent: Pid,
+}
+
+impl Descendants {
+    /// Begins to adopt orphans.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system refuses, or if the processes are to be ended and `/proc` does not list them.
+    pub(crate) fn adopt(are_to_be_ended: bool) -> Result<Self> {
+        if are_to_be_ended && procfs::processes().is_none() {
+            return Err(Error::failed(format_args!(
+                "`children = \"end\"` needs `/proc`, which lists the processes that the body has started"
+            )));
+        }
+        let cannot =
+            |errno| Error::os(format_args!("cannot adopt the processes that the body starts"), errno);
+        let adopted_before = adopts_orphans().map_err(cannot)?;
+        let strangers = below_this(getpid(), &[]).into_iter().map(|stranger| stranger.pid).collect();
+        let disposition = sigaction::take(Signal::SIGCHLD).map_err(cannot)?;
+        let adopted = Self { owner: ProcessId::track(), strangers, adopted_before, disposition };
+        adopt_orphans(true).map_err(cannot)?;
+        Ok(adopted)
+    }
+
+    /// Undoes in the body's process what it must not inherit.
+    pub(crate) fn leave_to_parent(self) {
+        sigaction::restore(Signal::SIGCHLD, self.disposition);
+    }
+
+    /// Reaps what has ended. Returns how the body has ended, if it has.
+    pub(crate) fn reap(&self, body: Option<Pid>) -> Option<Exit> {
+        // `/proc` may hide a body of another user, so it is looked at by its PID.
+        let end = body.and_then(|body| reap_one(Some(body))).map(|(_, exit)| exit);
+        if self.strangers.is_empty() {
+            let mut found = None;
+            while let Some((pid, exit)) = reap_one(None) {
+                // The body may have ended meanwhile.
+                if body.is_some() && (pid == body || pid.is_none() && body.is_some_and(is_gone)) {
+                    found = Some(exit);
+                }
+            }
+            return end.or(found);
+        }
+        for child in self.list().into_iter().filter(|child| child.parent == self.owner.pid()) {
+            if body != Some(child.pid) {
+                let _ = reap_one(Some(child.pid));
+            }
+        }
+        end
+    }
+
+    /// Lists the living and the dead, each parent before its children.
+    pub(crate) fn list(&self) -> Vec<Descendant> {
+        below_this(self.owner.pid(), &self.strangers)
+    }
+
+    /// Sends a signal to a process, and never to another one that has taken its PID.
+    ///
+    /// A child keeps its PID until it is reaped. A process further below is pinned, and then checked to have the same
+    /// parent still. Without pidfds, it gets the signal once it is a child. Returns whether it has got the signal.
+    pub(crate) fn signal(&self, descendant: Descendant, signal: Signal) -> bool {
+        let Descendant { pid, parent } = descendant;
+        if parent == self.owner.pid() {
+            return kill(pid, signal).is_ok();
+        }
+        PidFd::open(pid)
+            .is_ok_and(|process| procfs::parent(pid) == Some(parent) && process.signal(signal).is_ok())
+    }
+}
+
+/// Lists the processes below this one, each parent before its children, without some of its children and what is
+/// below those.
+fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
+    // A look at all processes of the system takes a while.
+    if !has_children() {
+        return Vec::new();
+    }
+    let all = procfs::processes().unwrap_or_default();
+    let mut found: Vec<Descendant> = Vec::new();
+    let mut parents = vec![ancestor];
+    while let Some(parent) = parents.pop() {
+        // Elsewhere in the tree, such a number has been given to another process since.
+        let is_child = |pid: Pid, of: Pid| of == parent && (of != ancestor || !without.contains(&pid));
+        let children = all.iter().filter(|(pid, of)| is_child(*pid, *of));
+        let children: Vec<_> =
+            children.map(|(pid, parent)| Descendant { pid: *pid, parent: *parent }).collect();
+        parents.extend(children.iter().map(|child| child.pid));
+        found.extend(children);
+    }
+    found
+}
+
+/// The number of the first real-time signal on Linux. nix knows none of them, and so cannot say which one it was.
+const FIRST_REAL_TIME: i32 = 34;
+
+/// Reaps one child that has ended: this one, or any. The PID is unknown if a real-time signal has ended it.
+fn reap_one(child: Option<Pid>) -> Option<(Option<Pid>, Exit)> {
+    let code = |code: i32| Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
+    match uninterrupted(|| waitpid(child, Some(WaitPidFlag::WNOHANG))) {
+        Ok(WaitStatus::Exited(pid, status)) => Some((Some(pid), code(status))),
+        Ok(WaitStatus::Signaled(pid, signal, _)) => Some((Some(pid), Exit::Signal(signal as i32))),
+        Err(Errno::EINVAL) => Some((child, Exit::Signal(FIRST_REAL_TIME))),
+        _ => None,
+    }
+}
+
+fn is_gone(pid: Pid) -> bool {
+    kill(pid, None) == Err(Errno::ESRCH)
+}
+
+impl Drop for Descendants {
+    fn drop(&mut self) {
+        // In a child nothing has been changed.
+        if self.owner == ProcessId::current() {
+            let _ = adopt_orphans(self.adopted_before);
+            sigaction::restore(Signal::SIGCHLD, self.disposition);
+        }
+    }
+}

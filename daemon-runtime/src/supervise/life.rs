@@ -1,0 +1,144 @@
+//! One life of a body in a child of the supervisor.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getppid};
+
+use crate::command::error::{Error, Result};
+use crate::life::notify::{Relay, ServiceManager};
+use crate::life::readiness::{Message, Readiness, channel};
+use crate::supervise::memory;
+use crate::sys::clock::now;
+use crate::sys::descriptor::is_readable;
+use crate::sys::family::die_with_parent;
+use crate::sys::file::FileId;
+
+/// The number of messages that are taken before the supervisor looks at other things.
+const MOST_AT_ONCE: usize = 8;
+
+/// The longest time that a message of the body takes.
+const LONGEST_MESSAGE: Duration = Duration::from_secs(1);
+
+/// The supervisor's view of a life.
+pub(crate) struct Life {
+    pub(crate) pid: Pid,
+    /// The time at which it began, on the monotonic clock.
+    pub(crate) since: Duration,
+    /// The channel from the body's process, until that process closes it.
+    channel: Option<UnixStream>,
+    relay: Option<Relay>,
+    pub(crate) is_ready: bool,
+    /// What the body has said about its end.
+    pub(crate) message: Option<String>,
+    /// Why the body was not called.
+    pub(crate) refusal: Option<Error>,
+    /// The kernel's count of kills for lack of memory, before this life.
+    kills_before: Option<u64>,
+}
+
+/// The body's process, which has yet to take on the user and to call the body.
+pub(crate) struct BodySide {
+    pub(crate) supervisor: Pid,
+    pub(crate) pidfile: FileId,
+    pub(crate) readiness: Readiness,
+    pub(crate) service_manager: ServiceManager,
+    /// Whether this is the life that a launcher waits for.
+    pub(crate) is_first: bool,
+}
+
+/// The two ends between a supervisor and a life that has not begun.
+pub(crate) struct Ends {
+    supervisors: (UnixStream, Option<Relay>),
+    bodys: (UnixStream, ServiceManager),
+    kills_before: Option<u64>,
+}
+
+impl Ends {
+    pub(crate) fn new(service_manager: &ServiceManager) -> io::Result<Self> {
+        let (supervisors, bodys) = channel()?;
+        // A body that has been taken over may stop halfway through a message.
+        supervisors.set_read_timeout(Some(LONGEST_MESSAGE / 4))?;
+        let (relay, relayed) = service_manager.relay()?;
+        let kills_before = memory::kills();
+        Ok(Self { supervisors: (supervisors, relay), bodys: (bodys, relayed), kills_before })
+    }
+
+    /// Keeps the supervisor's ends, for the child that has just been forked.
+    pub(crate) fn of_supervisor(self, pid: Pid) -> Life {
+        let (channel, relay) = self.supervisors;
+        Life {
+            pid,
+            since: now(),
+            channel: Some(channel),
+            relay,
+            is_ready: false,
+            message: None,
+            refusal: None,
+            kills_before: self.kills_before,
+        }
+    }
+
+    /// Keeps the body's ends, in the child that has just been forked.
+    pub(crate) fn of_body(self, supervisor: Pid, pidfile: FileId, is_first: bool) -> BodySide {
+        let (channel, service_manager) = self.bodys;
+        BodySide { supervisor, pidfile, readiness: Readiness::new(channel), service_manager, is_first }
+    }
+}
+
+impl Life {
+    /// Returns the descriptors to wait for.
+    pub(crate) fn inputs(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [self.channel.as_ref().map(AsFd::as_fd), self.relay.as_ref().map(AsFd::as_fd)]
+    }
+
+    /// Takes what the body's process has sent: whether it is ready, or what it has said about its end.
+    pub(crate) fn listen(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(channel) = self.channel.as_ref().filter(|channel| is_readable(channel.as_fd())) else {
+                return;
+            };
+            match Message::receive_until(channel, now().checked_add(LONGEST_MESSAGE)) {
+                Some(Message::Ready(_)) => self.is_ready = true,
+                Some(Message::Failed(_, error)) => self.refusal = Some(error),
+                Some(Message::Ended(_, text)) => self.message = Some(text).filter(|text| !text.is_empty()),
+                Some(Message::Waiting(_)) => {}
+                // The body may close descriptors that it does not know, or send something else.
+                None => self.channel = None,
+            }
+        }
+    }
+
+    /// Passes on what the body has told the service manager.
+    pub(crate) fn relay(&self, service_manager: &ServiceManager) {
+        if let Some(relay) = &self.relay {
+            relay.pass_on(service_manager);
+        }
+    }
+
+    /// Signals the body's process, which keeps its PID until it is reaped.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = kill(self.pid, signal);
+    }
+
+    /// Returns whether the kernel has killed a process for lack of memory in this life.
+    pub(crate) fn has_met_lack_of_memory(&self) -> bool {
+        memory::kills().zip(self.kills_before).is_some_and(|(now, before)| now > before)
+    }
+}
+
+/// Makes the body's process end with its supervisor, even if the supervisor is killed. Comes after the change of user,
+/// which would undo it.
+pub(crate) fn end_with_supervisor(supervisor: Pid) -> Result<()> {
+    die_with_parent()
+        .map_err(|errno| Error::os(format_args!("cannot tie the body to its supervisor"), errno))?;
+    // The supervisor may have ended just before.
+    if getppid() == supervisor {
+        Ok(())
+    } else {
+        Err(Error::failed(format_args!("the supervisor has ended")))
+    }
+}

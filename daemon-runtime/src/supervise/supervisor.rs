@@ -1,0 +1,552 @@
+//! The supervisor, which gives a body its lives in child processes.
+//!
+//! ```text
+//! launcher ─ supervisor: the lock, the pidfile, the caller's privileges
+//!                 └ fork ─ body's process: user, group, chroot; the body
+//! ```
+//!
+//! The supervisor is the daemon: its PID is in the pidfile, and it gets the signals. It passes on to the body what
+//! concerns the body, and to the launcher and the service manager what the body reports.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, getpid};
+
+use crate::command::children::Children;
+use crate::command::duration::Span;
+use crate::command::error::{Error, Result};
+use crate::command::exit::Exit;
+use crate::command::report::{BodyProcess, LastExit, Phase, Report};
+use crate::life::backoff::{Backoff, wants};
+use crate::life::instance::end_by;
+use crate::life::notify::ServiceManager;
+use crate::life::readiness::{News, Readiness};
+use crate::life::streams::Streams;
+use crate::lock::channel::Channel;
+use crate::lock::failure::Failure;
+use crate::lock::held::HeldPidfile;
+use crate::settings::{KILL_TIMEOUT, Settings};
+use crate::supervise::descendants::Descendants;
+use crate::supervise::life::{BodySide, Ends, Life};
+use crate::supervise::requests::{Request, Requests};
+use crate::sys::clock::now;
+use crate::sys::descriptor::{is_writable, wait_readable};
+use crate::sys::interrupted::uninterrupted;
+use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
+
+/// What a supervisor is made of.
+pub(crate) struct SupervisorOptions<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) held: HeldPidfile,
+    /// The streams that a reload reopens. None in the foreground.
+    pub(crate) streams: Option<Streams>,
+    pub(crate) service_manager: ServiceManager,
+}
+
+/// The daemon of a body that lives in a child.
+pub(crate) struct Supervisor<'a> {
+    settings: &'a Settings,
+    held: HeldPidfile,
+    streams: Option<Streams>,
+    service_manager: ServiceManager,
+    requests: Requests,
+    /// The control channel. None where the system has none; the daemon works without.
+    channel: Option<Channel>,
+    descendants: Descendants,
+    /// The launcher, until the body has been ready for the first time.
+    launcher: Option<Readiness>,
+    has_been_ready: bool,
+    backoff: Backoff,
+    stop: Stop,
+    /// The signal that has requested the stop.
+    asked_by: Option<Signal>,
+    /// The end of the latest life, with its time on the monotonic clock.
+    last: Option<(Duration, String)>,
+    respawns: u32,
+}
+
+/// The process in which [`Supervisor::supervise`] has returned.
+pub(crate) enum Side {
+    /// A child, which is to call the body.
+    Body(BodySide),
+    /// The supervisor, once there is no further life.
+    Supervisor(End),
+}
+
+/// The end of a supervisor.
+pub(crate) struct End {
+    /// How the last life has ended.
+    exit: Exit,
+    /// The signal that has ended the last life, after a request to stop.
+    stopped_by: Option<Signal>,
+    /// Why the body was not called.
+    refusal: Option<Error>,
+    /// The launcher that still waits, with the reason why the body was never ready.
+    unready: Option<(Readiness, String)>,
+}
+
+impl End {
+    /// Returns the exit code of the supervisor: the body's, or that of a shell for a signal.
+    pub(crate) fn code(&self) -> u8 {
+        match self.exit {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + u8::try_from(signal).unwrap_or(0),
+            Exit::OutOfMemory => 128 + Signal::SIGKILL as u8,
+        }
+    }
+
+    /// Returns what is to be reported to the launcher. The pidfile is gone by then.
+    pub(crate) fn into_report(self) -> Option<(Readiness, Error)> {
+        let (launcher, reason) = self.unready?;
+        Some((launcher, self.refusal.unwrap_or_else(|| Error::failed(format_args!("{reason}")))))
+    }
+
+    /// Returns the exit code in the foreground. If a stop has ended a body without a `Context`, its signal ends this
+    /// process too.
+    pub(crate) fn into_code(self) -> Result<u8> {
+        if let Some(signal) = self.stopped_by {
+            end_by(signal);
+        }
+        let code = self.code();
+        self.refusal.map_or(Ok(code), Err)
+    }
+}
+
+/// The longest pause between two looks at processes that have to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl<'a> Supervisor<'a> {
+    /// Begins to supervise: queues the signals, all of which must be blocked, and adopts the orphans.
+    pub(crate) fn begin(options: SupervisorOptions<'a>) -> Result<Self> {
+        let SupervisorOptions { settings, held, streams, service_manager } = options;
+        let descendants = Descendants::adopt(settings.children == Children::End)?;
+        let requests = Requests::new(settings.stop_signal.raw())
+            .map_err(|errno| Error::os(format_args!("cannot receive signals"), errno))?;
+        let channel = Channel::open(&held).ok();
+        Ok(Self {
+            settings,
+            held,
+            streams,
+            service_manager,
+            requests,
+            channel,
+            descendants,
+            launcher: None,
+            has_been_ready: false,
+            backoff: Backoff::new(settings.respawn_delay, settings.respawn_limit),
+            stop: Stop::NotRequested,
+            asked_by: None,
+            last: None,
+            respawns: 0,
+        })
+    }
+
+    /// Waits until the launcher watches this process, and reports to it from then on.
+    pub(crate) fn reporting_to(
+        mut self,
+        launcher: Readiness,
+    ) -> std::result::Result<Self, (Readiness, Error)> {
+        match launcher.await_verdict(getpid()) {
+            Ok(()) => {
+                self.launcher = Some(launcher);
+                Ok(self)
+            }
+            Err(error) => {
+                let error = Error::io(format_args!("cannot prepare for the body's readiness"), &error);
+                Err((launcher, error))
+            }
+        }
+    }
+
+    /// Lets the body live as often as the key `respawn` says. Returns in each child that is to call the body, and in
+    /// the supervisor at the end.
+    pub(crate) fn supervise(mut self, thread: &SingleThread) -> Side {
+        loop {
+            let (end, lived) = match self.fork_body(thread) {
+                Ok(Forked::Body(ends)) => return Side::Body(self.become_body(ends)),
+                Ok(Forked::Supervisor(life)) => self.watch(life),
+                Err(error) => (LifeEnd::of_fork(&error), Duration::ZERO),
+            };
+            if self.settings.children == Children::End {
+                let has_next = wants(self.settings.respawn, self.has_failed(end.failure.exit));
+                self.end_children(self.has_been_ready && !has_next);
+            }
+            if !self.has_been_ready {
+                return Side::Supervisor(self.end_unready(end));
+            }
+            let has_failed = self.has_failed(end.failure.exit);
+            let pause = if self.stop.is_requested() {
+                None
+            } else {
+                self.next_pause(&end.failure, lived, has_failed)
+            };
+            let Some(pause) = pause else { return Side::Supervisor(self.end(&end.failure, has_failed)) };
+            self.last = Some((now(), end.failure.to_string()));
+            self.pause(pause);
+            if self.stop.is_requested() {
+                return Side::Supervisor(self.end(&Failure::now(Exit::Code(0), None), false));
+            }
+            self.respawns = self.respawns.saturating_add(1);
+        }
+    }
+
+    fn fork_body(&self, thread: &SingleThread) -> io::Result<Forked> {
+        // Otherwise the body would write again what is in the buffers of Rust and C.
+        let _ = io::stdout().flush();
+        flush_c_streams();
+        let ends = Ends::new(&self.service_manager)?;
+        Ok(match fork(thread)? {
+            ForkResult::Child => Forked::Body(ends),
+            ForkResult::Parent { child } => Forked::Supervisor(ends.of_supervisor(child)),
+        })
+    }
+
+    /// Drops in the child what only the supervisor may have.
+    fn become_body(self, ends: Ends) -> BodySide {
+        let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
+        self.held.pass_to_body();
+        self.descendants.leave_to_parent();
+        ends.of_body(supervisor, pidfile, !self.has_been_ready)
+    }
+
+    /// Waits for the end of a life. Returns it with its duration.
+    fn watch(&mut self, mut life: Life) -> (LifeEnd, Duration) {
+        let mut phase = None;
+        loop {
+            let ended = self.descendants.reap(Some(life.pid));
+            life.listen();
+            self.pass_readiness_on(&life);
+            let is_new = phase.replace(self.phase_of(&life)) != phase;
+            if let Some(exit) = ended {
+                life.relay(&self.service_manager);
+                let lived = now().saturating_sub(life.since);
+                return (self.end_of(life, exit), lived);
+            }
+            self.report(&Situation::Living(&life), is_new);
+            let deadline = self.stop.deadline();
+            if deadline.is_some_and(|deadline| now() >= deadline) {
+                life.signal(Signal::SIGKILL);
+                self.stop = Stop::Killing;
+                continue;
+            }
+            self.wait(life.inputs(), deadline);
+            life.relay(&self.service_manager);
+            self.hear(Some(&mut life));
+        }
+    }
+
+    /// Sleeps until something happens or the monotonic clock has reached the deadline.
+    fn wait(&self, [channel, relay]: [Option<BorrowedFd<'_>>; 2], deadline: Option<Duration>) {
+        let launcher = self.launcher.as_ref().map(AsFd::as_fd);
+        let clients = self.channel.as_ref().map(Channel::as_fd);
+        let inputs = [Some(self.requests.as_fd()), clients, launcher, channel, relay];
+        let timeout = deadline.map(|deadline| deadline.saturating_sub(now()));
+        // Whatever it was, the caller looks at everything.
+        let _ = uninterrupted(|| wait_readable(inputs, timeout));
+    }
+
+    fn phase_of(&self, life: &Life) -> Phase {
+        if self.stop.is_requested() {
+            Phase::Stopping
+        } else if life.is_ready {
+            Phase::Running
+        } else {
+            Phase::Starting
+        }
+    }
+
+    /// Reports to those that ask for it, and to those that wait for news if the situation is new.
+    fn report(&mut self, situation: &Situation<'_>, is_new: bool) {
+        let Some(mut channel) = self.channel.take() else { return };
+        let phase = match situation {
+            Situation::Living(life) => self.phase_of(life),
+            _ if self.stop.is_requested() => Phase::Stopping,
+            Situation::Waiting { .. } => Phase::Waiting,
+            Situation::Ending { is_last: true } => Phase::Stopping,
+            Situation::Ending { is_last: false } => Phase::Starting,
+        };
+        let now = now();
+        let last = self
+            .last
+            .as_ref()
+            .map(|(at, reason)| LastExit { ago: now.saturating_sub(*at), reason: reason.into() });
+        let mut report = Report { respawns: self.respawns, last, ..Report::new(phase) };
+        match situation {
+            Situation::Living(life) => {
+                report.body =
+                    Some(BodyProcess { pid: number(life.pid), age: now.saturating_sub(life.since) });
+            }
+            Situation::Waiting { until } => report.due = until.map(|until| until.saturating_sub(now)),
+            Situation::Ending { .. } => {}
+        }
+        channel.serve(&report);
+        if is_new {
+            channel.publish(&report);
+        }
+        self.channel = Some(channel);
+    }
+
+    /// Reports to the launcher that the body is ready for the first time. If the launcher is gone, stops.
+    fn pass_readiness_on(&mut self, life: &Life) {
+        if !life.is_ready || self.has_been_ready {
+            return;
+        }
+        self.become_ready();
+        let is_launcher_gone = self.launcher.take().is_some_and(|launcher| launcher.ready(getpid()).is_err());
+        if is_launcher_gone {
+            self.obey(Request::Stop(Signal::SIGTERM), Some(life));
+        }
+    }
+
+    fn become_ready(&mut self) {
+        self.has_been_ready = true;
+        if self.channel.is_none() {
+            // Nothing else shows that the daemon is not starting any more.
+            self.held.file().withdraw();
+        }
+    }
+
+    /// Acts on the requests that have arrived, and on what the launcher does before the body is ready.
+    fn hear(&mut self, mut life: Option<&mut Life>) {
+        match self.launcher.as_ref().map_or(News::None, Readiness::take_news) {
+            News::None => {}
+            // The time of `wait_alive` is over.
+            News::Released => {
+                self.launcher = None;
+                self.become_ready();
+                if let Some(life) = &mut life {
+                    life.is_ready = true;
+                }
+            }
+            News::Gone => {
+                self.launcher = None;
+                self.obey(Request::Stop(Signal::SIGTERM), life.as_deref());
+            }
+        }
+        while let Some(request) = self.requests.take() {
+            self.obey(request, life.as_deref());
+        }
+    }
+
+    /// Carries out a request. The body gets what concerns it.
+    fn obey(&mut self, request: Request, life: Option<&Life>) {
+        let signal = match request {
+            Request::Reap => return,
+            Request::Reload => {
+                if let Some(streams) = &self.streams {
+                    streams.reopen(&self.settings.name, self.held.id());
+                }
+                Signal::SIGHUP
+            }
+            Request::Stop(signal) if !self.stop.is_requested() => {
+                self.stop = Stop::Requested { deadline: now().checked_add(self.settings.stop_timeout) };
+                self.asked_by = Some(signal);
+                self.service_manager.stopping();
+                // A terminal sends its own SIGINT to the body, which must not count as a second one.
+                if signal == Signal::SIGINT { self.settings.stop_signal.raw() } else { signal }
+            }
+            Request::Stop(signal) | Request::PassOn(signal) => signal,
+        };
+        match life {
+            Some(life) => life.signal(signal),
+            // No body is there to say that its reload is complete.
+            None if request == Request::Reload => self.service_manager.reloaded(),
+            None => {}
+        }
+    }
+
+    /// Returns how a life has ended, with the body's own words if there are some.
+    fn end_of(&self, life: Life, exit: Exit) -> LifeEnd {
+        let is_kill = exit == Exit::Signal(Signal::SIGKILL as i32) && !self.stop.is_requested();
+        let exit = if is_kill && life.has_met_lack_of_memory() { Exit::OutOfMemory } else { exit };
+        let Life { message, refusal, .. } = life;
+        let message = message.or_else(|| refusal.as_ref().map(|error| error.text().to_owned()));
+        LifeEnd { failure: Failure::now(exit, message), refusal }
+    }
+
+    fn has_failed(&self, exit: Exit) -> bool {
+        match exit {
+            Exit::Code(code) => code != 0,
+            Exit::Signal(signal) => !self.requests.is_stop_of_body(signal),
+            Exit::OutOfMemory => true,
+        }
+    }
+
+    /// Returns the pause before the next life, if there is to be one, and writes a line about it to the log.
+    fn next_pause(&mut self, failure: &Failure, lived: Duration, has_failed: bool) -> Option<Duration> {
+        if !wants(self.settings.respawn, has_failed) {
+            return None;
+        }
+        let pause = self.backoff.after(lived, has_failed);
+        if let Some(pause) = pause {
+            self.log(format_args!("respawning in {}: {failure}", Span(pause)));
+        } else {
+            let failures = self.settings.respawn_limit;
+            let plural = if failures == 1 { "" } else { "s" };
+            self.log(format_args!("giving up after {failures} failure{plural}: {failure}"));
+        }
+        pause
+    }
+
+    /// Sleeps until the pause is over or a stop is requested.
+    fn pause(&mut self, pause: Duration) {
+        let end = now().checked_add(pause);
+        let mut is_new = true;
+        while !self.stop.is_requested() && end.is_none_or(|end| now() < end) {
+            self.report(&Situation::Waiting { until: end }, mem::take(&mut is_new));
+            self.service_manager.feed_watchdog();
+            let next_sign = self.service_manager.watchdog().map(|period| now() + period);
+            self.wait([None, None], [end, next_sign].into_iter().flatten().min());
+            let _ = self.descendants.reap(None);
+            self.hear(None);
+        }
+    }
+
+    /// Ends what the body has started and left running: by the stop signal, and by SIGKILL when `stop_timeout` is over.
+    /// `is_last` says that the daemon ends afterwards.
+    fn end_children(&mut self, is_last: bool) {
+        let begin = now();
+        let mut told = Vec::new();
+        let mut is_new = true;
+        loop {
+            let _ = self.descendants.reap(None);
+            self.report(&Situation::Ending { is_last }, mem::take(&mut is_new));
+            let alive = self.descendants.list();
+            let deadline = match self.stop {
+                Stop::NotRequested => begin.checked_add(self.settings.stop_timeout),
+                Stop::Requested { deadline } => deadline,
+                Stop::Killing => Some(begin),
+            };
+            let is_over = deadline.is_some_and(|deadline| now() >= deadline);
+            if alive.is_empty()
+                || deadline.is_some_and(|deadline| now() >= deadline.saturating_add(KILL_TIMEOUT))
+            {
+                return;
+            }
+            // By the number alone: whoever has become an orphan since is not told again.
+            told.retain(|pid| alive.iter().any(|descendant| descendant.pid == *pid));
+            for descendant in alive {
+                if is_over {
+                    self.descendants.signal(descendant, Signal::SIGKILL);
+                } else if !told.contains(&descendant.pid)
+                    && self.descendants.signal(descendant, self.settings.stop_signal.raw())
+                {
+                    told.push(descendant.pid);
+                }
+            }
+            self.service_manager.feed_watchdog();
+            let next_look = now().checked_add(if is_over { LOOK / 10 } else { LOOK });
+            self.wait([None, None], [deadline.filter(|_| !is_over), next_look].into_iter().flatten().min());
+            self.hear(None);
+        }
+    }
+
+    /// Ends before the body has been ready: nothing of the daemon is left when the launcher reads why.
+    fn end_unready(self, end: LifeEnd) -> End {
+        let stopped_by = self.stopped_by(end.failure.exit);
+        let Self { held, launcher, .. } = self;
+        drop(held);
+        let LifeEnd { failure: Failure { exit, message, .. }, refusal } = end;
+        let reason = match (message, exit) {
+            (Some(message), _) => message,
+            (None, Exit::Code(_)) => "returned before it was ready".into(),
+            (None, _) => format!("{exit} before it was ready"),
+        };
+        End { exit, stopped_by, refusal, unready: launcher.map(|launcher| (launcher, reason)) }
+    }
+
+    /// Returns the signal that has ended a life after a request to stop.
+    ///
+    /// A shell that has sent SIGINT to all goes by it, although the stop signal may have come to the body first.
+    fn stopped_by(&self, exit: Exit) -> Option<Signal> {
+        let Exit::Signal(signal) = exit else { return None };
+        let asked_by = self.asked_by?;
+        let signal = Signal::try_from(signal).ok()?;
+        if signal != asked_by && !self.requests.is_stop_of_body(signal as i32) {
+            return None;
+        }
+        Some(if signal == self.settings.stop_signal.raw() { asked_by } else { signal })
+    }
+
+    /// Ends after the last life. A failure leaves its reason in the pidfile.
+    fn end(self, failure: &Failure, has_failed: bool) -> End {
+        if has_failed && !self.stop.is_requested() {
+            self.held.leave(failure);
+        }
+        self.service_manager.stopping();
+        End { exit: failure.exit, stopped_by: self.stopped_by(failure.exit), refusal: None, unready: None }
+    }
+
+    fn log(&self, text: fmt::Arguments<'_>) {
+        let line = format!("{}: {text}\n", self.settings.name);
+        // A reader that does not read must not hold the supervisor up.
+        if is_writable(io::stderr()) {
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+}
+
+/// The state of a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    NotRequested,
+    /// The body and its children are killed at this time of the monotonic clock, if it can reach it.
+    Requested {
+        deadline: Option<Duration>,
+    },
+    /// The body was killed, because the time was over.
+    Killing,
+}
+
+impl Stop {
+    fn is_requested(self) -> bool {
+        self != Self::NotRequested
+    }
+
+    fn deadline(self) -> Option<Duration> {
+        match self {
+            Self::Requested { deadline } => deadline,
+            Self::NotRequested | Self::Killing => None,
+        }
+    }
+}
+
+/// What a supervisor is at.
+enum Situation<'a> {
+    Living(&'a Life),
+    /// It waits for the next life.
+    Waiting {
+        until: Option<Duration>,
+    },
+    /// It ends the children of the body.
+    Ending {
+        /// Whether there is no further life.
+        is_last: bool,
+    },
+}
+
+enum Forked {
+    Supervisor(Life),
+    Body(Ends),
+}
+
+/// The end of a life.
+struct LifeEnd {
+    failure: Failure,
+    /// Why the body was not called.
+    refusal: Option<Error>,
+}
+
+impl LifeEnd {
+    /// The end of a life that could not begin.
+    fn of_fork(error: &io::Error) -> Self {
+        let error = Error::io(format_args!("cannot fork the body"), error);
+        let failure = Failure::now(Exit::Code(1), Some(error.text().to_owned()));
+        Self { failure, refusal: Some(error) }
+    }
+}

@@ -1,0 +1,4 @@
+#[daemon(respawn = "never", children = daemonic::Children::Leave)]
+fn main() {
+    println!("a line");
+}

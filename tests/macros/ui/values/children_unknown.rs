@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(children = "kill")]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}
