@@ -2,6 +2,7 @@
 //! becomes of the body's process.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 use common::async_programs::{self, Service};
 use common::strace::Strace;
 use common::systemd::{Manager, Unit};
-use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, tool_or_skip, wait_until};
+use common::{
+    Answer, Process, Subject, is_long, program, root_or_skip, strace_or_skip, tool_or_skip, wait_until,
+};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -555,6 +558,28 @@ fn a_later_start_is_refused_while_the_body_lives() {
     subject.act("ensure").says(0, &format!("subject: already running (pid {daemon})"));
     let text = status(&subject);
     assert_eq!(text, format!("subject: running (pid {daemon}, up T; body {} up T)", body_of(&subject)));
+    stop(&subject, daemon);
+}
+
+#[test]
+fn while_a_body_lives_its_daemon_does_not_count_as_gone() {
+    let subject = Subject::new();
+    fs::write(subject.pidfile(), "4194304\n").unwrap();
+    // The process of a supervised body locks this byte, and may outlive its supervisor for a moment.
+    let mut body = Command::new(program("locker"));
+    body.arg(subject.pidfile()).args(["write", "3", "1"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut body = body.spawn().expect("the locker runs");
+    let mut word = [0];
+    body.stdout.as_mut().unwrap().read_exact(&mut word).expect("the lock is taken");
+    for (action, code) in [("status", 4), ("start", 1), ("stop", 1), ("ensure", 1)] {
+        let answer = subject.act(action);
+        assert_eq!(answer.status.code(), Some(code), "{answer:?}");
+        assert!(answer.stderr.contains("the kernel cannot name"), "{answer:?}");
+        assert_eq!(subject.pid_text(), "4194304\n");
+    }
+    drop(body.stdin.take());
+    body.wait().unwrap();
+    let daemon = subject.start();
     stop(&subject, daemon);
 }
 
