@@ -509,7 +509,7 @@ impl<M> Daemon<M> {
     /// This is for a body that does not report that it is ready. If the body returns, fails, panics or exits during the
     /// wait, `start` fails with that reason. If the launcher is cancelled during the wait, for example by Ctrl-C, the
     /// daemon ends. With a time that the clock cannot reach, such as [`Duration::MAX`], `start` returns only when the
-    /// body has ended. The time includes that of a [`setup`](Daemon::setup).
+    /// body has ended. The time includes the duration of a [`setup`](Daemon::setup).
     ///
     /// A body with a `Context` can end the wait by [`ready`](crate::Context::ready).
     ///
@@ -538,15 +538,15 @@ impl<M> Daemon<M> {
 
     /// Checks something, such as the configuration, before the daemon is started, restarted or run.
     ///
-    /// `check` is called in the launcher by [`start`](Daemon::start), [`restart`](Daemon::restart), [`ensure`](Daemon::ensure) and
-    /// [`run`](Daemon::run), before they do anything. It returns a `Result` whose error is `Display`. An error makes
-    /// the action fail with its text (`{:#}`), and a daemon that is running stays as it is. A panic goes on to the
-    /// caller of the action, before anything has changed. [`Action::Check`] makes the check alone, by
-    /// [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main). Further checks are made in the order in which they
-    /// are given.
+    /// `check` is called in the launcher by [`start`](Daemon::start), [`restart`](Daemon::restart),
+    /// [`ensure`](Daemon::ensure) and [`run`](Daemon::run), before they do anything. It returns a `Result` whose error
+    /// is `Display`. An error makes the action fail with its text (`{:#}`), and a daemon that is running stays as it
+    /// is. A panic of the check reaches the caller of the action before anything has changed. [`Action::Check`], given
+    /// to [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main), makes the check and starts nothing. Several checks
+    /// are made in the order in which they are given.
     ///
-    /// The check has the launcher's user, root and directory, and not those of the daemon. Its value is dropped. A
-    /// thread that it starts must have ended when it returns, because a start needs a process with one thread.
+    /// The check runs with the launcher's user, root and working directory, and not with those of the daemon. Its value
+    /// is dropped. A thread that it starts must end before it returns, because a start needs a process with one thread.
     ///
     /// Call this after [`every`](Daemon::every) and the methods of a repeating builder, which the returned builder no
     /// longer has.
@@ -571,17 +571,17 @@ impl<M> Daemon<M> {
 
     /// Calls the body again after it has ended. The default is [`Never`](Respawn::Never).
     ///
-    /// The daemon is then a supervisor, which holds the pidfile's lock, and the body runs in a child of it. Each life of
-    /// the body is a new child, with a copy of what the body has captured, so the body is an `Fn`. The supervisor drops
-    /// what the body has captured, once, when it ends.
+    /// The daemon is then a supervisor, which holds the pidfile's lock, and the body runs in a child of the supervisor.
+    /// Each life of the body is a new child, with a copy of what the body has captured, so the body is an `Fn`. The
+    /// supervisor drops what the body has captured once, at its own end.
     ///
-    /// A stop ends the body, and the supervisor with it. Before the daemon is ready for the first time, an end of the
-    /// body makes the start fail. [`respawn_delay`](Daemon::respawn_delay) is the pause between two lives, and
+    /// A stop ends the body, and the supervisor with it. If the body ends before the daemon is ready for the first
+    /// time, the start fails. [`respawn_delay`](Daemon::respawn_delay) is the pause between two lives, and
     /// [`respawn_limit`](Daemon::respawn_limit) the number of failures in a row after which the daemon ends. For a
     /// repeating daemon, [`on_error`](Daemon::on_error) decides first about an error or a panic of one run.
     ///
-    /// Call this after [`every`](Daemon::every), the keys of a repeating daemon, and [`setup`](Daemon::setup), which the
-    /// returned builder no longer has. A setup is called anew in each life.
+    /// Call this after [`every`](Daemon::every), the keys of a repeating daemon, and [`setup`](Daemon::setup), which
+    /// the returned builder no longer has. A setup is called anew in each life.
     ///
     /// # Examples
     ///
@@ -606,11 +606,11 @@ impl<M> Daemon<M> {
 
     /// Sets the pause before the first [respawn](Daemon::respawn). The default is one second.
     ///
-    /// Each further pause is twice as long, up to the longest pause of sixty times this delay. After a life longer than
-    /// the longest pause, the pause is the first one again. A stop ends a pause at once.
+    /// Each later pause is twice as long, up to the longest pause of sixty times this delay. After a life longer than
+    /// the longest pause, the next pause is the first one again. A stop ends a pause at once.
     ///
     /// A zero delay makes every action fail. With a delay that the clock cannot reach, such as [`Duration::MAX`], the
-    /// daemon waits for the stop after the body's first life.
+    /// daemon waits for a stop after the body's first life.
     ///
     /// # Examples
     ///
@@ -629,9 +629,8 @@ impl<M> Daemon<M> {
 
     /// Sets how many failures in a row end the daemon, despite [`respawn`](Daemon::respawn). The default is ten.
     ///
-    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success is not a failure in
-    /// the row, and after a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)) the count
-    /// begins anew.
+    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success ends the row. After
+    /// a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)), the count begins anew.
     ///
     /// # Examples
     ///
@@ -647,13 +646,13 @@ impl<M> Daemon<M> {
         self
     }
 
-    /// Sets what happens at the body's end to the processes that it has started and left running. By default they are
-    /// [left](Children::Leave) alone.
+    /// Sets what happens at the body's end to the processes that the body has started and left running. By default they
+    /// are [left](Children::Leave) alone.
     ///
-    /// With [`Children::End`], the daemon is a supervisor, and the body runs in a child of it, as with
+    /// With [`Children::End`], the daemon is a supervisor, and the body runs in a child of the supervisor, as with
     /// [`respawn`](Daemon::respawn). The supervisor is a subreaper
     /// ([PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)), so
-    /// no descendant of the body leaves its tree. At the end of each life they get the
+    /// no descendant of the body leaves its tree. At the end of each life, the descendants get the
     /// [`stop_signal`](Daemon::stop_signal), and SIGKILL when [`stop_timeout`](Daemon::stop_timeout) is over.
     ///
     /// # Examples
@@ -837,11 +836,11 @@ impl<M> Daemon<M> {
 
     /// Starts the daemon unless it is running, and returns once it is ready.
     ///
-    /// This is for scripts, for cron, and for programs that need their daemon: it succeeds whether the daemon is running
-    /// or not, however many processes call it at once. If the daemon is running, this waits until it is ready, but no
+    /// This is for scripts, for cron, and for programs that need their daemon. It succeeds whether or not the daemon is
+    /// running, even if many processes call it at once. If the daemon is running, this waits until it is ready, but no
     /// longer than [`wait_ready`](Daemon::wait_ready); without that key, until it is ready or gone. With
-    /// [`wait_alive`](Daemon::wait_alive), a daemon is ready when it is that old. If the daemon ends meanwhile, this
-    /// starts one, as [`start`](Daemon::start) does.
+    /// [`wait_alive`](Daemon::wait_alive), a daemon is ready when it has run for that long. If the daemon ends
+    /// meanwhile, this starts a new one, as [`start`](Daemon::start) does.
     ///
     /// If the daemon is running, this works in a process that has several threads. An earlier version of the program,
     /// whose daemon cannot report that it is not ready, counts as ready.
@@ -977,10 +976,11 @@ impl<M> Daemon<M> {
     /// # Errors
     ///
     /// Fails if the daemon is running already ([`is_already_running`](Error::is_already_running)), if the
-    /// [`check`](Daemon::check) fails, if the pidfile cannot be locked or the handlers cannot be installed, if the process cannot switch to the [`user`](Daemon::user)
-    /// or [`group`](Daemon::group) or enter the [`chroot`](Daemon::chroot), if the [`setup`](Daemon::setup) fails, or
-    /// if [`wait_ready`](Daemon::wait_ready) is set and the body has no `Context`. A body that fails is not an error of
-    /// this method: the outcome has its exit code.
+    /// [`check`](Daemon::check) fails, if the pidfile cannot be locked or the handlers cannot be installed, if the
+    /// process cannot switch to the [`user`](Daemon::user) or [`group`](Daemon::group) or enter the
+    /// [`chroot`](Daemon::chroot), if the [`setup`](Daemon::setup) fails, or if [`wait_ready`](Daemon::wait_ready) is
+    /// set and the body has no `Context`. A body that fails is not an error of this method: the outcome has its exit
+    /// code.
     ///
     /// With the feature `tokio`, this also fails if it is called inside a tokio runtime and the body builds another
     /// one, which tokio refuses. Remove `#[tokio::main]` from `main`, and keep it on the daemon's function.
@@ -1004,7 +1004,7 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Checks the keys, makes the check, and does nothing else. It needs no privileges, unlike a start.
+    /// Checks the keys and makes the check. Unlike a start, this needs no privileges.
     fn check_alone<K, B: Body<M, K>>(&self) -> Result {
         self.answer(Action::Check, |plan, _| {
             if !B::WITH_CHECK {

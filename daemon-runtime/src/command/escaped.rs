@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// Text that is shown with its control characters escaped, so that it cannot change what a terminal shows.
+/// Text that is shown with its control characters escaped, so that it cannot control a terminal.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -18,7 +18,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Returns whether a character is neither a control character nor one that changes the direction or ends the line.
+/// Returns whether a character neither controls a terminal, nor ends the line, nor changes the direction of the text.
 fn is_safe(character: char) -> bool {
     !character.is_control()
         && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

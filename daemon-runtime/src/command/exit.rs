@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use nix::sys::signal::Signal;
 
-/// How a daemon that has failed has ended.
+/// The way in which a failed daemon has ended.
 ///
 /// # Examples
 ///
@@ -22,14 +22,14 @@ pub enum Exit {
     Code(u8),
     /// The signal with this number has ended it.
     Signal(i32),
-    /// The kernel has killed it, because memory was short.
+    /// The kernel has killed it because memory was short.
     OutOfMemory,
 }
 
 const OUT_OF_MEMORY: &str = "killed by the kernel: out of memory";
 
 impl Exit {
-    /// Reads the beginning of a text as [`Display`](fmt::Display) has written it, and returns the rest.
+    /// Reads what [`Display`](fmt::Display) has written at the beginning of a text, and returns the rest.
     pub(crate) fn parse(text: &str) -> Option<(Self, &str)> {
         if let Some(rest) = text.strip_prefix(OUT_OF_MEMORY) {
             return Some((Self::OutOfMemory, rest));

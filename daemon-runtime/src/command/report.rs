@@ -1,8 +1,8 @@
 //! The report of a supervised daemon, as a line of text.
 //!
 //! A line such as `daemonic 1 state=running body=57 body_ms=5000 respawns=2 last_ms=7000 last=exit 101: panicked` has
-//! the version of the form, then keys with values. `last` takes the rest of the line. A reader ignores a key that it
-//! does not know.
+//! the version of the format, then keys with values. The value of `last` is the rest of the line. A reader ignores a
+//! key that it does not know.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -22,9 +22,9 @@ const VERSION: &str = "daemonic 1";
 pub(crate) struct Report<'a> {
     pub(crate) state: Phase,
     pub(crate) body: Option<BodyProcess>,
-    /// How often the body has been started again.
+    /// How often the body has been respawned.
     pub(crate) respawns: u32,
-    /// The time until the body is started again.
+    /// The time until the body is respawned.
     pub(crate) due: Option<Duration>,
     pub(crate) last: Option<LastExit<'a>>,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
     /// The body is not ready yet.
     Starting,
     Running,
-    /// The body has ended, and is to be started again.
+    /// The body has ended, and will be respawned.
     Waiting,
     Stopping,
 }
@@ -55,14 +55,14 @@ pub(crate) struct LastExit<'a> {
     pub(crate) reason: Cow<'a, str>,
 }
 
-/// A line in a buffer of fixed size, which is cut where the buffer is full.
+/// A line in a buffer of fixed size. A longer line is cut off.
 pub(crate) struct Line {
     bytes: [u8; LONGEST],
     length: usize,
 }
 
 impl Line {
-    /// Returns the line with its end.
+    /// Returns the line with its newline.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
@@ -70,7 +70,7 @@ impl Line {
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // The last byte is for the end of the line.
+        // The last byte is for the newline.
         let room = LONGEST - 1 - self.length;
         let fits = (0..=room.min(text.len())).rev().find(|cut| text.is_char_boundary(*cut)).unwrap_or(0);
         self.bytes[self.length..self.length + fits].copy_from_slice(&text.as_bytes()[..fits]);
@@ -87,7 +87,7 @@ const PHASES: [(Phase, &str); 4] = [
 ];
 
 impl<'a> Report<'a> {
-    /// Makes a report with nothing but a phase.
+    /// Makes a report that contains only a phase.
     pub(crate) const fn new(state: Phase) -> Self {
         Self { state, body: None, respawns: 0, due: None, last: None }
     }
@@ -118,7 +118,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// Reads a line without its end. Returns `None` if it is none of this version.
+    /// Reads a line without its newline. Returns `None` if the line is not a report of this version.
     pub(crate) fn decode(line: &'a str) -> Option<Self> {
         let rest = line.strip_prefix(VERSION)?.strip_prefix(' ')?;
         let (fields, reason) = match rest.split_once(" last=") {

@@ -1,4 +1,4 @@
-//! The lives after which a supervised body gets another one.
+//! The ends after which a supervised body gets another life.
 
 /// The ends of the body after which [`respawn`](crate::Daemon::respawn) calls it again.
 ///

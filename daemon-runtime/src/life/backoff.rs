@@ -7,7 +7,7 @@ use crate::command::respawn::Respawn;
 /// The longest pause is the shortest one times this.
 const LONGEST: u32 = 60;
 
-/// The next pause, with the failures so far.
+/// The next pause, with the number of failures so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     delay: Duration,
@@ -25,8 +25,8 @@ impl Backoff {
 
     /// Returns the pause after a life, or `None` if the body is given up.
     ///
-    /// Each pause is twice the one before, up to the longest. A life longer than the longest pause begins anew: the
-    /// failures before it do not count, and the pause after it is the shortest.
+    /// Each pause is twice the one before, up to the longest. After a life longer than the longest pause, the count
+    /// begins anew: failures before that life do not count, and the pause after it is the shortest.
     pub(crate) fn after(&mut self, lived: Duration, has_failed: bool) -> Option<Duration> {
         let longest = self.delay.saturating_mul(LONGEST);
         if lived > longest {

@@ -37,7 +37,7 @@ pub struct Checked<M, F> {
     note = "write a `Result<T, E>` whose error `E` is `Display`"
 )]
 pub trait CheckResult {
-    /// Returns the text of the error. The type is not to be used, so other crates cannot implement this.
+    /// Returns the text of the error. Other crates cannot name the token's type, so they cannot implement this.
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc, reason = "hidden")]
     fn into_text(self, _: sealed::Token) -> Result<(), String>;

@@ -149,7 +149,7 @@ impl ServiceManager {
         Ok((Some(Relay { messages }), Self { socket, watchdog: self.watchdog, ..Self::default() }))
     }
 
-    /// Closes the socket, because the daemon's life in this process has ended.
+    /// Closes the socket, because the daemon in this process has ended.
     pub(crate) fn close(&self) {
         drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -193,7 +193,7 @@ impl ServiceManager {
 
 #[cfg(feature = "systemd")]
 impl Relay {
-    /// Passes on every message that has arrived. That the daemon is stopping, the supervisor says itself.
+    /// Passes on the messages that have arrived. The supervisor itself reports that the daemon is stopping.
     pub(crate) fn pass_on(&self, service_manager: &ServiceManager) {
         let mut buffer = [0; 256];
         for _ in 0..MOST_AT_ONCE {
@@ -206,12 +206,12 @@ impl Relay {
     }
 }
 
-/// The number of messages that are passed on before the supervisor looks at other things.
+/// The number of messages that the supervisor passes on before it attends to other things.
 #[cfg(feature = "systemd")]
 const MOST_AT_ONCE: usize = 16;
 
-/// Returns whether a message is one that this crate sends for a body. The manager believes the supervisor more than the
-/// body, whose user may be another, so nothing else is passed on.
+/// Returns whether a message is one that this crate sends for a body. The manager trusts the supervisor more than the
+/// body, which may have another user, so nothing else is passed on.
 #[cfg(feature = "systemd")]
 fn is_ours(message: &[u8]) -> bool {
     let reloading =

@@ -1,4 +1,4 @@
-//! What a daemon reports to its launcher, or a supervised body to its supervisor: that it is ready, or why it will not be.
+//! What a daemon reports to its launcher, or a supervised body to its supervisor: that it is ready, or why not.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -16,7 +16,7 @@ use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_fl
 use crate::sys::file::FileId;
 use crate::sys::interrupted::uninterrupted;
 
-/// Makes the two ends of the channel between a launcher and its daemon.
+/// Makes the two ends of a channel, such as the one between a launcher and its daemon.
 pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
     let (one, other) = UnixStream::pair()?;
     Ok((above_floor(one.into())?.into(), above_floor(other.into())?.into()))
@@ -133,8 +133,8 @@ impl Readiness {
         self.send(&Message::Ready(pid))
     }
 
-    /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, SIGIO is
-    /// sent if the launcher goes.
+    /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, the
+    /// kernel sends SIGIO if the launcher goes.
     pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<()> {
         self.await_verdict(pid)?;
         signal_closing(self.channel.as_fd(), pid)?;
@@ -162,7 +162,7 @@ impl Readiness {
         Ok(Self { channel, id: self.id })
     }
 
-    /// Reports the end of a supervised body, with what the body itself has said about it.
+    /// Reports the end of a supervised body, with the body's own reason.
     pub(crate) fn ended(self, reason: Option<&str>) {
         let reason = reason.unwrap_or_default().chars().take(LONGEST_REASON).collect();
         let _ = self.send(&Message::Ended(getpid(), reason));
@@ -209,7 +209,7 @@ pub(crate) enum Message {
     Waiting(Pid),
     Ready(Pid),
     Failed(Pid, Error),
-    /// A supervised body has ended, and this is what it has said about that.
+    /// A supervised body has ended, for this reason.
     Ended(Pid, String),
 }
 
@@ -257,7 +257,7 @@ impl Message {
         Self::receive_until(channel, None)
     }
 
-    /// Does the same for a sender that is not trusted to send the whole message. The channel's own time-out must be
+    /// Does the same for a sender that may stop halfway through a message. The channel's own read timeout must be
     /// short.
     pub(crate) fn receive_until(channel: &UnixStream, deadline: Option<Duration>) -> Option<Self> {
         let mut header = [0; 1 + 3 * size_of::<i32>()];

@@ -181,8 +181,9 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
         <B::Life<'_> as Body<M, K>>::set_up(&mode.mode)
     }
 
-    /// Calls the body in one life. Its process has a copy of what the body has captured. That is not dropped here,
-    /// since the supervisor drops the original, once. Without further lives, this life's process is the owner.
+    /// Calls the body in one life. The process of a life has a copy of what the body has captured. The copy is not
+    /// dropped here, because the supervisor drops the original once. With [`Respawn::Never`], this process is the
+    /// owner, and drops it.
     fn live(self, mode: &Respawning<M>, value: B::Value, name: &str, context: &Context) -> Ending
     where
         B::Output: IntoEnding,

@@ -16,12 +16,12 @@ pub(crate) struct State {
     pub(crate) owner: ProcessId,
     pub(crate) flag: Flag,
     pub(crate) service_manager: ServiceManager,
-    /// The launcher that waits, or the supervisor, if there is one.
+    /// The process that waits for readiness: the supervisor if there is one, otherwise the launcher.
     readiness: Mutex<Option<Readiness>>,
-    /// The supervisor, which waits for the end of the body.
+    /// The supervisor, if there is one, which waits for the body's end.
     supervisor: Mutex<Option<Readiness>>,
     has_been_ready: AtomicBool,
-    /// The mark on the pidfile that the daemon is not ready, as long as it is not. A supervisor has its own.
+    /// The mark on the pidfile that the daemon is not ready, until it is ready. A supervisor has a mark of its own.
     starting: Mutex<Option<Starting>>,
 }
 
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// Lets others wait until the daemon is ready. Without the means for it, they look again and again.
+    /// Lets other processes wait until the daemon is ready. If this fails, they look at the lock again and again.
     pub(crate) fn listen(&self) {
         if let Some(starting) = &mut *self.starting() {
             let _ = starting.listen();
@@ -60,8 +60,7 @@ impl State {
         *lock(&self.supervisor) = Some(supervisor);
     }
 
-    /// Reports the end of a supervised body, with what the body itself has said about it. Returns false without a
-    /// supervisor.
+    /// Reports the end of a supervised body, with the body's own reason. Returns false without a supervisor.
     pub(crate) fn ended(&self, reason: Option<&str>) -> bool {
         let supervisor = lock(&self.supervisor).take();
         if supervisor.is_some() {
@@ -77,7 +76,7 @@ impl State {
     /// Fails if the launcher is gone. A cancelled start leaves no daemon.
     pub(crate) fn ready(&self) -> io::Result<()> {
         let mut starting = self.starting();
-        // Once the launcher has returned, `status` must not call the daemon starting.
+        // Once the launcher has returned, `status` must not report the daemon as starting.
         starting.iter().for_each(Starting::withdraw);
         self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
         self.has_been_ready.store(true, Ordering::Release);
@@ -87,7 +86,7 @@ impl State {
         Ok(())
     }
 
-    /// Shows the daemon as running, because its body is about to be called and reports no readiness.
+    /// Shows the daemon as running, just before the call of a body that reports no readiness.
     pub(crate) fn running(&self) {
         if let Some(starting) = self.starting().take() {
             starting.withdraw();

@@ -6,12 +6,12 @@
 //! | 1 | the daemon, or a process that removes a stale file | the file is in use |
 //! | 2 | the daemon, with an open-file-description lock | the file is in use, even if the other locks are lost |
 //! | 3 | the process in which a supervised body lives | a body lives, perhaps after its supervisor was killed |
-//! | `0x1000_0000` + *n* | the daemon, until it is ready | nobody answers on its socket *n* before it is ready |
+//! | `0x1000_0000` + *n* | the daemon, until it is ready | the daemon answers on its socket *n* once it is ready |
 //! | `0x2000_0000` + *n* | the daemon | a supervisor answers on its socket *n* |
 //!
-//! The bytes far beyond the end of the file publish one number: that of the socket by which the daemon can be asked.
-//! A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that no moment shows a daemon that is running and seems
-//! ready before it is.
+//! The bytes far beyond the end of the file publish one number: that of the socket on which the daemon reports its
+//! state. A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that at no moment a running daemon seems ready
+//! before it is.
 //!
 //! A record lock ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) ends with its
 //! process, is not inherited by children, and `F_GETLK` names its holder. A body that closes any descriptor of the file
@@ -31,7 +31,7 @@ const DAEMON_IN_USE: Bytes = Bytes { start: 0, length: 2 };
 const SURVIVOR: Bytes = Bytes { start: 2, length: 1 };
 const BODY: Bytes = Bytes { start: 3, length: 1 };
 
-/// The number of no socket: the name that the kernel gives a socket has five hexadecimal digits.
+/// The number that stands for no socket. The kernel's names have five hexadecimal digits, so no socket has it.
 pub(crate) const NO_SOCKET: i32 = 0x10_0000;
 /// The bytes on which a daemon that is not ready publishes its number.
 const STARTING: Bytes = Bytes { start: 0x1000_0000, length: NUMBERS };
@@ -90,7 +90,7 @@ pub(crate) enum Locks {
 
 /// Takes all locks of a daemon that is not ready.
 pub(crate) fn claim(file: impl AsFd) -> nix::Result<Claim> {
-    // A process that sees the daemon must not see it without the first of these.
+    // A process that sees the lock of the daemon must also see the first of these.
     for bytes in [NOT_LISTENING, DAEMON_IN_USE] {
         match record_lock::set(&file, bytes) {
             Ok(()) => {}
@@ -99,7 +99,7 @@ pub(crate) fn claim(file: impl AsFd) -> nix::Result<Claim> {
         }
     }
     match record_lock::set_for_description(&file, SURVIVOR) {
-        // Without such locks in the file system or the kernel, bytes 0 and 1 have to do.
+        // If the file system or the kernel has no such locks, bytes 0 and 1 must suffice.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
             Ok(if has_body(file)? { Claim::Survived } else { Claim::Taken })
         }
@@ -131,7 +131,7 @@ pub(crate) fn published(file: impl AsFd, by: Pid) -> nix::Result<Option<Publishe
         let Some(range) = ranges.pop() else { break };
         match record_lock::in_the_way(&file, Mode::Read, range)? {
             Some((Owner::Process(pid), lock)) if pid == by => return Ok(Published::at(lock.start)),
-            // Looked at on both sides, because the kernel returns only one of the locks in a range.
+            // Both sides of it are searched, because the kernel returns only one of the locks in a range.
             Some((_, lock)) => {
                 let (end, lock_end) = (range.start + range.length, lock.start + lock.length);
                 let mut add = |start: off_t, end: off_t| {
@@ -155,7 +155,7 @@ pub(crate) fn claim_removal(file: impl AsFd) -> bool {
     record_lock::set(file, IN_USE).is_ok()
 }
 
-/// Asks who holds a file.
+/// Returns the holder of a file.
 pub(crate) fn query(file: impl AsFd) -> nix::Result<Locks> {
     match daemon(&file)? {
         Locks::Free if has_survivor(&file)? || has_body(file)? => Ok(Locks::HeldByUnknown),
@@ -163,7 +163,8 @@ pub(crate) fn query(file: impl AsFd) -> nix::Result<Locks> {
     }
 }
 
-/// Asks who write-locks byte 0. A read lock does not count, because every process that can read the file can take one.
+/// Returns the process that write-locks byte 0. A read lock does not count, because every process that can read the
+/// file can take one.
 pub(crate) fn daemon(file: impl AsFd) -> nix::Result<Locks> {
     Ok(match record_lock::owner_in_the_way(file, Mode::Read, DAEMON)? {
         None => Locks::Free,

@@ -1,6 +1,6 @@
 //! The daemon's side of the control channel, by which others learn its state.
 //!
-//! The channel is a socket whose name the kernel chooses, so it has no path: it works inside a chroot, for every user,
+//! The channel is a socket without a path, whose name the kernel chooses. It works inside a chroot and for every user,
 //! and leaves nothing behind. A lock on the pidfile publishes its number.
 
 use std::io;
@@ -30,7 +30,8 @@ impl Starting {
         Self { file: held.file(), listener: None }
     }
 
-    /// Opens a socket on which others can wait until the daemon is ready. Without one, they look again and again.
+    /// Opens a socket on which other processes can wait until the daemon is ready. Without one, they look at the lock
+    /// again and again.
     pub(crate) fn listen(&mut self) -> io::Result<()> {
         let (listener, number) = Listener::open()?;
         self.file.publish(Published::Starting(number))?;
@@ -43,7 +44,7 @@ impl Starting {
         self.file.withdraw();
     }
 
-    /// Tells all that wait that the daemon is ready. The mark must be withdrawn.
+    /// Reports to all clients that the daemon is ready. The mark must be withdrawn before.
     pub(crate) fn announce(self) {
         if let Some(listener) = self.listener {
             listener.announce();
@@ -90,7 +91,7 @@ mod linux {
             let socket = above_floor(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)?;
             // A name of no length makes the kernel choose one (unix(7)).
             bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
-            // Only now could a process connect, so the number must not be published before.
+            // No process can connect before this, so the number must not be published earlier.
             listen(&socket, Backlog::MAXCONN)?;
             let id = FileId::of(&socket)?;
             let socket = UnixListener::from(socket);
@@ -104,7 +105,7 @@ mod linux {
             self.socket.as_fd()
         }
 
-        /// Reports to all that have connected that the daemon is ready, and refuses further connections.
+        /// Reports to all clients that the daemon is ready, and refuses further connections.
         pub(super) fn announce(self) {
             // A body that closes descriptors it does not know may have a socket of its own under this number.
             if !self.id.may_be_open_at(&self.socket) {
@@ -179,7 +180,7 @@ mod linux {
             /// The pause that keeps a lack of memory or descriptors from becoming a busy loop.
             const PAUSE: Duration = Duration::from_millis(10);
             let line = report.encode();
-            // The caller has other things to do between the connections of a flood.
+            // During a flood of connections, the caller must still attend to other things.
             for _ in 0..MOST {
                 match self.listener.accept() {
                     Ok(connection) if send_line(&connection, &line) => self.keep(connection),

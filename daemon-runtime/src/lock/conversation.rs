@@ -24,7 +24,7 @@ mod linux {
     /// A connection to a daemon that publishes its socket.
     pub(crate) struct Conversation {
         socket: OwnedFd,
-        /// What was read since the last line.
+        /// The bytes that were read after the last line.
         rest: Vec<u8>,
     }
 
@@ -34,7 +34,7 @@ mod linux {
         /// # Errors
         ///
         /// Fails if the daemon's queue is full, if it has closed the socket, if it is in another network namespace, or
-        /// if the socket is not that process's.
+        /// if the socket belongs to another process.
         pub(crate) fn connect(daemon: Pid, number: i32) -> io::Result<Self> {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -53,11 +53,11 @@ mod linux {
             self.socket.as_fd()
         }
 
-        /// Returns the next report, or `None` if it is not there yet.
+        /// Returns the next report, or `None` if it has not arrived yet.
         ///
         /// # Errors
         ///
-        /// Fails if the daemon has closed the connection, or if what it sent is no report that this version knows.
+        /// Fails if the daemon has closed the connection, or if this version cannot read what the daemon has sent.
         pub(crate) fn read(&mut self) -> io::Result<Option<Report<'static>>> {
             loop {
                 if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {

@@ -17,16 +17,16 @@ pub(crate) use crate::command::exit::Exit;
 /// The longest text of a pidfile with a reason, in bytes.
 pub(crate) const LONGEST: usize = 512;
 
-/// The longest message in a pidfile, in bytes. What comes before it is shorter than 100 bytes.
+/// The longest message in a pidfile, in bytes. The text before it is shorter than 100 bytes.
 const LONGEST_MESSAGE: usize = 400;
 
-/// What a message ends with if it was cut off.
+/// The end of a message that was cut off.
 const ELLIPSIS: &str = "…";
 
 /// The death of a daemon that had been ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// The time of the death, in whole seconds once it is written.
+    /// The time of the death. The pidfile has it in whole seconds.
     pub(crate) at: SystemTime,
     pub(crate) exit: Exit,
     pub(crate) message: Option<String>,

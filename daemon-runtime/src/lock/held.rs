@@ -32,7 +32,7 @@ pub(crate) struct HeldPidfile {
     file: Arc<File>,
     id: FileId,
     owner: ProcessId,
-    /// Whether the file has the reason of a death, and stays.
+    /// Whether the file contains the reason of a death, and stays.
     is_left: AtomicBool,
     /// A second descriptor of the file, for the lock of a supervised body. Closing it would drop our locks.
     for_body: Option<OwnedFd>,
@@ -48,7 +48,7 @@ struct Locked {
 impl Pidfile {
     /// Takes the lock, empties the file and writes this process's PID.
     ///
-    /// A supervisor's file is opened a second time, for the lock of a body that may not reach the path.
+    /// A supervisor opens the file a second time, for the lock of a body that may not reach the path.
     ///
     /// # Errors
     ///
@@ -151,10 +151,10 @@ impl Pidfile {
 }
 
 impl HeldPidfile {
-    /// Closes the file in the process of a supervised body, and takes that process's lock, which shows that a body
-    /// lives. Called in a child that the holder has just forked.
+    /// Closes the supervisor's descriptor in the process of a supervised body, and takes the lock that shows that a
+    /// body lives. Called in a child that the holder has just forked.
     ///
-    /// A reader's lock may be in the way for a second. The body then lives without the lock.
+    /// If a reader's lock is in the way for a second, the body lives without the lock.
     pub(crate) fn pass_to_body(mut self) {
         let (file, path, id, daemon) = (self.for_body.take(), self.path.clone(), self.id, self.owner.pid());
         // A fork inherits the open-file-description lock, which must end with the supervisor.
@@ -198,8 +198,8 @@ impl HeldPidfile {
         without_signal((&*self.file).write_all(text.as_bytes()))
     }
 
-    /// Writes the reason of this daemon's death below the PID, and keeps the file when the lock ends. A file that cannot
-    /// be written is removed.
+    /// Writes the reason of this daemon's death below the PID, and keeps the file when the lock ends. A file that
+    /// cannot be written is removed.
     ///
     /// This works inside a chroot and after a change of user, because the file is open. The first call counts. Not
     /// async-signal-safe.
@@ -208,7 +208,7 @@ impl HeldPidfile {
         if self.owner != ProcessId::current() || self.is_left.load(Ordering::Acquire) {
             return;
         }
-        // A signal that ends this process meanwhile would remove the file.
+        // Otherwise a signal that ends this process meanwhile would remove the file.
         let blocked = AllBlocked::new();
         // A body that closes descriptors it does not know may have a file of its own under this number.
         if self.id.is_open_at(&self.file) && self.write_failure(failure).is_ok() {
@@ -222,12 +222,12 @@ impl HeldPidfile {
     fn write_failure(&self, failure: &Failure) -> io::Result<()> {
         let text = failure.encode(self.owner.pid().as_raw());
         without_signal(self.file.write_all_at(text.as_bytes(), 0))?;
-        // The body may have written more.
+        // The body may have written more to the file.
         self.file.set_len(text.len() as u64)
     }
 
-    /// Removes the file, unless it has the reason of a death or the path leads to another one. Empties it if it cannot be removed, or if the path is
-    /// outside the chroot.
+    /// Removes the file, unless it contains the reason of a death or the path leads to another file. Empties the file
+    /// if it cannot be removed, or if the path is outside the chroot.
     ///
     /// Async-signal-safe, and harmless when repeated.
     pub(crate) fn remove(&self) {

@@ -38,8 +38,9 @@ pub(crate) struct Patience<'a> {
 /// The result of one wait for a daemon.
 enum Seen {
     Ready,
-    /// Its state has changed, or the channel cannot be reached. So look again, in the second case after a pause.
+    /// The daemon's state has changed, so the caller must look again.
     Changed,
+    /// The channel cannot be reached, so the caller must look again after a pause.
     Unreachable,
     TimedOut,
 }
@@ -51,11 +52,11 @@ impl<'a> Patience<'a> {
         Self { pidfile, settings, deadline }
     }
 
-    /// Waits until the daemon that runs is ready, and returns its PID, or `None` if none runs.
+    /// Waits until the running daemon is ready, and returns its PID, or `None` if no daemon is running.
     ///
     /// # Errors
     ///
-    /// Fails when the time is over, or if the holder is unknown or another program.
+    /// Fails if the daemon is not ready in time, or if the holder is unknown or another program.
     pub(crate) fn await_ready(&self) -> Result<Option<Pid>> {
         while let Some(daemon) = Holder::find(self.pidfile)? {
             match self.watch(&daemon)? {
@@ -78,7 +79,7 @@ impl<'a> Patience<'a> {
             Some(Published::Starting(number) | Published::Served(number)) => {
                 match Conversation::connect(daemon.pid(), number) {
                     Ok(conversation) => self.listen(daemon, conversation),
-                    // Its queue is full, or it is in another network namespace.
+                    // The daemon's queue is full, or the daemon is in another network namespace.
                     Err(_) => Ok(Seen::Unreachable),
                 }
             }
@@ -89,7 +90,7 @@ impl<'a> Patience<'a> {
     fn listen(&self, daemon: &Holder, mut conversation: Conversation) -> Result<Seen> {
         loop {
             match conversation.read() {
-                // Confirmed by the lock, because the daemon may have ended since.
+                // Checked, because the daemon may have ended since it sent the report.
                 Ok(Some(report)) if report.state == Phase::Running => {
                     return Ok(if daemon.has_ended() {
                         Seen::Changed
@@ -109,12 +110,12 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Acts on a daemon that publishes nothing: it is ready, unless it has just ended.
+    /// Handles a daemon that publishes nothing: it is ready, unless it has just ended.
     fn confirm(&self, daemon: &Holder) -> Result<Seen> {
         if daemon.still_holds()? { self.lives_long_enough(daemon) } else { Ok(Seen::Unreachable) }
     }
 
-    /// With `wait_alive`, waits until the daemon is that old.
+    /// With `wait_alive`, waits until the daemon has run for that long.
     fn lives_long_enough(&self, daemon: &Holder) -> Result<Seen> {
         let age = || procfs::age(daemon.pid(), true);
         let Some((needed, age)) = self.settings.wait_alive.and_then(|time| Some((time, age()?))) else {

@@ -14,20 +14,20 @@ use crate::sys::process::ProcessId;
 use crate::sys::procfs;
 use crate::sys::sigaction::{self, Disposition};
 
-/// The processes below this one. As long as this value lives, none of them leaves the tree: this process adopts every
-/// orphan ([PR_SET_CHILD_SUBREAPER](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)).
+/// The processes below this one. While this value lives, none of them leaves the tree: this process adopts every orphan
+/// ([PR_SET_CHILD_SUBREAPER](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)).
 #[must_use = "dropping this undoes what it has changed in this process"]
 pub(crate) struct Descendants {
     owner: ProcessId,
-    /// The processes that were below this one before, in the foreground. They are not the body's, even if they become
-    /// orphans and this process adopts them.
+    /// The processes that were already below this one, in the foreground. They are not the body's, even if this process
+    /// adopts them as orphans.
     strangers: Vec<Pid>,
     adopted_before: bool,
-    /// A caller that ignores SIGCHLD would leave nothing to reap.
+    /// The earlier disposition of SIGCHLD. While SIGCHLD is ignored, the kernel leaves nothing to reap.
     disposition: Disposition,
 }
 
-/// A process below the supervisor, as a look at all processes has shown it.
+/// A process below the supervisor, as `/proc` has listed it.
 #[derive(Clone, Copy)]
 pub(crate) struct Descendant {
     pub(crate) pid: Pid,
@@ -56,14 +56,14 @@ impl Descendants {
         Ok(adopted)
     }
 
-    /// Undoes in the body's process what it must not inherit.
+    /// Restores SIGCHLD in the body's process, which must not inherit the supervisor's disposition.
     pub(crate) fn leave_to_parent(self) {
         sigaction::restore(Signal::SIGCHLD, self.disposition);
     }
 
     /// Reaps what has ended. Returns how the body has ended, if it has.
     pub(crate) fn reap(&self, body: Option<Pid>) -> Option<Exit> {
-        // `/proc` may hide a body of another user, so it is looked at by its PID.
+        // `/proc` may hide a body of another user, so the body is reaped by its PID.
         let end = body.and_then(|body| reap_one(Some(body))).map(|(_, exit)| exit);
         if self.strangers.is_empty() {
             let mut found = None;
@@ -83,15 +83,16 @@ impl Descendants {
         end
     }
 
-    /// Lists the living and the dead, each parent before its children.
+    /// Lists the processes, living and dead, each parent before its children.
     pub(crate) fn list(&self) -> Vec<Descendant> {
         below_this(self.owner.pid(), &self.strangers)
     }
 
     /// Sends a signal to a process, and never to another one that has taken its PID.
     ///
-    /// A child keeps its PID until it is reaped. A process further below is pinned, and then checked to have the same
-    /// parent still. Without pidfds, it gets the signal once it is a child. Returns whether it has got the signal.
+    /// A child keeps its PID until it is reaped. A process further below is pinned, and gets the signal only if its
+    /// parent is still the same. Without pidfds, it gets the signal once it is a child. Returns whether the signal was
+    /// sent.
     pub(crate) fn signal(&self, descendant: Descendant, signal: Signal) -> bool {
         let Descendant { pid, parent } = descendant;
         if parent == self.owner.pid() {
@@ -102,10 +103,10 @@ impl Descendants {
     }
 }
 
-/// Lists the processes below this one, each parent before its children, without some of its children and what is
-/// below those.
+/// Lists the processes below this one, each parent before its children. Leaves out the children `without`, and all
+/// processes below them.
 fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
-    // A look at all processes of the system takes a while.
+    // Listing all processes of the system takes a while.
     if !has_children() {
         return Vec::new();
     }
@@ -113,7 +114,7 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
     let mut found: Vec<Descendant> = Vec::new();
     let mut parents = vec![ancestor];
     while let Some(parent) = parents.pop() {
-        // Elsewhere in the tree, such a number has been given to another process since.
+        // Elsewhere in the tree, such a PID now belongs to another process.
         let is_child = |pid: Pid, of: Pid| of == parent && (of != ancestor || !without.contains(&pid));
         let children = all.iter().filter(|(pid, of)| is_child(*pid, *of));
         let children: Vec<_> =
@@ -124,10 +125,12 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
     found
 }
 
-/// The number of the first real-time signal on Linux. nix knows none of them, and so cannot say which one it was.
+/// The number of the first real-time signal on Linux. nix knows no such signal, so it cannot name the one that ended a
+/// child.
 const FIRST_REAL_TIME: i32 = 34;
 
-/// Reaps one child that has ended: this one, or any. The PID is unknown if a real-time signal has ended it.
+/// Reaps one child that has ended: the given one, or any. The PID of any child is unknown if a real-time signal ended
+/// it.
 fn reap_one(child: Option<Pid>) -> Option<(Option<Pid>, Exit)> {
     let code = |code: i32| Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
     match uninterrupted(|| waitpid(child, Some(WaitPidFlag::WNOHANG))) {
@@ -144,7 +147,7 @@ fn is_gone(pid: Pid) -> bool {
 
 impl Drop for Descendants {
     fn drop(&mut self) {
-        // In a child nothing has been changed.
+        // A child has nothing to undo.
         if self.owner == ProcessId::current() {
             let _ = adopt_orphans(self.adopted_before);
             sigaction::restore(Signal::SIGCHLD, self.disposition);

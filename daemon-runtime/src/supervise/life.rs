@@ -17,22 +17,22 @@ use crate::sys::descriptor::is_readable;
 use crate::sys::family::die_with_parent;
 use crate::sys::file::FileId;
 
-/// The number of messages that are taken before the supervisor looks at other things.
+/// The number of messages that the supervisor takes before it attends to other things.
 const MOST_AT_ONCE: usize = 8;
 
-/// The longest time that a message of the body takes.
+/// The longest time that the supervisor waits for the rest of a message.
 const LONGEST_MESSAGE: Duration = Duration::from_secs(1);
 
 /// The supervisor's view of a life.
 pub(crate) struct Life {
     pub(crate) pid: Pid,
-    /// The time at which it began, on the monotonic clock.
+    /// The time at which the life began, on the monotonic clock.
     pub(crate) since: Duration,
     /// The channel from the body's process, until that process closes it.
     channel: Option<UnixStream>,
     relay: Option<Relay>,
     pub(crate) is_ready: bool,
-    /// What the body has said about its end.
+    /// The text that the body has reported about its end.
     pub(crate) message: Option<String>,
     /// Why the body was not called.
     pub(crate) refusal: Option<Error>,
@@ -50,7 +50,7 @@ pub(crate) struct BodySide {
     pub(crate) is_first: bool,
 }
 
-/// The two ends between a supervisor and a life that has not begun.
+/// The two ends of the channels between a supervisor and a life that has not begun.
 pub(crate) struct Ends {
     supervisors: (UnixStream, Option<Relay>),
     bodys: (UnixStream, ServiceManager),
@@ -95,7 +95,7 @@ impl Life {
         [self.channel.as_ref().map(AsFd::as_fd), self.relay.as_ref().map(AsFd::as_fd)]
     }
 
-    /// Takes what the body's process has sent: whether it is ready, or what it has said about its end.
+    /// Takes what the body's process has sent: that the body is ready, why it was not called, or a text about its end.
     pub(crate) fn listen(&mut self) {
         for _ in 0..MOST_AT_ONCE {
             let Some(channel) = self.channel.as_ref().filter(|channel| is_readable(channel.as_fd())) else {
@@ -106,13 +106,13 @@ impl Life {
                 Some(Message::Failed(_, error)) => self.refusal = Some(error),
                 Some(Message::Ended(_, text)) => self.message = Some(text).filter(|text| !text.is_empty()),
                 Some(Message::Waiting(_)) => {}
-                // The body may close descriptors that it does not know, or send something else.
+                // The body may have closed descriptors that it does not know, or sent something else.
                 None => self.channel = None,
             }
         }
     }
 
-    /// Passes on what the body has told the service manager.
+    /// Passes on the body's messages to the service manager.
     pub(crate) fn relay(&self, service_manager: &ServiceManager) {
         if let Some(relay) = &self.relay {
             relay.pass_on(service_manager);
@@ -130,12 +130,12 @@ impl Life {
     }
 }
 
-/// Makes the body's process end with its supervisor, even if the supervisor is killed. Comes after the change of user,
-/// which would undo it.
+/// Makes the body's process end with its supervisor, even if the supervisor is killed. This must come after the change
+/// of user, which would undo it.
 pub(crate) fn end_with_supervisor(supervisor: Pid) -> Result<()> {
     die_with_parent()
         .map_err(|errno| Error::os(format_args!("cannot tie the body to its supervisor"), errno))?;
-    // The supervisor may have ended just before.
+    // The supervisor may have ended just before this call.
     if getppid() == supervisor {
         Ok(())
     } else {

@@ -7,14 +7,14 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::sys::sigaction;
 use crate::sys::signal_queue::SignalQueue;
 
-/// A signal to the supervisor, by what it asks for.
+/// A request to the supervisor, made by a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
     /// A child has ended.
     Reap,
     Reload,
     Stop(Signal),
-    /// A signal that means something to the body only.
+    /// A signal that concerns only the body.
     PassOn(Signal),
 }
 
@@ -26,8 +26,8 @@ pub(crate) struct Requests {
 
 /// The signals that are not queued.
 ///
-/// Some cannot be blocked, or report a fault of the supervisor itself. Some stop or continue a job of a shell, and must
-/// do so to the supervisor too. The others belong to the supervisor's own descriptors and limits.
+/// Some cannot be blocked, or report a fault of the supervisor itself. Some stop or continue a shell's job, which
+/// includes the supervisor. The others concern the supervisor's own descriptors and limits.
 const NOT_QUEUED: [Signal; 18] = [
     Signal::SIGKILL,
     Signal::SIGSTOP,
@@ -61,7 +61,7 @@ impl Requests {
         Ok(Self { queue, stop_signal })
     }
 
-    /// Takes the next request, if there is one. The caller of the daemon may have told it to ignore a signal.
+    /// Takes the next request, if there is one. A signal that the daemon's caller ignores is no request.
     pub(crate) fn take(&self) -> Option<Request> {
         loop {
             let signal = self.queue.take()?;
@@ -81,7 +81,7 @@ impl Requests {
         signal == Signal::SIGTERM || signal == self.stop_signal
     }
 
-    /// Returns whether a body that a signal has ended was stopped by it, and did not fail.
+    /// Returns whether the signal that has ended a body was a stop, and not a failure.
     pub(crate) fn is_stop_of_body(&self, signal: i32) -> bool {
         signal == Signal::SIGINT as i32
             || [Signal::SIGTERM, self.stop_signal].map(|stop| stop as i32).contains(&signal)

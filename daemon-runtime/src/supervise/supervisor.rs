@@ -5,8 +5,8 @@
 //!                 └ fork ─ body's process: user, group, chroot; the body
 //! ```
 //!
-//! The supervisor is the daemon: its PID is in the pidfile, and it gets the signals. It passes on to the body what
-//! concerns the body, and to the launcher and the service manager what the body reports.
+//! The supervisor is the daemon: its PID is in the pidfile, and it gets the signals. It passes requests that concern
+//! the body on to the body, and the body's reports on to the launcher and the service manager.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -39,7 +39,7 @@ use crate::sys::descriptor::{is_writable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
 
-/// What a supervisor is made of.
+/// The parts from which a supervisor is made.
 pub(crate) struct SupervisorOptions<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) held: HeldPidfile,
@@ -48,14 +48,14 @@ pub(crate) struct SupervisorOptions<'a> {
     pub(crate) service_manager: ServiceManager,
 }
 
-/// The daemon of a body that lives in a child.
+/// The daemon whose body lives in a child.
 pub(crate) struct Supervisor<'a> {
     settings: &'a Settings,
     held: HeldPidfile,
     streams: Option<Streams>,
     service_manager: ServiceManager,
     requests: Requests,
-    /// The control channel. None where the system has none; the daemon works without.
+    /// The control channel. None if the system has none; the daemon works without it.
     channel: Option<Channel>,
     descendants: Descendants,
     /// The launcher, until the body has been ready for the first time.
@@ -72,7 +72,7 @@ pub(crate) struct Supervisor<'a> {
 
 /// The process in which [`Supervisor::supervise`] has returned.
 pub(crate) enum Side {
-    /// A child, which is to call the body.
+    /// A child, which must call the body.
     Body(BodySide),
     /// The supervisor, once there is no further life.
     Supervisor(End),
@@ -100,7 +100,7 @@ impl End {
         }
     }
 
-    /// Returns what is to be reported to the launcher. The pidfile is gone by then.
+    /// Returns the report for the launcher. The pidfile is already gone.
     pub(crate) fn into_report(self) -> Option<(Readiness, Error)> {
         let (launcher, reason) = self.unready?;
         Some((launcher, self.refusal.unwrap_or_else(|| Error::failed(format_args!("{reason}")))))
@@ -117,7 +117,7 @@ impl End {
     }
 }
 
-/// The longest pause between two looks at processes that have to end.
+/// The longest pause between two looks at the processes that must end.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl<'a> Supervisor<'a> {
@@ -146,7 +146,7 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Waits until the launcher watches this process, and reports to it from then on.
+    /// Waits until the launcher watches this process. From then on, reports to the launcher.
     pub(crate) fn reporting_to(
         mut self,
         launcher: Readiness,
@@ -163,8 +163,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Lets the body live as often as the key `respawn` says. Returns in each child that is to call the body, and in
-    /// the supervisor at the end.
+    /// Lets the body live as often as the key `respawn` says. Returns in each child that must call the body, and in the
+    /// supervisor at the end.
     pub(crate) fn supervise(mut self, thread: &SingleThread) -> Side {
         loop {
             let (end, lived) = match self.fork_body(thread) {
@@ -196,7 +196,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn fork_body(&self, thread: &SingleThread) -> io::Result<Forked> {
-        // Otherwise the body would write again what is in the buffers of Rust and C.
+        // Otherwise the body would write the buffered text of Rust and C a second time.
         let _ = io::stdout().flush();
         flush_c_streams();
         let ends = Ends::new(&self.service_manager)?;
@@ -206,7 +206,7 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Drops in the child what only the supervisor may have.
+    /// Drops in the child what only the supervisor may keep.
     fn become_body(self, ends: Ends) -> BodySide {
         let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
         self.held.pass_to_body();
@@ -246,7 +246,7 @@ impl<'a> Supervisor<'a> {
         let clients = self.channel.as_ref().map(Channel::as_fd);
         let inputs = [Some(self.requests.as_fd()), clients, launcher, channel, relay];
         let timeout = deadline.map(|deadline| deadline.saturating_sub(now()));
-        // Whatever it was, the caller looks at everything.
+        // Whatever woke this process, the caller looks at everything.
         let _ = uninterrupted(|| wait_readable(inputs, timeout));
     }
 
@@ -260,7 +260,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Reports to those that ask for it, and to those that wait for news if the situation is new.
+    /// Reports to each new client, and to the clients that wait for changes if the situation is new.
     fn report(&mut self, situation: &Situation<'_>, is_new: bool) {
         let Some(mut channel) = self.channel.take() else { return };
         let phase = match situation {
@@ -306,12 +306,12 @@ impl<'a> Supervisor<'a> {
     fn become_ready(&mut self) {
         self.has_been_ready = true;
         if self.channel.is_none() {
-            // Nothing else shows that the daemon is not starting any more.
+            // Nothing else shows that the daemon is no longer starting.
             self.held.file().withdraw();
         }
     }
 
-    /// Acts on the requests that have arrived, and on what the launcher does before the body is ready.
+    /// Acts on the requests that have arrived, and, until the body is ready, on the launcher's news.
     fn hear(&mut self, mut life: Option<&mut Life>) {
         match self.launcher.as_ref().map_or(News::None, Readiness::take_news) {
             News::None => {}
@@ -333,7 +333,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Carries out a request. The body gets what concerns it.
+    /// Carries out a request. Passes its signal on to the body, if there is one.
     fn obey(&mut self, request: Request, life: Option<&Life>) {
         let signal = match request {
             Request::Reap => return,
@@ -354,13 +354,13 @@ impl<'a> Supervisor<'a> {
         };
         match life {
             Some(life) => life.signal(signal),
-            // No body is there to say that its reload is complete.
+            // There is no body to report that its reload is complete.
             None if request == Request::Reload => self.service_manager.reloaded(),
             None => {}
         }
     }
 
-    /// Returns how a life has ended, with the body's own words if there are some.
+    /// Returns how a life has ended, with the body's own text if there is one.
     fn end_of(&self, life: Life, exit: Exit) -> LifeEnd {
         let is_kill = exit == Exit::Signal(Signal::SIGKILL as i32) && !self.stop.is_requested();
         let exit = if is_kill && life.has_met_lack_of_memory() { Exit::OutOfMemory } else { exit };
@@ -377,7 +377,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Returns the pause before the next life, if there is to be one, and writes a line about it to the log.
+    /// Returns the pause before the next life, if there is another one. Writes a line to the log about the pause, or
+    /// about giving up.
     fn next_pause(&mut self, failure: &Failure, lived: Duration, has_failed: bool) -> Option<Duration> {
         if !wants(self.settings.respawn, has_failed) {
             return None;
@@ -407,8 +408,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Ends what the body has started and left running: by the stop signal, and by SIGKILL when `stop_timeout` is over.
-    /// `is_last` says that the daemon ends afterwards.
+    /// Ends the processes that the body has left running: by the stop signal, and by SIGKILL when `stop_timeout` is
+    /// over. `is_last` says that the daemon ends afterwards.
     fn end_children(&mut self, is_last: bool) {
         let begin = now();
         let mut told = Vec::new();
@@ -428,7 +429,7 @@ impl<'a> Supervisor<'a> {
             {
                 return;
             }
-            // By the number alone: whoever has become an orphan since is not told again.
+            // Compared by PID alone, so that a process that has since become an orphan does not get the signal again.
             told.retain(|pid| alive.iter().any(|descendant| descendant.pid == *pid));
             for descendant in alive {
                 if is_over {
@@ -446,7 +447,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Ends before the body has been ready: nothing of the daemon is left when the launcher reads why.
+    /// Ends before the body has been ready. When the launcher reads the reason, nothing of the daemon is left.
     fn end_unready(self, end: LifeEnd) -> End {
         let stopped_by = self.stopped_by(end.failure.exit);
         let Self { held, launcher, .. } = self;
@@ -462,7 +463,8 @@ impl<'a> Supervisor<'a> {
 
     /// Returns the signal that has ended a life after a request to stop.
     ///
-    /// A shell that has sent SIGINT to all goes by it, although the stop signal may have come to the body first.
+    /// A shell expects SIGINT after Ctrl-C, even if the stop signal ended the body first. So the signal that requested
+    /// the stop is returned in its place.
     fn stopped_by(&self, exit: Exit) -> Option<Signal> {
         let Exit::Signal(signal) = exit else { return None };
         let asked_by = self.asked_by?;
@@ -484,7 +486,7 @@ impl<'a> Supervisor<'a> {
 
     fn log(&self, text: fmt::Arguments<'_>) {
         let line = format!("{}: {text}\n", self.settings.name);
-        // A reader that does not read must not hold the supervisor up.
+        // A log whose reader does not read must not block the supervisor.
         if is_writable(io::stderr()) {
             let _ = io::stderr().write_all(line.as_bytes());
         }
@@ -495,11 +497,11 @@ impl<'a> Supervisor<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     NotRequested,
-    /// The body and its children are killed at this time of the monotonic clock, if it can reach it.
+    /// The body and its children are killed at this time of the monotonic clock. None if the clock cannot reach it.
     Requested {
         deadline: Option<Duration>,
     },
-    /// The body was killed, because the time was over.
+    /// The body was killed when the time was over.
     Killing,
 }
 
@@ -516,14 +518,14 @@ impl Stop {
     }
 }
 
-/// What a supervisor is at.
+/// The situation of a supervisor.
 enum Situation<'a> {
     Living(&'a Life),
-    /// It waits for the next life.
+    /// The supervisor waits for the next life.
     Waiting {
         until: Option<Duration>,
     },
-    /// It ends the children of the body.
+    /// The supervisor ends the children of the body.
     Ending {
         /// Whether there is no further life.
         is_last: bool,
