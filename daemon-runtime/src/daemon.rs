@@ -968,10 +968,11 @@ impl<M> Daemon<M> {
     /// Runs the daemon in the foreground, for a service manager, a container or a debugger, and returns when the body
     /// has ended.
     ///
-    /// Nothing is forked. The streams and the directory stay as they are, except that a [`chroot`](Daemon::chroot) is
-    /// entered. The pidfile, its lock, the signals, the user and the group work as in the background, but a signal that
-    /// the caller ignores stays ignored, except SIGTERM and the [`stop_signal`](Daemon::stop_signal). When this
-    /// returns, the process has its former handlers again, and keeps the new user, group, root directory and umask.
+    /// Only a supervisor forks, for which this process must have one thread; see [`respawn`](Daemon::respawn). The
+    /// streams and the directory stay as they are, except that a [`chroot`](Daemon::chroot) is entered. The pidfile,
+    /// its lock, the signals, the user and the group work as in the background, but a signal that the caller ignores
+    /// stays ignored, except SIGTERM and the [`stop_signal`](Daemon::stop_signal). When this returns, the process has
+    /// its former handlers again, and keeps the new user, group, root directory and umask.
     ///
     /// # Errors
     ///
