@@ -74,6 +74,7 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("setresgid", "", &["EAGAIN", "EPERM"]),
     ("setresuid", "", &["EAGAIN", "EPERM"]),
     ("setsid", "", &["EPERM"]),
+    ("setsockopt", "", &["ENOMEM"]),
     ("shutdown", "", &["EINVAL"]),
     ("signalfd4", "", &["EMFILE", "ENFILE", "ENODEV", "ENOMEM"]),
     ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),

@@ -41,15 +41,16 @@ impl Descendants {
     ///
     /// Fails if the system refuses, or if the processes are to be ended and `/proc` does not list them.
     pub(crate) fn adopt(are_to_be_ended: bool) -> Result<Self> {
-        if are_to_be_ended && procfs::processes().is_none() {
-            return Err(Error::failed(format_args!(
-                "`children = \"end\"` needs `/proc`, which lists the processes that the body has started"
-            )));
+        if are_to_be_ended {
+            procfs::examine().map_err(|error| {
+                Error::io(format_args!("cannot look in /proc, as `children = \"end\"` must"), &error)
+            })?;
         }
         let cannot =
             |errno| Error::os(format_args!("cannot adopt the processes that the body starts"), errno);
         let adopted_before = adopts_orphans().map_err(cannot)?;
-        let strangers = below_this(getpid(), &[]).into_iter().map(|stranger| stranger.pid).collect();
+        let strangers =
+            below_this(getpid(), &[]).unwrap_or_default().into_iter().map(|stranger| stranger.pid).collect();
         let disposition = sigaction::take(Signal::SIGCHLD).map_err(cannot)?;
         let adopted = Self { owner: ProcessId::track(), strangers, adopted_before, disposition };
         adopt_orphans(true).map_err(cannot)?;
@@ -75,7 +76,7 @@ impl Descendants {
             }
             return end.or(found);
         }
-        for child in self.list().into_iter().filter(|child| child.parent == self.owner.pid()) {
+        for child in self.list().into_iter().flatten().filter(|child| child.parent == self.owner.pid()) {
             if body != Some(child.pid) {
                 let _ = reap_one(Some(child.pid));
             }
@@ -84,7 +85,9 @@ impl Descendants {
     }
 
     /// Lists the processes, living and dead, each parent before its children.
-    pub(crate) fn list(&self) -> Vec<Descendant> {
+    ///
+    /// Returns `None` if there are some that cannot be listed.
+    pub(crate) fn list(&self) -> Option<Vec<Descendant>> {
         below_this(self.owner.pid(), &self.strangers)
     }
 
@@ -105,12 +108,12 @@ impl Descendants {
 
 /// Lists the processes below this one, each parent before its children. Leaves out the children `without`, and all
 /// processes below them.
-fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
+fn below_this(ancestor: Pid, without: &[Pid]) -> Option<Vec<Descendant>> {
     // Listing all processes of the system takes a while.
     if !has_children() {
-        return Vec::new();
+        return Some(Vec::new());
     }
-    let all = procfs::processes().unwrap_or_default();
+    let all = procfs::processes()?;
     let mut found: Vec<Descendant> = Vec::new();
     let mut parents = vec![ancestor];
     while let Some(parent) = parents.pop() {
@@ -122,7 +125,7 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Vec<Descendant> {
         parents.extend(children.iter().map(|child| child.pid));
         found.extend(children);
     }
-    found
+    Some(found)
 }
 
 /// The number of the first real-time signal on Linux. nix knows no such signal, so it cannot name the one that ended a

@@ -253,7 +253,8 @@ impl<'a> Supervisor<'a> {
     fn phase_of(&self, life: &Life) -> Phase {
         if self.stop.is_requested() {
             Phase::Stopping
-        } else if life.is_ready {
+        } else if life.is_ready || self.settings.wait_alive.is_some() {
+            // A body that is only waited for does not say that it is ready.
             Phase::Running
         } else {
             Phase::Starting
@@ -424,11 +425,16 @@ impl<'a> Supervisor<'a> {
                 Stop::Killing => Some(begin),
             };
             let is_over = deadline.is_some_and(|deadline| now() >= deadline);
-            if alive.is_empty()
+            if alive.as_ref().is_some_and(Vec::is_empty)
                 || deadline.is_some_and(|deadline| now() >= deadline.saturating_add(KILL_TIMEOUT))
             {
                 return;
             }
+            let Some(alive) = alive else {
+                // Too many descriptors are open, for example. The next look may succeed.
+                self.await_next_look(deadline, is_over);
+                continue;
+            };
             // Compared by PID alone, so that a process that has since become an orphan does not get the signal again.
             told.retain(|pid| alive.iter().any(|descendant| descendant.pid == *pid));
             for descendant in alive {
@@ -440,11 +446,16 @@ impl<'a> Supervisor<'a> {
                     told.push(descendant.pid);
                 }
             }
-            self.service_manager.feed_watchdog();
-            let next_look = now().checked_add(if is_over { LOOK / 10 } else { LOOK });
-            self.wait([None, None], [deadline.filter(|_| !is_over), next_look].into_iter().flatten().min());
-            self.hear(None);
+            self.await_next_look(deadline, is_over);
         }
+    }
+
+    /// Sleeps until it is time to look at the processes below again.
+    fn await_next_look(&mut self, deadline: Option<Duration>, is_over: bool) {
+        self.service_manager.feed_watchdog();
+        let next_look = now().checked_add(if is_over { LOOK / 10 } else { LOOK });
+        self.wait([None, None], [deadline.filter(|_| !is_over), next_look].into_iter().flatten().min());
+        self.hear(None);
     }
 
     /// Ends before the body has been ready. When the launcher reads the reason, nothing of the daemon is left.

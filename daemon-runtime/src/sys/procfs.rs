@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::os::fd::RawFd;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, holds_lock, other_program, parent, processes, thread_names, threads};
+pub(crate) use linux::{age, examine, holds_lock, other_program, parent, processes, thread_names, threads};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, holds_lock, other_program, parent, processes, thread_names, threads};
+pub(crate) use unknown::{age, examine, holds_lock, other_program, parent, processes, thread_names, threads};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
@@ -68,11 +68,11 @@ pub(crate) fn descriptors(directory: &str) -> io::Result<Vec<RawFd>> {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::ffi::OsString;
-    use std::fs;
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
     use std::time::Duration;
+    use std::{fs, io};
 
     use nix::errno::Errno;
     use nix::fcntl::OFlag;
@@ -214,6 +214,11 @@ mod linux {
         names.map(|name| name.trim_end().replace(char::is_control, "?")).collect()
     }
 
+    /// Fails if there is no `/proc` in which processes can be found.
+    pub(crate) fn examine() -> io::Result<()> {
+        fs::metadata("/proc/self/stat").map(drop)
+    }
+
     /// Lists the processes, each with its parent. Returns `None` if `/proc` does not show our PID namespace.
     pub(crate) fn processes() -> Option<Vec<(Pid, Pid)>> {
         let entries = has_our_pids().then(|| fs::read_dir("/proc"))?.ok()?;
@@ -275,6 +280,7 @@ mod linux {
 /// Other systems have no `/proc` with this content.
 #[cfg(not(target_os = "linux"))]
 mod unknown {
+    use std::io;
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -292,6 +298,10 @@ mod unknown {
 
     pub(crate) fn other_program(_: Pid) -> Option<PathBuf> {
         None
+    }
+
+    pub(crate) fn examine() -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn processes() -> Option<Vec<(Pid, Pid)>> {
