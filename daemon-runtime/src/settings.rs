@@ -152,7 +152,7 @@ impl Settings {
         }
         if self.is_supervised() && !HAS_SUBREAPERS {
             return Err(Error::failed(format_args!(
-                "`respawn` and `children` need a system on which a process can adopt orphans, such as Linux"
+                "`respawn` and `children = \"end\"` need Linux, where a process can adopt orphans"
             )));
         }
         if self.wait_ready.is_some() && self.wait_alive.is_some() {

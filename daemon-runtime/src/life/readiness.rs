@@ -216,6 +216,9 @@ pub(crate) enum Message {
 /// The longest reason of a supervised body that is passed on, in characters.
 const LONGEST_REASON: usize = 1024;
 
+/// The longest text of a message from a sender that is not trusted, in bytes.
+const LONGEST_UNTRUSTED: usize = 64 << 10;
+
 /// The longest text of a message that is read, in bytes.
 const LONGEST_TEXT: usize = 64 << 20;
 
@@ -265,7 +268,8 @@ impl Message {
         let (kind, numbers) = header.split_first()?;
         let [pid, number, length] =
             [0, 4, 8].map(|at| numbers[at..].first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)));
-        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST_TEXT)?;
+        let longest = if deadline.is_some() { LONGEST_UNTRUSTED } else { LONGEST_TEXT };
+        let length = usize::try_from(length).ok().filter(|length| *length <= longest)?;
         let mut text = vec![0; length];
         receive(channel, &mut text, deadline).ok()?;
         let (pid, text) = (Pid::from_raw(pid), String::from_utf8_lossy(&text));
