@@ -82,7 +82,7 @@ use args::Macro;
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
 /// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
-/// | `respawn` | after which ends the body is called again: `"never"`, `"on-failure"`, `"always"` or a `Respawn` | `"never"` |
+/// | `respawn` | the ends after which the body is called again: `"never"`, `"on-failure"`, `"always"` or a `Respawn` | `"never"` |
 /// | `respawn_delay` | the pause before the first respawn: `"500ms"` or a `Duration`; doubled each time, up to sixty times this | `"1s"` |
 /// | `respawn_limit` | the number of failures in a row after which the daemon ends; 0 means never | 10 |
 /// | `children` | what the body's end does to processes that the body has left running: `"leave"`, `"end"` or a `Children` | `"leave"` |
