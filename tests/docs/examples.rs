@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -244,10 +245,13 @@ fn http_loses_no_request_while_it_is_hammered_and_stopped() {
     for _ in 0..5 {
         let http = Example::new("http");
         let (daemon, address) = serve(&http);
-        let hammers: Vec<_> = (0..8).map(|_| thread::spawn(move || hammer(address))).collect();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let spawn = |counter: Arc<AtomicUsize>| thread::spawn(move || hammer(address, &counter));
+        let hammers: Vec<_> = (0..8).map(|_| spawn(Arc::clone(&begun))).collect();
         let mut slow = Client::connect(address).unwrap();
         slow.send("/slow");
         wait_until("the request to be begun", || slow_requests(&http) == 1);
+        wait_until("an answer for each hammer", || begun.load(Ordering::Relaxed) == 8);
         http.stop(daemon);
         assert_eq!(slow.receive(), Got::Answer("Hello!\n".into()));
         let got = hammers.into_iter().flat_map(|hammer| hammer.join().unwrap());
@@ -261,9 +265,11 @@ fn http_loses_no_request_while_it_is_hammered_and_stopped() {
     }
 }
 
-/// Sends requests, each on a connection of its own, until a connection is refused.
-fn hammer(address: SocketAddr) -> Vec<Got> {
-    let mut all = Vec::new();
+/// Sends requests, each on a connection of its own, until a connection is refused. Counts itself as begun once it has
+/// the first answer.
+fn hammer(address: SocketAddr, begun: &AtomicUsize) -> Vec<Got> {
+    let mut all = vec![get(address, "/")];
+    begun.fetch_add(1, Ordering::Relaxed);
     while all.last() != Some(&Got::Refused) {
         all.push(get(address, "/"));
     }
