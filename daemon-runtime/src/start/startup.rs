@@ -183,7 +183,7 @@ impl<'a, M> Startup<'a, M> {
         is_ready_at_once: bool,
         unblock: &dyn Fn(&InstanceGuard),
     ) -> ! {
-        let BodySide { supervisor, pidfile, readiness, service_manager, .. } = process;
+        let BodySide { supervisor, pidfile, mut readiness, service_manager, .. } = process;
         let has_log = streams.is_some();
         let begun = self.confine().and_then(|()| {
             if has_log {
@@ -193,6 +193,8 @@ impl<'a, M> Startup<'a, M> {
             end_with_supervisor(supervisor)?;
             let instance = self.begin::<K, B>(pidfile, None, streams, service_manager)?;
             let cannot = |error| Error::io(format_args!("cannot report to the supervisor"), &error);
+            // A body that closes descriptors it does not know may have a file of its own under the channel's number.
+            readiness.remember_channel().map_err(cannot)?;
             instance.state().report_end_to(readiness.try_clone().map_err(cannot)?);
             Ok(instance)
         });
