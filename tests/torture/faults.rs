@@ -355,11 +355,10 @@ impl Fault {
             _ => &[1],
         };
         assert!(answer.status.code().is_some_and(|code| codes.contains(&code)), "{answer:?}");
-        if self.call.name == "poll" {
-            // It has received the signal, and ends at some later moment.
-            if let Some(old) = old {
-                old.wait_until_gone();
-            }
+        // The old daemon has received the signal, and ends at some later moment.
+        let is_ending = self.call.name == "poll" && ["stop", "restart"].contains(&self.way.action);
+        if let Some(old) = old.filter(|_| is_ending) {
+            old.wait_until_gone();
         }
         let old_lives = old.filter(|old| old.is_alive());
         match (self.way.action, old_lives) {
