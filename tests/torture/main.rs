@@ -5,4 +5,5 @@ mod faults;
 mod fuzz;
 mod long_life;
 mod races;
+mod real_cron;
 mod schedule;
