@@ -160,6 +160,19 @@ impl Schedule {
     }
 
     /// Returns how far the schedule has come at a moment, on a clock that has never been set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemon_schedule::{Schedule, UnixSeconds, Zone};
+    ///
+    /// let schedule = Schedule::new("30 2 * * *".parse().unwrap(), Zone::named("Europe/Berlin")?);
+    /// // 2026-10-25 02:00 CET: the hour from two is repeated, and its run is done.
+    /// let progress = schedule.progress(UnixSeconds(1_792_890_000));
+    /// let due = schedule.next_from(progress).expect("it comes every day");
+    /// assert_eq!(schedule.zone().local(due).day, 26);
+    /// # Ok::<_, daemon_schedule::ZoneError>(())
+    /// ```
     #[must_use]
     pub fn progress(&self, now: UnixSeconds) -> Progress {
         let clock = now.0.clamp(*COVERED.start(), *COVERED.end());
@@ -178,7 +191,7 @@ impl Schedule {
 
     /// Returns the first due time after the moment of some progress.
     ///
-    /// See [`Schedule::next`] for when there is none.
+    /// See [`Schedule::next`] for when there is none, and [`Schedule::progress`] for an example.
     #[must_use]
     pub fn next_from(&self, progress: Progress) -> Option<UnixSeconds> {
         let mut walk = Walk::new(self, progress);
