@@ -1,7 +1,9 @@
-//! Failing system calls, death at any moment, races, random input, and long lives.
+//! Failing system calls, death at any moment, races, random input, long lives, and every change of a clock.
 
 mod death;
 mod faults;
 mod fuzz;
 mod long_life;
 mod races;
+mod real_cron;
+mod schedule;
