@@ -153,8 +153,9 @@ fn one_whose_parent_ends_meanwhile_is_told_once() {
         all.filter(|process| process.command_line().first().is_some_and(|it| it == "sh")).collect::<Vec<_>>()
     };
     wait_until("an orphan", || matches!(shells()[..], [one] if one.parent() == Some(daemon)));
-    // Longer than the pause between two looks.
-    std::thread::sleep(Duration::from_millis(300));
+    let looks = || daemon.status("voluntary_ctxt_switches").parse::<u32>().expect("a number");
+    let before = looks();
+    wait_until("two more looks of the supervisor", || looks() >= before + 2);
     fs::write(subject.path("enough"), "").unwrap();
     assert!(stop.wait().unwrap().success());
     assert_eq!(subject.text("told"), "told\n");

@@ -340,7 +340,10 @@ fn a_daemon_that_closes_its_socket_is_looked_at_again() {
     let mut ensure = subject.action("ensure").spawn().unwrap();
     drop(socket.answer(""));
     drop(socket);
-    thread::sleep(Duration::from_millis(200));
+    let caller = Process(ensure.id().try_into().unwrap());
+    let wakes = || caller.status("voluntary_ctxt_switches").parse::<u32>().unwrap_or(u32::MAX);
+    let before = wakes();
+    wait_until("three more looks", || wakes() >= before.saturating_add(3));
     assert!(ensure.try_wait().unwrap().is_none(), "the mark is still there");
     locks.withdraw(byte);
     is_already_running(&Answer::from(ensure), Process(std::process::id().try_into().unwrap()));
