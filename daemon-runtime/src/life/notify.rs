@@ -210,8 +210,8 @@ impl Relay {
 #[cfg(feature = "systemd")]
 const MOST_AT_ONCE: usize = 16;
 
-/// Returns whether a message is one that this crate sends for a body. The manager trusts the supervisor more than the
-/// body, which may have another user, so nothing else is passed on.
+/// Returns whether this crate sends such a message for a body. Other messages are dropped: the manager trusts the
+/// supervisor, and the body may have another user.
 #[cfg(feature = "systemd")]
 fn is_ours(message: &[u8]) -> bool {
     let reloading =

@@ -253,7 +253,7 @@ impl Pidfile {
 fn read_failure(file: impl AsFd, stat: &FileStat) -> Option<Failure> {
     let length =
         usize::try_from(stat.st_size).ok().filter(|length| (1..=failure::LONGEST).contains(length))?;
-    // One byte more than the file had, so that one that has grown is not taken for what it was.
+    // The buffer has room for one byte more, so the length shows whether the file has grown.
     let mut text = [0; failure::LONGEST + 1];
     let read = uninterrupted(|| read(file.as_fd(), &mut text)).ok()?;
     (read == length).then(|| Failure::decode(&text[..read]))?

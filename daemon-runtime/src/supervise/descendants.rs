@@ -91,7 +91,7 @@ impl Descendants {
         below_this(self.owner.pid(), &self.strangers)
     }
 
-    /// Sends a signal to a process, and never to another one that has taken its PID.
+    /// Sends a signal to a process, and never to a later process with the same PID.
     ///
     /// A child keeps its PID until it is reaped. A process further below is pinned, and gets the signal only if its
     /// parent is still the same. Without pidfds, it gets the signal once it is a child. Returns whether the signal was
@@ -128,8 +128,8 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Option<Vec<Descendant>> {
     Some(found)
 }
 
-/// The number of the first real-time signal on Linux. nix knows no such signal, so it cannot name the one that ended a
-/// child.
+/// The number of the first real-time signal on Linux. nix has no real-time signals, so its status of a child that such a
+/// signal ended is an error.
 const FIRST_REAL_TIME: i32 = 34;
 
 /// Reaps one child that has ended: the given one, or any. The PID of any child is unknown if a real-time signal ended
