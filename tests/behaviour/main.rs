@@ -15,6 +15,7 @@ mod empty_root;
 mod ensure;
 mod failed;
 mod identity;
+mod notices;
 mod peers;
 mod ready;
 mod reload;

@@ -128,7 +128,8 @@ fn a_stop_without_the_action_kills_after_the_timeout() {
     assert!(begin.elapsed() >= Duration::from_millis(300));
     assert!(!body.is_alive());
     subject.left_nothing();
-    assert_eq!(subject.log_text(), "up\n");
+    let line = "subject: killing the body, which has not ended within 300ms of the stop\n";
+    assert_eq!(subject.log_text(), format!("up\n{line}"));
 }
 
 #[test]

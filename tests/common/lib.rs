@@ -11,6 +11,7 @@
 )]
 
 pub mod async_programs;
+pub mod notice;
 mod process;
 mod programs;
 pub mod published;

@@ -38,7 +38,7 @@ impl Context {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn stopped(&self) {
-        self.until(|| self.is_stopping().then_some(())).await;
+        self.until(|| self.stop_requested().map(drop)).await;
     }
 
     /// Waits until a stop or a reload is requested.

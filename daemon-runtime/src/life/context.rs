@@ -105,6 +105,7 @@ impl Context {
         if self.state.owner == ProcessId::current() && self.state.ready().is_err() {
             process::exit(1);
         }
+        self.emit_deferred();
     }
 
     /// Returns whether the daemon must stop.
@@ -198,7 +199,9 @@ impl Context {
         self.sleep(now().checked_add(duration), &|| self.event_requested())
     }
 
-    fn stop_requested(&self) -> Option<Event> {
+    /// Returns a stop that is requested. Emits the events that wait, since this is never called by a signal handler.
+    pub(crate) fn stop_requested(&self) -> Option<Event> {
+        self.emit_deferred();
         self.is_stopping().then_some(Event::Stop)
     }
 
@@ -231,6 +234,21 @@ impl Context {
             self.state.service_manager.reloading();
         }
         is_requested
+    }
+
+    /// Emits the notices that signal handlers have left, if there is a subscriber.
+    pub(crate) fn emit_deferred(&self) {
+        // A child that the body has forked has a copy of the notices, but is not the daemon.
+        if self.state.deferred.is_waiting() && self.state.owner == ProcessId::current() {
+            self.state.deferred.emit();
+        }
+    }
+
+    /// Reports what still waits for a call, because the body has returned.
+    pub(crate) fn report_deferred(&self) {
+        if self.state.owner == ProcessId::current() {
+            self.state.deferred.report();
+        }
     }
 
     /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use crate::command::error::{Error, Result};
 use crate::life::body::Ending;
 use crate::life::context::Context;
+use crate::life::deferred::Deferred;
 use crate::life::flag::Flag;
 use crate::life::handlers;
 use crate::life::instance::{self, Instance, StopMode};
@@ -67,9 +68,16 @@ impl InstanceGuard {
             name: name.to_owned(),
             stop_signal,
             stop_mode,
-            streams,
             pidfile,
-            state: State::new(ProcessId::track(), flag, service_manager, held.as_ref().map(Starting::new)),
+            state: State::new(
+                ProcessId::track(),
+                flag,
+                service_manager,
+                Deferred::new(name, streams.as_ref().map(Streams::logs)),
+                held.as_ref().map(Starting::new),
+            ),
+            is_supervised: held.is_none(),
+            streams,
             held: Mutex::new(held),
             pipe: Mutex::new(pipe.map(Arc::new)),
             is_asked_to_stop: AtomicBool::new(false),

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::life::notice::Notice;
 use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::life::{event, log};
 use crate::lock::failure::{Exit, Failure};
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
@@ -35,6 +37,8 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
+    /// Whether the supervisor, and not this process, writes the lines about stops and reloads.
+    pub(crate) is_supervised: bool,
     /// The streams that a reload reopens. None in the foreground.
     pub(crate) streams: Option<Streams>,
     pub(crate) pidfile: FileId,
@@ -84,14 +88,40 @@ impl Instance {
     }
 
     fn reload(&self) {
-        if let Some(streams) = &self.streams {
-            streams.reopen(&self.name, self.pidfile);
+        let obstacles = self.streams.as_ref().map_or([None, None], |streams| streams.reopen(self.pidfile));
+        if self.emits_events() {
+            self.state.deferred.reloading(obstacles);
+        } else if let Some(streams) = &self.streams {
+            for (path, obstacle) in streams.logs().into_iter().zip(obstacles) {
+                if let Some(obstacle) = obstacle {
+                    log::write_at_once(&self.name, Notice::CannotReopen { path, obstacle });
+                }
+            }
+            self.write_request(Notice::Reloading);
         }
         self.state.flag.reload();
     }
 
+    /// Returns whether a thread of the body will emit events about requests. Async-signal-safe.
+    fn emits_events(&self) -> bool {
+        self.stop_mode != StopMode::Abrupt && event::has_subscriber()
+    }
+
+    /// Writes a line about a request, unless the supervisor does, or the caller in the foreground knows of it.
+    fn write_request(&self, notice: Notice<'_>) {
+        if self.streams.is_some() && !self.is_supervised {
+            log::write_at_once(&self.name, notice);
+        }
+    }
+
     fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {
-        self.is_asked_to_stop.store(true, Ordering::Release);
+        if !self.is_asked_to_stop.swap(true, Ordering::AcqRel) {
+            if self.emits_events() {
+                self.state.deferred.stopping(signal);
+            } else {
+                self.write_request(Notice::Stopping { signal });
+            }
+        }
         match self.stop_mode {
             // If a handler of the program is below ours, or is over ours and calls it, as those of signal-hook and
             // tokio do, the program wants to receive this signal itself.

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::life::log;
+use crate::life::notice::Notice;
 use crate::sys::clock::now;
 use crate::sys::mask::AllBlocked;
 
@@ -47,10 +49,17 @@ impl ServiceManager {
     /// This must come before the signal handlers, because one of them sends, and before a chroot, in which the socket
     /// has no path.
     #[cfg(feature = "systemd")]
-    pub(crate) fn find(_name: &str) -> Self {
+    pub(crate) fn find(name: &str) -> Self {
         /// The shortest time between two signs of life.
         const SHORTEST: Duration = Duration::from_millis(1);
-        let Some(socket) = Socket::connect() else { return Self::default() };
+        let socket = match Socket::connect() {
+            Some(Ok(socket)) => socket,
+            None => return Self::default(),
+            Some(Err(error)) => {
+                log::report(name, Notice::NotNotified { reason: &error });
+                return Self::default();
+            }
+        };
         // A timeout of zero means that there is no watchdog (sd_watchdog_enabled(3)).
         let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
         let watchdog = timeout.map(|timeout| (timeout / 2).max(SHORTEST));
@@ -60,14 +69,10 @@ impl ServiceManager {
     /// Writes to the log that the service manager is not notified, if it waits for messages.
     #[cfg(not(feature = "systemd"))]
     pub(crate) fn find(name: &str) -> Self {
-        use std::io::{self, Write};
-
         if std::env::var_os("NOTIFY_SOCKET").is_some_and(|address| !address.is_empty()) {
-            let line = format!(
-                "{name}: NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of `daemonic`; \
-                 the service manager is not notified\n"
-            );
-            let _ = io::stderr().write_all(line.as_bytes());
+            let reason =
+                "NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of `daemonic`";
+            log::report(name, Notice::NotNotified { reason: &reason });
         }
         Self::default()
     }
@@ -289,8 +294,10 @@ mod socket {
     }
 
     impl Socket {
-        pub(super) fn connect() -> Option<Self> {
-            Self::open(&env::var_os("NOTIFY_SOCKET")?).ok()
+        /// Opens the socket that the environment names, if it names one.
+        pub(super) fn connect() -> Option<io::Result<Self>> {
+            let address = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
+            Some(Self::open(&address))
         }
 
         fn open(address: &OsStr) -> io::Result<Self> {

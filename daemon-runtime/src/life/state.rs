@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::command::error::Error;
+use crate::life::deferred::Deferred;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
@@ -16,6 +17,7 @@ pub(crate) struct State {
     pub(crate) owner: ProcessId,
     pub(crate) flag: Flag,
     pub(crate) service_manager: ServiceManager,
+    pub(crate) deferred: Deferred,
     /// The process that waits for readiness: the supervisor if there is one, otherwise the launcher.
     readiness: Mutex<Option<Readiness>>,
     /// The supervisor, if there is one, which waits for the body's end.
@@ -30,12 +32,14 @@ impl State {
         owner: ProcessId,
         flag: Flag,
         service_manager: ServiceManager,
+        deferred: Deferred,
         starting: Option<Starting>,
     ) -> Self {
         Self {
             owner,
             flag,
             service_manager,
+            deferred,
             readiness: Mutex::new(None),
             supervisor: Mutex::new(None),
             has_been_ready: AtomicBool::new(false),

@@ -7,12 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, stat};
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::life::notice::Obstacle;
 use crate::settings::Plan;
-use crate::sys::descriptor::{above_floor, add_flags, is_writable, set_flags};
+use crate::sys::descriptor::{above_floor, add_flags, set_flags};
 use crate::sys::file::{FileId, file_type};
 use crate::sys::interrupted::uninterrupted;
 
@@ -68,35 +69,41 @@ impl Streams {
             .map_err(|errno| Error::os(format_args!("cannot redirect the standard streams"), errno))
     }
 
-    /// Opens the logs again by path, because log rotation renames them. A log that cannot be opened stays as it is,
-    /// and a line in it says why. Async-signal-safe.
-    pub(crate) fn reopen(&self, name: &str, pidfile: FileId) {
+    /// Returns the paths of the logs of standard output and standard error.
+    pub(crate) fn logs(&self) -> [&SystemPath; 2] {
+        [&self.stdout, &self.stderr]
+    }
+
+    /// Opens the logs again by path, because log rotation renames them. A log that cannot be opened stays as it is.
+    /// Returns why, for each of the [`logs`](Self::logs). Async-signal-safe.
+    pub(crate) fn reopen(&self, pidfile: FileId) -> [Option<Obstacle>; 2] {
         if self.are_outside {
-            return complain(name, &self.stdout, "it is outside the chroot");
+            return [Some(Obstacle::OutsideChroot), None];
         }
         let is_separate = self.stderr != self.stdout;
-        let stdout = reopen(name, &self.stdout, stdout(), pidfile);
-        let stderr = if is_separate { reopen(name, &self.stderr, stderr(), pidfile) } else { None };
-        if let Some(log) = &stdout {
+        let stdout = reopen(&self.stdout, stdout(), pidfile);
+        let stderr = if is_separate { reopen(&self.stderr, stderr(), pidfile) } else { Ok(None) };
+        if let Ok(Some(log)) = &stdout {
             let _ = uninterrupted(|| dup2_stdout(log));
         }
-        if let Some(log) = if is_separate { &stderr } else { &stdout } {
+        if let Ok(Some(log)) = if is_separate { &stderr } else { &stdout } {
             let _ = uninterrupted(|| dup2_stderr(log));
         }
+        [stdout.err(), stderr.err()]
     }
 }
 
 /// Opens a log again, unless its path still leads to the open file. Async-signal-safe.
-fn reopen(name: &str, path: &SystemPath, open: impl AsFd, pidfile: FileId) -> Option<OwnedFd> {
+fn reopen(
+    path: &SystemPath,
+    open: impl AsFd,
+    pidfile: FileId,
+) -> std::result::Result<Option<OwnedFd>, Obstacle> {
     if stat(path.as_c_str()).is_ok_and(|stat| FileId::new(&stat).is_open_at(open)) {
-        return None;
+        return Ok(None);
     }
-    match open_stream(path, LOG, pidfile, Blocking::Never) {
-        Ok(Some(file)) => return Some(file),
-        Ok(None) => complain(name, path, "it is the pidfile"),
-        Err(errno) => complain(name, path, errno.desc()),
-    }
-    None
+    let opened = open_stream(path, LOG, pidfile, Blocking::Never).map_err(Obstacle::Os)?;
+    opened.map(Some).ok_or(Obstacle::IsPidfile)
 }
 
 /// Makes this process append to its standard output and standard error where these are the daemon's logs. Otherwise the
@@ -150,15 +157,4 @@ fn open_stream(
         set_flags(&file, flags & OFlag::O_APPEND)?;
     }
     above_floor(file).map(Some)
-}
-
-/// Writes a line to the old log, without allocating and without waiting for a FIFO's reader. Async-signal-safe.
-fn complain(name: &str, path: &SystemPath, reason: &str) {
-    let stderr = stderr();
-    let path = path.as_c_str().to_bytes();
-    for part in [name.as_bytes(), b": cannot reopen ", path, b": ", reason.as_bytes(), b"\n"] {
-        if is_writable(&stderr) {
-            let _ = write(&stderr, part);
-        }
-    }
 }

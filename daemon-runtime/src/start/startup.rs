@@ -183,7 +183,7 @@ impl<'a, M> Startup<'a, M> {
         is_ready_at_once: bool,
         unblock: &dyn Fn(&InstanceGuard),
     ) -> ! {
-        let BodySide { supervisor, pidfile, mut readiness, service_manager, .. } = process;
+        let BodySide { supervisor, pidfile, mut readiness, service_manager, respawned, .. } = process;
         let has_log = streams.is_some();
         let begun = self.confine().and_then(|()| {
             if has_log {
@@ -196,6 +196,9 @@ impl<'a, M> Startup<'a, M> {
             // A body that closes descriptors it does not know may have a file of its own under the channel's number.
             readiness.remember_channel().map_err(cannot)?;
             instance.state().report_end_to(readiness.try_clone().map_err(cannot)?);
+            if let Some((respawns, reason)) = &respawned {
+                instance.state().deferred.respawned(*respawns, reason);
+            }
             Ok(instance)
         });
         match begun {
@@ -246,7 +249,7 @@ impl<'a, M> Startup<'a, M> {
             Ok(value) => self.call(&context, body, value),
             Err(failure) => {
                 if has_log {
-                    failure.log(&self.plan.settings.name);
+                    failure.report(&self.plan.settings.name);
                 }
                 instance.state().refused(failure.reason());
                 // The launcher does not drop the body, so the daemon does. With `respawn`, its supervisor does.
@@ -422,8 +425,10 @@ impl<'a, M> Startup<'a, M> {
         value: B::Value,
     ) -> Ending {
         let name = &self.plan.settings.name;
+        context.emit_deferred();
         let ending = Ending::caught(|| body.live(self.mode, value, name, context));
-        ending.log(name);
+        context.report_deferred();
+        ending.report(name);
         ending
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct BodySide {
     pub(crate) service_manager: ServiceManager,
     /// Whether this is the life that a launcher waits for.
     pub(crate) is_first: bool,
+    /// The number of respawns, with the end of the life before. None in the first life.
+    pub(crate) respawned: Option<(u32, String)>,
 }
 
 /// The two ends of the channels between a supervisor and a life that has not begun.
@@ -83,9 +85,16 @@ impl Ends {
     }
 
     /// Keeps the body's ends, in the child that has just been forked.
-    pub(crate) fn of_body(self, supervisor: Pid, pidfile: FileId, is_first: bool) -> BodySide {
+    pub(crate) fn of_body(
+        self,
+        supervisor: Pid,
+        pidfile: FileId,
+        is_first: bool,
+        respawned: Option<(u32, String)>,
+    ) -> BodySide {
         let (channel, service_manager) = self.bodys;
-        BodySide { supervisor, pidfile, readiness: Readiness::new(channel), service_manager, is_first }
+        let readiness = Readiness::new(channel);
+        BodySide { supervisor, pidfile, readiness, service_manager, is_first, respawned }
     }
 }
 

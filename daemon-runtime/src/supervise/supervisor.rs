@@ -8,7 +8,6 @@
 //! The supervisor is the daemon: its PID is in the pidfile, and it gets the signals. It passes requests that concern
 //! the body on to the body, and the body's reports on to the launcher and the service manager.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,12 +17,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, getpid};
 
 use crate::command::children::Children;
-use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::exit::Exit;
 use crate::command::report::{BodyProcess, LastExit, Phase, Report};
 use crate::life::backoff::{Backoff, wants};
 use crate::life::instance::end_by;
+use crate::life::log;
+use crate::life::notice::Notice;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
 use crate::life::streams::Streams;
@@ -35,7 +35,7 @@ use crate::supervise::descendants::Descendants;
 use crate::supervise::life::{BodySide, Ends, Life};
 use crate::supervise::requests::{Request, Requests};
 use crate::sys::clock::now;
-use crate::sys::descriptor::{is_writable, wait_readable};
+use crate::sys::descriptor::wait_readable;
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
 
@@ -211,7 +211,8 @@ impl<'a> Supervisor<'a> {
         let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
         self.held.pass_to_body();
         self.descendants.leave_to_parent();
-        ends.of_body(supervisor, pidfile, !self.has_been_ready)
+        let respawned = self.last.map(|(_, reason)| (self.respawns, reason));
+        ends.of_body(supervisor, pidfile, !self.has_been_ready, respawned)
     }
 
     /// Waits for the end of a life. Returns it with its duration.
@@ -230,6 +231,7 @@ impl<'a> Supervisor<'a> {
             self.report(&Situation::Living(&life), is_new);
             let deadline = self.stop.deadline();
             if deadline.is_some_and(|deadline| now() >= deadline) {
+                self.log(Notice::Killing { after: self.settings.stop_timeout });
                 life.signal(Signal::SIGKILL);
                 self.stop = Stop::Killing;
                 continue;
@@ -339,14 +341,15 @@ impl<'a> Supervisor<'a> {
         let signal = match request {
             Request::Reap => return,
             Request::Reload => {
-                if let Some(streams) = &self.streams {
-                    streams.reopen(&self.settings.name, self.held.id());
-                }
+                self.reopen();
                 Signal::SIGHUP
             }
             Request::Stop(signal) if !self.stop.is_requested() => {
                 self.stop = Stop::Requested { deadline: now().checked_add(self.settings.stop_timeout) };
                 self.asked_by = Some(signal);
+                if self.streams.is_some() {
+                    self.log(Notice::Stopping { signal });
+                }
                 self.service_manager.stopping();
                 // A terminal sends its own SIGINT to the body, which must not count as a second one.
                 if signal == Signal::SIGINT { self.settings.stop_signal.raw() } else { signal }
@@ -359,6 +362,16 @@ impl<'a> Supervisor<'a> {
             None if request == Request::Reload => self.service_manager.reloaded(),
             None => {}
         }
+    }
+
+    fn reopen(&self) {
+        let Some(streams) = &self.streams else { return };
+        for (path, obstacle) in streams.logs().into_iter().zip(streams.reopen(self.held.id())) {
+            if let Some(obstacle) = obstacle {
+                self.log(Notice::CannotReopen { path, obstacle });
+            }
+        }
+        self.log(Notice::Reloading);
     }
 
     /// Returns how a life has ended, with the body's own text if there is one.
@@ -386,11 +399,9 @@ impl<'a> Supervisor<'a> {
         }
         let pause = self.backoff.after(lived, has_failed);
         if let Some(pause) = pause {
-            self.log(format_args!("respawning in {}: {failure}", Span(pause)));
+            self.log(Notice::Respawning { pause, reason: failure });
         } else {
-            let failures = self.settings.respawn_limit;
-            let plural = if failures == 1 { "" } else { "s" };
-            self.log(format_args!("giving up after {failures} failure{plural}: {failure}"));
+            self.log(Notice::GivingUp { failures: self.settings.respawn_limit, reason: failure });
         }
         pause
     }
@@ -495,12 +506,9 @@ impl<'a> Supervisor<'a> {
         End { exit: failure.exit, stopped_by: self.stopped_by(failure.exit), refusal: None, unready: None }
     }
 
-    fn log(&self, text: fmt::Arguments<'_>) {
-        let line = format!("{}: {text}\n", self.settings.name);
-        // A log whose reader does not read must not block the supervisor.
-        if is_writable(io::stderr()) {
-            let _ = io::stderr().write_all(line.as_bytes());
-        }
+    /// Writes a line. A log whose reader does not read must not block the supervisor.
+    fn log(&self, notice: Notice<'_>) {
+        log::write_at_once(&self.settings.name, notice);
     }
 }
 
