@@ -18,6 +18,7 @@ mod identity;
 mod peers;
 mod ready;
 mod reload;
+mod reloading;
 mod repeat;
 mod respawn;
 mod run;

@@ -136,7 +136,7 @@ fn sighup_never_kills() {
 #[test]
 fn sighup_never_kills_in_the_foreground() {
     let plain = Subject::new();
-    let graceful = Subject::new().graceful("event; print reloaded; wait");
+    let graceful = Subject::new().graceful("serve");
     let repeating = Subject::new().every(3_600_000, "");
     for subject in [plain, graceful, repeating] {
         let run = subject.run();

@@ -11,6 +11,7 @@
 )]
 
 pub mod async_programs;
+pub mod notify_socket;
 mod process;
 mod programs;
 pub mod published;

@@ -27,15 +27,23 @@ pub(crate) enum StopMode {
     GracefulForeground,
 }
 
+/// The place in which a daemon runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Detached from its caller.
+    Background,
+    /// In its caller's session, with its caller's streams.
+    Foreground,
+}
+
 /// A daemon in this process.
 ///
 /// Handlers may look at it in any thread at any time, so it is never freed. It costs some hundred bytes for each daemon
 /// that a process has been. What it holds is released when the daemon ends.
 pub(crate) struct Instance {
-    pub(crate) name: String,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
-    /// The streams that a reload reopens. None in the foreground.
+    /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
     pub(crate) pidfile: FileId,
     pub(crate) held: Mutex<Option<HeldPidfile>>,
@@ -85,9 +93,9 @@ impl Instance {
 
     fn reload(&self) {
         if let Some(streams) = &self.streams {
-            streams.reopen(&self.name, self.pidfile);
+            streams.reopen(&self.state.name, self.pidfile);
         }
-        self.state.flag.reload();
+        self.state.request_reload();
     }
 
     fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {

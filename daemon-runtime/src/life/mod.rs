@@ -16,6 +16,7 @@ pub(crate) mod nested_runtime;
 pub(crate) mod notify;
 pub(crate) mod panic;
 pub(crate) mod readiness;
+pub(crate) mod reload;
 pub(crate) mod repeat;
 pub(crate) mod respawning;
 pub(crate) mod self_pipe;

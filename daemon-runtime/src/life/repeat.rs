@@ -143,7 +143,7 @@ impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     where
         T: IntoEnding,
     {
-        mode.repeat(name, |due| context.rest_until(due), || Ending::of(&mut self))
+        mode.repeat(name, |due| context.wait_until(due), || Ending::of(&mut self))
     }
 }
 

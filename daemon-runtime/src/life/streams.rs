@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io::{stderr, stdout};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -17,12 +17,15 @@ use crate::sys::file::{FileId, file_type};
 use crate::sys::interrupted::uninterrupted;
 
 /// The files behind a daemon's standard streams.
+#[derive(Clone)]
 pub(crate) struct Streams {
     stdin: SystemPath,
     stdout: SystemPath,
     stderr: SystemPath,
     /// Whether a chroot has put the paths out of reach.
     are_outside: bool,
+    /// Whether standard output is the log, and standard error is.
+    are_logs: [bool; 2],
 }
 
 /// The flags of an open that gets no controlling terminal, passes no descriptor to a program that this process
@@ -47,7 +50,19 @@ impl Streams {
             stdout: plan.stdout.clone(),
             stderr: plan.stderr.clone(),
             are_outside: plan.chroot.is_some(),
+            are_logs: [true; 2],
         }
+    }
+
+    /// Returns the streams of a daemon in the foreground that its caller has opened on the logs, as a service manager
+    /// does. A reload reopens these only.
+    pub(crate) fn of_foreground(plan: &Plan<'_>) -> Option<Self> {
+        let is_log = |path: &SystemPath, stream: BorrowedFd<'_>| {
+            path.as_c_str() != DEFAULT
+                && stat(path.as_c_str()).is_ok_and(|stat| FileId::new(&stat).is_open_at(stream))
+        };
+        let are_logs = [is_log(&plan.stdout, stdout().as_fd()), is_log(&plan.stderr, stderr().as_fd())];
+        (are_logs != [false; 2]).then(|| Self { are_logs, ..Self::new(plan) })
     }
 
     /// Opens all files, then puts them on descriptors 0, 1 and 2.
@@ -74,13 +89,15 @@ impl Streams {
         if self.are_outside {
             return complain(name, &self.stdout, "it is outside the chroot");
         }
-        let is_separate = self.stderr != self.stdout;
-        let stdout = reopen(name, &self.stdout, stdout(), pidfile);
-        let stderr = if is_separate { reopen(name, &self.stderr, stderr(), pidfile) } else { None };
+        let [has_stdout, has_stderr] = self.are_logs;
+        let is_separate = !has_stdout || self.stderr != self.stdout;
+        let stdout = if has_stdout { reopen(name, &self.stdout, stdout(), pidfile) } else { None };
+        let stderr =
+            if has_stderr && is_separate { reopen(name, &self.stderr, stderr(), pidfile) } else { None };
         if let Some(log) = &stdout {
             let _ = uninterrupted(|| dup2_stdout(log));
         }
-        if let Some(log) = if is_separate { &stderr } else { &stdout } {
+        if let Some(log) = if is_separate { &stderr } else { &stdout }.as_ref().filter(|_| has_stderr) {
             let _ = uninterrupted(|| dup2_stderr(log));
         }
     }

@@ -221,9 +221,11 @@ impl<'a> Supervisor<'a> {
             let ended = self.descendants.reap(Some(life.pid));
             life.listen();
             self.pass_readiness_on(&life);
+            self.pass_answer_on(&mut life);
             let is_new = phase.replace(self.phase_of(&life)) != phase;
             if let Some(exit) = ended {
                 life.relay(&self.service_manager);
+                self.service_manager.body_has_ended();
                 let lived = now().saturating_sub(life.since);
                 return (self.end_of(life, exit), lived);
             }
@@ -264,6 +266,23 @@ impl<'a> Supervisor<'a> {
     /// Reports to each new client, and to the clients that wait for changes if the situation is new.
     fn report(&mut self, situation: &Situation<'_>, is_new: bool) {
         let Some(mut channel) = self.channel.take() else { return };
+        let report = self.describe(situation);
+        channel.serve(&report);
+        if is_new {
+            channel.publish(&report);
+        }
+        self.channel = Some(channel);
+    }
+
+    /// Sends the body's answer to a reload to all clients.
+    fn pass_answer_on(&mut self, life: &mut Life) {
+        let Some(reloaded) = life.reloaded.take() else { return };
+        let Some(mut channel) = self.channel.take() else { return };
+        channel.publish(&Report { reloaded: Some(reloaded), ..self.describe(&Situation::Living(life)) });
+        self.channel = Some(channel);
+    }
+
+    fn describe(&self, situation: &Situation<'_>) -> Report<'_> {
         let phase = match situation {
             Situation::Living(life) => self.phase_of(life),
             _ if self.stop.is_requested() => Phase::Stopping,
@@ -281,15 +300,12 @@ impl<'a> Supervisor<'a> {
             Situation::Living(life) => {
                 report.body =
                     Some(BodyProcess { pid: number(life.pid), age: now.saturating_sub(life.since) });
+                report.takes_reloads = life.takes_reloads;
             }
             Situation::Waiting { until } => report.due = until.map(|until| until.saturating_sub(now)),
             Situation::Ending { .. } => {}
         }
-        channel.serve(&report);
-        if is_new {
-            channel.publish(&report);
-        }
-        self.channel = Some(channel);
+        report
     }
 
     /// Reports to the launcher that the body is ready for the first time. If the launcher is gone, stops.
@@ -354,9 +370,14 @@ impl<'a> Supervisor<'a> {
             Request::Stop(signal) | Request::PassOn(signal) => signal,
         };
         match life {
-            Some(life) => life.signal(signal),
+            Some(life) => {
+                if request == Request::Reload {
+                    self.service_manager.await_body();
+                }
+                life.signal(signal);
+            }
             // There is no body to report that its reload is complete.
-            None if request == Request::Reload => self.service_manager.reloaded(),
+            None if request == Request::Reload => self.service_manager.reloaded_without_body(),
             None => {}
         }
     }

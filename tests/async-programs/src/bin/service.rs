@@ -130,6 +130,9 @@ impl Body<'_> {
             },
             "stopping" => println!("stopping {}", self.context().is_stopping()),
             "reloading" => println!("reloading {}", self.context().reload_requested()),
+            "reloaded" => self.context().reloaded(Ok::<_, anyhow::Error>(())),
+            "unloaded" => self.context().reloaded(Err(anyhow!("{rest}").context("cannot read"))),
+            "status" => self.context().status(rest),
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
             "glance" => println!("readable {}", self.is_readable(PollTimeout::ZERO)),
             // Like a server: continues after each reload, ends by a stop.
@@ -137,6 +140,8 @@ impl Body<'_> {
             "park" => endless_park(),
             "pause" => thread::sleep(duration()),
             "until" => until(rest),
+            // A second file, for a second wait.
+            "again" => until(&format!("{}.again", key("PIDFILE").expect("a pidfile"))),
             "fail" => return Err(anyhow!("{rest}").context("cannot work")),
             "long" => return Err(anyhow!("{}", "x".repeat(rest.parse().expect("a length")))),
             "panic" => panic!("{rest}"),
