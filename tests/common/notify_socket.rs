@@ -1,4 +1,4 @@
-//! The socket on which a service manager receives messages (sd_notify(3)).
+//! The socket on which a service manager receives the messages of a daemon.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;

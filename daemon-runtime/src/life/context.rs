@@ -250,7 +250,7 @@ impl Context {
     /// ```
     pub fn reloaded<E: Display>(&self, result: Result<(), E>) {
         if self.is_of_this_process() {
-            self.state.answer(&result);
+            self.state.answer(result);
         }
     }
 

@@ -395,12 +395,12 @@ mod socket {
                 Sender::Handler => MsgFlags::MSG_DONTWAIT,
                 Sender::Thread => MsgFlags::empty(),
             };
-            let send = || uninterrupted(|| send(self.inner.as_raw_fd(), message, flags));
-            let sent = match (send(), &self.address) {
+            let attempt = || uninterrupted(|| send(self.inner.as_raw_fd(), message, flags));
+            let sent = match (attempt(), &self.address) {
                 (Err(errno), Some(address)) if errno != Errno::EAGAIN => {
-                    if self.inner.connect_addr(address).is_ok() { send() } else { Err(errno) }
+                    if self.inner.connect_addr(address).is_ok() { attempt() } else { Err(errno) }
                 }
-                (sent, _) => sent,
+                (result, _) => result,
             };
             sent != Err(Errno::EAGAIN)
         }

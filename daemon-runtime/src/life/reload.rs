@@ -83,23 +83,23 @@ impl State {
         if !self.reloads.body_asks.swap(true, Ordering::AcqRel) {
             self.announce_answers();
         }
-        self.answer(&Ok::<_, &str>(()));
+        self.answer(Ok::<_, &str>(()));
     }
 
     /// Notes that this thread waits for a stop. If it has taken the last reload, it has done what that wanted.
     pub(crate) fn body_waits(&self) {
         if ptr::eq(TAKEN_HERE.get(), self) {
-            self.answer(&Ok::<_, &str>(()));
+            self.answer(Ok::<_, &str>(()));
         }
     }
 
     /// Reports the result of the reload that the body has taken, if there is one.
-    pub(crate) fn answer<E: Display>(&self, result: &Result<(), E>) {
+    pub(crate) fn answer<E: Display>(&self, result: Result<(), E>) {
         let Reloads { requested, completed, taken, taken_at, awaits_answer, .. } = &self.reloads;
         if !awaits_answer.load(Ordering::Acquire) {
             return;
         }
-        let error = result.as_ref().err().map(|error| format!("{error:#}"));
+        let error = result.err().map(|error| format!("{error:#}"));
         if let Some(error) = &error {
             let _ = io::stderr().write_all(format!("{}: failed to reload: {error}\n", self.name).as_bytes());
         }
