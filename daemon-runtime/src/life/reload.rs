@@ -8,41 +8,18 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::life::notify::Sender;
+use crate::life::reload_count::Reloads;
 use crate::life::state::State;
 use crate::sys::clock::now;
 use crate::sys::mask::AllBlocked;
 
-/// The reloads of a daemon: how many were requested, and how far the body is.
-#[derive(Default)]
-pub(crate) struct Reloads {
-    /// Whether the body has ever asked for a reload.
-    body_asks: AtomicBool,
-    /// The number of requests that have arrived.
-    requested: AtomicU32,
-    /// The number of requests of which the service manager knows that they are complete.
-    completed: AtomicU32,
-    /// The number of requests that had arrived when the body last took a reload.
-    taken: AtomicU32,
-    /// The time at which the body last took a reload, in nanoseconds of the monotonic clock.
-    taken_at: AtomicU64,
-    /// Whether the body has taken a reload, and not answered yet.
-    awaits_answer: AtomicBool,
-}
-
 thread_local! {
     /// The daemon of which this thread has taken the last reload. Other threads may wait for a stop meanwhile.
     static TAKEN_HERE: Cell<*const State> = const { Cell::new(ptr::null()) };
-}
-
-impl Reloads {
-    /// Returns whether the body has ever asked for a reload.
-    pub(crate) fn body_asks(&self) -> bool {
-        self.body_asks.load(Ordering::Acquire)
-    }
 }
 
 impl State {

@@ -10,7 +10,7 @@ use crate::command::report::{Phase, Reloaded, Report};
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
-use crate::life::reload::Reloads;
+use crate::life::reload_count::Reloads;
 use crate::lock::channel::{Answers, Starting};
 use crate::lock::held::HeldPidfile;
 use crate::sys::process::ProcessId;
