@@ -4,9 +4,10 @@
 //! 2. [The keys](keys): what each key does, with an example.
 //! 3. [The actions](actions): what each action does, prints and exits with.
 //! 4. [Supervision](supervision): how the body is started again, and what it has started is ended.
-//! 5. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
-//! 6. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
-//! 7. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
+//! 5. [The log](log): what the daemon reports about itself, as lines or as events of `tracing`.
+//! 6. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
+//! 7. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
+//! 8. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
 //!    containers and systemd.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
@@ -19,8 +20,8 @@
 //!
 //! # How to read the examples
 //!
-//! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs
-//! and ages vary from run to run, and nothing else does. Within a section, equal PIDs belong to the
+//! A line that begins with `$` is a command, run as root. The lines below it are its output. PIDs,
+//! times and ages vary from run to run, and nothing else does. Within a section, equal PIDs belong to the
 //! same process. A daemon may need a moment before its log looks as shown. Each program depends on
 //! `daemonic`, and is installed under the name that the commands use.
 //!
@@ -53,6 +54,9 @@ pub mod examples {}
 
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}
+
+#[doc = include_str!("guide/log.md")]
+pub mod log {}
 
 #[doc = include_str!("guide/migrating.md")]
 pub mod migrating {}

@@ -4,6 +4,7 @@
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
 //! [interrupted]: crate::guide::actions#interrupted-calls
+//! [log]: crate::guide::log
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
@@ -13,7 +14,7 @@
 //! ## The guide
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
-//! [supervision](crate::guide::supervision) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
+//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
 
 #[cfg(not(unix))]
 compile_error!("daemonic makes Unix daemons: this system has no fork, no sessions and no signals for one");

@@ -931,7 +931,11 @@ impl<M> Daemon<M> {
         Ok(outcome.with_roots_pidfile(roots).with_report(report))
     }
 
-    /// Sends SIGHUP to the daemon, which then reopens its log files. Returns once the signal is sent.
+    /// Sends SIGHUP to the daemon, which then reopens its log files.
+    ///
+    /// If the body has a `Context` and takes reloads, this waits until it has reloaded, but no longer than
+    /// [`stop_timeout`](Daemon::stop_timeout). Otherwise, or if this is called in the daemon itself, it returns once the
+    /// signal is sent. A body takes reloads from the first time that it asks for one.
     ///
     /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
@@ -942,8 +946,9 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP, or if this
-    /// process may not signal it.
+    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP, if this
+    /// process may not signal it, if the body reports an error by [`reloaded`](crate::Context::reloaded), or if the body
+    /// ends or takes too long.
     ///
     /// # Examples
     ///
@@ -962,7 +967,9 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn reload(&self) -> Result {
-        self.answer(Action::Reload, |_, pidfile| Ok(Answer::Reloaded { pid: number(stop::reload(pidfile)?) }))
+        self.answer(Action::Reload, |plan, pidfile| {
+            Ok(Answer::Reloaded { pid: number(stop::reload(pidfile, plan.settings)?) })
+        })
     }
 
     /// Runs the daemon in the foreground, for a service manager, a container or a debugger, and returns when the body

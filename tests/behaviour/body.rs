@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use common::notice::unstamped;
 use common::{Answer, Process, Subject, build, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
@@ -68,7 +69,7 @@ fn errors_go_to_stderr_where_it_has_a_file_of_its_own() {
     let subject = subject.key("stderr", &errors).body("print out; fail x");
     subject.start().wait_until_gone();
     assert_eq!(subject.log_text(), "out\n");
-    assert_eq!(fs::read_to_string(&errors).unwrap(), "subject: x: the cause\n");
+    assert_eq!(unstamped(&fs::read_to_string(&errors).unwrap()), "subject: x: the cause\n");
 }
 
 #[test]

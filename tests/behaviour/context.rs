@@ -4,6 +4,7 @@
 use std::fs;
 
 use common::async_programs::{Run, Service, program};
+use common::notice::unstamped;
 use common::{Answer, Process, Subject, wait_until};
 use nix::sys::signal::Signal;
 
@@ -414,7 +415,7 @@ fn pair_act(pair: &Service, words: &[&str]) -> Answer {
 }
 
 fn log_of(pair: &Service, name: &str) -> String {
-    fs::read_to_string(pair.path(&format!("{name}.log"))).unwrap_or_default()
+    unstamped(&fs::read_to_string(pair.path(&format!("{name}.log"))).unwrap_or_default())
 }
 
 #[test]
@@ -608,7 +609,7 @@ fn an_errors_whole_chain_is_in_the_log() {
     service.left_a_reason();
     let answer = service.act("run");
     assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(1), ""));
-    assert_eq!(answer.stderr, "subject: cannot work: the disk is full\n");
+    assert_eq!(unstamped(&answer.stderr), "subject: cannot work: the disk is full\n");
 }
 
 #[test]

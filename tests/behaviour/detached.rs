@@ -117,8 +117,17 @@ fn a_context_costs_two_descriptors_more() {
 }
 
 #[test]
+fn a_body_that_takes_reloads_costs_one_more() {
+    let subject = Subject::new().graceful("serve");
+    let daemon = subject.start();
+    wait_until("the socket", || daemon.descriptors().len() == 7);
+    subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+    assert_eq!(daemon.descriptors().len(), 7);
+}
+
+#[test]
 fn it_has_one_thread() {
-    for subject in [Subject::new(), Subject::new().graceful("wait")] {
+    for subject in [Subject::new(), Subject::new().graceful("wait"), Subject::new().graceful("serve")] {
         assert_eq!(subject.start().status("Threads"), "1");
     }
 }

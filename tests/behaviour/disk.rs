@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::notice::unstamped;
 use common::{
     Answer, Process, Subject, available_or_skip, root_or_skip, strace_or_skip, tool_or_skip, wait_until,
 };
@@ -242,7 +243,7 @@ fn a_reload_on_a_full_disk_keeps_the_old_log_and_says_so() {
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     let complaint = format!("subject: cannot reopen {}: No space left on device\n", log.display());
     let expected = format!("up\n{complaint}Reload\nstill here\n");
-    wait_until("the old log", || fs::read_to_string(&old).unwrap() == expected);
+    wait_until("the old log", || unstamped(&fs::read_to_string(&old).unwrap()) == expected);
     assert!(!log.exists());
     disk.clear();
     subject.act("reload");
@@ -308,7 +309,9 @@ fn a_disk_that_becomes_read_only_is_in_no_stops_way() {
     subject.act("start").fails(1, &format!("subject: already running (pid {daemon})"));
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     let complaint = format!("subject: cannot reopen {}: Read-only file system\n", log.display());
-    wait_until("the complaint", || fs::read_to_string(&rotated).unwrap() == format!("up\n{complaint}"));
+    wait_until("the complaint", || {
+        unstamped(&fs::read_to_string(&rotated).unwrap()) == format!("up\n{complaint}")
+    });
     subject.act("stop").says(0, &stopped(daemon));
     // It cannot be removed. The daemon, which has it open, can empty it.
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), "");

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use common::notice::unstamped;
 use common::{Answer, Process, Subject, available_or_skip, root_or_skip, static_program, wait_until};
 use nix::sys::signal::Signal;
 
@@ -62,7 +63,7 @@ impl Jail {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.root.join("log")).unwrap_or_default()
+        unstamped(&fs::read_to_string(self.root.join("log")).unwrap_or_default())
     }
 
     #[track_caller]

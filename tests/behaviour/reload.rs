@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use common::notice::unstamped;
 use common::{Answer, Subject, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
@@ -41,7 +42,7 @@ fn after_a_reload_the_next_line_is_in_the_new_log_and_none_is_lost() {
     }
     subject.act("stop");
     logs.push(subject.log());
-    let text: String = logs.iter().map(|log| fs::read_to_string(log).unwrap()).collect();
+    let text: String = logs.iter().map(|log| read(log)).collect();
     for (expected, line) in text.lines().enumerate() {
         assert_eq!(line, expected.to_string());
     }
@@ -68,7 +69,7 @@ fn both_logs_are_reopened() {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_default()
+    unstamped(&fs::read_to_string(path).unwrap_or_default())
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn sighup_never_kills() {
 #[test]
 fn sighup_never_kills_in_the_foreground() {
     let plain = Subject::new();
-    let graceful = Subject::new().graceful("event; print reloaded; wait");
+    let graceful = Subject::new().graceful("serve");
     let repeating = Subject::new().every(3_600_000, "");
     for subject in [plain, graceful, repeating] {
         let run = subject.run();

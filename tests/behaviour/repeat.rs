@@ -153,7 +153,7 @@ fn a_run_that_fails_is_logged_and_the_next_one_comes() {
     assert_eq!(subject.log_text().matches("all is lost").count(), 3);
     let subject = failing("print ran; code 9");
     assert_eq!(subject.start().exit_code(), 0);
-    assert_eq!(subject.log_text(), "ran\n".repeat(3));
+    assert_eq!(subject.log_text(), "ran\nsubject: exit 9\n".repeat(3));
     subject.left_nothing();
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::notice::Notice;
 use common::{Answer, Process, Subject, program, tool_or_skip, wait_for, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -54,7 +55,8 @@ fn waits(subject: &Subject, daemon: Process, reason: &str) {
 
 /// Returns the pauses and the reasons of the lines in the log.
 pub fn respawns(log: &str) -> Vec<(&str, &str)> {
-    let lines = log.lines().filter_map(|line| line.strip_prefix("subject: respawning in "));
+    let messages = log.lines().map(|line| Notice::parse(line).map_or(line, |notice| notice.message));
+    let lines = messages.filter_map(|message| message.strip_prefix("subject: respawning in "));
     lines.map(|line| line.split_once(": ").expect("a reason")).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use common::notice::unstamped;
 use common::{
     Answer, Conversation, Foreground, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip,
     wait_until,
@@ -48,7 +49,7 @@ fn the_exit_code_of_run_is_the_bodys() {
         let subject = Subject::new().body(body);
         let answer = subject.act("run");
         assert_eq!(answer.status.code(), Some(code), "{body}");
-        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", stderr), "{body}");
+        assert_eq!((answer.stdout.as_str(), &*unstamped(&answer.stderr)), ("", stderr), "{body}");
         if code == 0 { subject.left_nothing() } else { subject.left_a_reason() }
     }
     let subject = Subject::new().body("panic all is lost");

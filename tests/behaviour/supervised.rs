@@ -128,7 +128,8 @@ fn a_stop_without_the_action_kills_after_the_timeout() {
     assert!(begin.elapsed() >= Duration::from_millis(300));
     assert!(!body.is_alive());
     subject.left_nothing();
-    assert_eq!(subject.log_text(), "up\n");
+    let line = "subject: killing the body, which has not ended within 300ms of the stop\n";
+    assert_eq!(subject.log_text(), format!("up\n{line}"));
 }
 
 #[test]
@@ -167,7 +168,15 @@ fn a_reload_reopens_the_log_in_both_processes_and_reaches_the_body() {
         subject.log_with("up");
         body_of(&subject);
         fs::rename(subject.log(), subject.path("old")).unwrap();
-        subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
+        let answer = subject.act("reload");
+        if graceful {
+            answer.fails(
+                1,
+                &format!("subject: failed to reload: the body of pid {daemon} ended before it had reloaded"),
+            );
+        } else {
+            answer.says(0, &format!("subject: reloaded (pid {daemon})"));
+        }
         wait_until("the new log", || subject.log().exists());
         // The body's process reopens it after the supervisor.
         let body = body_of(&subject);

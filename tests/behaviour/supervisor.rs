@@ -1,76 +1,13 @@
 //! What `run` reports to the service manager on `$NOTIFY_SOCKET`, and when.
 
-use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
 use std::time::Duration;
 
-use common::async_programs::{self, Run, Service};
+use common::async_programs::{self, Service};
+use common::notice::unstamped;
+use common::notify_socket::{Manager, stopping_within};
 use common::{Answer, Subject, wait_until};
 use nix::sys::signal::Signal;
-
-/// A service manager's socket.
-struct Manager {
-    socket: UnixDatagram,
-    path: std::path::PathBuf,
-}
-
-impl Manager {
-    fn of(service: &Service) -> Self {
-        let path = service.path("notify");
-        let socket = UnixDatagram::bind(&path).expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-        Self { socket, path }
-    }
-
-    fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("NOTIFY_SOCKET", &self.path)
-    }
-
-    /// Runs a service under this manager.
-    fn run(&self, service: &Service, environment: &[(&str, &str)]) -> Run {
-        let mut command = service.action("run");
-        self.environment(&mut command).envs(environment.iter().copied());
-        service.run_by(command)
-    }
-
-    /// Returns the next message.
-    #[track_caller]
-    fn hears(&self) -> String {
-        let mut buffer = [0; 4096];
-        let length = loop {
-            match self.socket.recv(&mut buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                received => break received.expect("a message within ten seconds"),
-            }
-        };
-        String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
-    }
-
-    /// Fails if there is another message.
-    #[track_caller]
-    fn heard_nothing(&self) {
-        self.socket.set_nonblocking(true).expect("a mode");
-        let mut buffer = [0; 4096];
-        match self.socket.recv(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            other => panic!("{other:?}: {:?}", String::from_utf8_lossy(&buffer)),
-        }
-        self.socket.set_nonblocking(false).expect("a mode");
-    }
-
-    /// Receives the message that a reload begins, with the time on the monotonic clock.
-    #[track_caller]
-    fn hears_of_a_reload(&self) {
-        let before = common::now() / 1000;
-        let message = self.hears();
-        let (kind, moment) = message.split_once('\n').expect("two lines");
-        assert_eq!(kind, "RELOADING=1");
-        let moment: u128 =
-            moment.strip_prefix("MONOTONIC_USEC=").and_then(|it| it.parse().ok()).expect("a time");
-        assert!(moment <= common::now() / 1000 && moment + 60_000_000 > before, "{moment} isn't now");
-    }
-}
 
 #[test]
 fn a_body_with_wait_ready_says_when_it_is_ready() {
@@ -83,7 +20,7 @@ fn a_body_with_wait_ready_says_when_it_is_ready() {
     assert_eq!(manager.hears(), "READY=1");
     run.process.signal(Signal::SIGTERM);
     let told: Vec<_> =
-        std::iter::repeat_with(|| manager.hears()).take_while(|it| it != "STOPPING=1").collect();
+        std::iter::repeat_with(|| manager.hears()).take_while(|it| *it != stopping_within(10)).collect();
     assert!(told.iter().all(|it| it == "READY=1"), "{told:?}");
     assert_eq!(run.answer().status.code(), Some(0));
     manager.heard_nothing();
@@ -100,7 +37,7 @@ fn without_wait_ready_the_body_begins_ready() {
         manager.heard_nothing();
         service.go();
         assert_eq!(run.answer().status.code(), Some(0));
-        assert_eq!(manager.hears(), "STOPPING=1");
+        manager.hears_of_a_stop();
         manager.heard_nothing();
     }
 }
@@ -113,7 +50,7 @@ fn a_stop_is_told_once_and_before_the_body_has_ended() {
     assert_eq!(manager.hears(), "READY=1");
     run.process.signal(Signal::SIGTERM);
     service.log_with("until");
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     assert!(run.process.is_alive());
     service.go();
     assert_eq!(run.answer().status.code(), Some(0));
@@ -130,7 +67,7 @@ fn a_body_that_fails_before_it_is_ready_never_says_so() {
         common::Answer::of(command)
     };
     assert_eq!(answer.status.code(), Some(1), "{answer:?}");
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     manager.heard_nothing();
 }
 
@@ -147,7 +84,7 @@ fn a_reload_is_told_with_its_time_and_then_that_it_is_done() {
             assert_eq!(manager.hears(), "READY=1");
         }
         service.stop(run.process);
-        assert_eq!(manager.hears(), "STOPPING=1");
+        manager.hears_of_a_stop();
         manager.heard_nothing();
     }
 }
@@ -158,30 +95,32 @@ fn a_reload_is_done_when_the_body_comes_back() {
     let manager = Manager::of(&service);
     let run = manager.run(&service, &[]);
     assert_eq!(manager.hears(), "READY=1");
-    service.act("reload");
+    let reload = service.begin("reload");
     service.log_with("until");
     manager.hears_of_a_reload();
     manager.heard_nothing();
     service.go();
     assert_eq!(manager.hears(), "READY=1");
+    assert_eq!(Answer::from(reload).status.code(), Some(0));
     service.stop(run.process);
 }
 
 #[test]
-fn a_reload_that_the_body_looks_for_is_told_too() {
+fn a_reload_that_the_body_looks_for_later_is_told_again() {
     let service = Service::new("").until("until; reloading; reloading; wait");
     let manager = Manager::of(&service);
     let run = manager.run(&service, &[]);
     assert_eq!(manager.hears(), "READY=1");
     service.log_with("until");
     service.act("reload");
-    manager.heard_nothing();
-    wait_until("the signal", || !run.process.signals("ShdPnd").contains(&Signal::SIGHUP));
+    // The body has never asked for reloads so far.
+    manager.hears_of_a_reload();
+    assert_eq!(manager.hears(), "READY=1");
     service.go();
     manager.hears_of_a_reload();
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     manager.heard_nothing();
 }
 
@@ -195,7 +134,7 @@ fn a_reload_of_a_repeating_body_that_cant_hear_of_it_is_told_too() {
     manager.hears_of_a_reload();
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     manager.heard_nothing();
 }
 
@@ -209,7 +148,7 @@ fn an_async_bodys_reload_is_told_too() {
     manager.hears_of_a_reload();
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     manager.heard_nothing();
 }
 
@@ -300,7 +239,7 @@ fn a_watchdog_that_makes_no_sense_isnt_fed() {
         service.log_with("up");
         assert_eq!(manager.hears(), "READY=1");
         run.process.signal(Signal::SIGTERM);
-        assert_eq!(manager.hears(), "STOPPING=1", "WATCHDOG_USEC={nonsense}");
+        manager.hears_of_a_stop();
         assert_eq!(run.answer().status.code(), Some(0));
         manager.heard_nothing();
     }
@@ -314,7 +253,7 @@ fn a_watchdog_for_another_process_isnt_fed() {
     service.log_with("up");
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     manager.heard_nothing();
 }
 
@@ -330,7 +269,7 @@ fn a_socket_without_a_file_is_one_too() {
     let run = manager.run(&service, &[]);
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
 }
 
 #[test]
@@ -402,7 +341,7 @@ fn the_child_of_a_body_doesnt_confuse_the_manager() {
     service.log_with("said");
     assert_eq!(manager.hears(), "READY=1");
     service.stop(run.process);
-    assert_eq!(manager.hears(), "STOPPING=1");
+    manager.hears_of_a_stop();
     wait_until("the end", || !run.process.is_alive());
     manager.heard_nothing();
 }
@@ -411,13 +350,13 @@ fn the_child_of_a_body_doesnt_confuse_the_manager() {
 #[test]
 fn without_the_feature_a_manager_that_would_wait_is_told_of_in_one_line() {
     let subject = Subject::new().body("print out");
-    let line = "subject: NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of \
-                `daemonic`; the service manager is not notified\n";
+    let line = "subject: the service manager is not notified: NOTIFY_SOCKET is set, but this program is built \
+                without the feature `systemd` of `daemonic`\n";
     for (address, stderr) in [("/run/systemd/notify", line), ("@name", line), ("", "")] {
         let mut command = subject.action("run");
         command.env("NOTIFY_SOCKET", address);
         let answer = Answer::of(command);
-        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("out\n", stderr), "{address:?}");
+        assert_eq!((answer.stdout.as_str(), &*unstamped(&answer.stderr)), ("out\n", stderr), "{address:?}");
         assert_eq!(answer.status.code(), Some(0));
     }
     assert_eq!(subject.act("run").stderr, "");

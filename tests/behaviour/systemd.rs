@@ -113,6 +113,74 @@ fn a_notify_unit_of_any_form_starts_reloads_and_stops() {
 }
 
 #[test]
+fn a_notify_reload_unit_of_any_form_reloads_in_time() {
+    let Some(mut systemd) = Manager::start_newer_or_skip() else { return };
+    let program = async_programs::program("service");
+    let forms = [
+        ("graceful", "serve"),
+        ("graceful", "wait"),
+        ("plain", "park"),
+        ("repeat", ""),
+        ("plain repeat", ""),
+    ];
+    for ((form, body), is_supervised) in forms.iter().flat_map(|form| [(form, false), (form, true)]) {
+        let service = Service::new(body).form(form).key("every", "3600000");
+        if is_supervised && *form == "plain repeat" {
+            continue;
+        }
+        let service = if is_supervised { service.key("respawn", "on-failure") } else { service };
+        let unit = Unit::new("notify", &service)
+            .with("Type=notify-reload")
+            .with("TimeoutStartSec=5s")
+            .with(format!("ExecStart={} run", program.display()));
+        systemd.install(&unit);
+        systemd.does("systemctl --user start notify");
+        let daemon = agrees(&mut systemd, &unit, &service, program);
+        for _ in 0..2 {
+            systemd.does("systemctl --user reload notify");
+            assert_eq!(agrees(&mut systemd, &unit, &service, program), daemon);
+        }
+        systemd.does("systemctl --user stop notify");
+        systemd.sees(&unit, IS_DEAD);
+    }
+    systemd.complains(&notify(&Service::new("")), &[]);
+}
+
+#[test]
+fn a_notify_reload_unit_is_reloading_until_its_body_has_reloaded() {
+    let Some(mut systemd) = Manager::start_newer_or_skip() else { return };
+    let service = Service::new("").until("status at work; event 1; print up; event; until; serve");
+    let program = async_programs::program("service");
+    let unit = Unit::new("notify", &service)
+        .with("Type=notify-reload")
+        .with(format!("ExecStart={} run", program.display()));
+    systemd.install(&unit);
+    systemd.does("systemctl --user start notify");
+    wait_until("the body", || unit.output().contains("up\n"));
+    systemd.does("systemctl --user reload --no-block notify");
+    wait_until("the reload", || unit.output().contains("until"));
+    systemd.comes_to_see(&unit, "reloading/reload-notify success");
+    assert_eq!(systemd.show(&unit, "StatusText"), ["at work"]);
+    service.go();
+    systemd.comes_to_see(&unit, RUNS);
+    systemd.does("systemctl --user stop notify");
+    systemd.complains(&unit, &[]);
+}
+
+#[test]
+fn a_stop_that_the_daemon_allows_to_be_long_outlasts_systemds_own_limit() {
+    let Some(mut systemd) = Manager::start_or_skip() else { return };
+    let service = Service::new("event; pause 1500; print ended").key("stop_timeout", "30000");
+    let unit = notify(&service).with("ExecStop=").with("TimeoutStopSec=500ms");
+    systemd.install(&unit);
+    systemd.does("systemctl --user start notify");
+    systemd.does("systemctl --user stop notify");
+    systemd.sees(&unit, IS_DEAD);
+    assert!(unit.output().ends_with("ended\n"), "{}", unit.output());
+    systemd.complains(&unit, &[]);
+}
+
+#[test]
 fn a_notify_unit_is_stopped_by_systemds_own_signal_too() {
     let Some(mut systemd) = Manager::start_or_skip() else { return };
     let program = async_programs::program("service");

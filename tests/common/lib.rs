@@ -11,6 +11,8 @@
 )]
 
 pub mod async_programs;
+pub mod notice;
+pub mod notify_socket;
 mod process;
 mod programs;
 pub mod published;

@@ -15,6 +15,8 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bin
 pub const STARTING: i64 = 0x1000_0000;
 /// The first byte on which a supervisor publishes its socket.
 pub const SERVED: i64 = 0x2000_0000;
+/// The first byte on which a daemon publishes the socket on which its body's answers come.
+pub const ANSWERING: i64 = 0x3000_0000;
 
 /// A listening socket with a name of the kernel's.
 pub struct Socket {

@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::notice::unstamped;
 use crate::{Process, program, wait_for, wait_until};
 
 /// The user and group that own nothing.
@@ -97,7 +98,13 @@ impl Subject {
         self.path("subject.log")
     }
 
+    /// Returns the log, [`unstamped`].
     pub fn log_text(&self) -> String {
+        unstamped(&self.raw_log())
+    }
+
+    /// Returns the log as it is.
+    pub fn raw_log(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
@@ -297,10 +304,11 @@ impl Answer {
         Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Fails unless this is the exit code, with the message on stdout and nothing on stderr.
+    /// Fails unless this is the exit code, with the message on stdout and nothing on stderr but routine notices.
     #[track_caller]
     pub fn says(&self, code: i32, message: &str) {
-        assert_eq!(self.parts(), (Some(code), format!("{message}\n").as_str(), ""));
+        let (status, stdout, stderr) = self.parts();
+        assert_eq!((status, stdout, &*unstamped(stderr)), (Some(code), &*format!("{message}\n"), ""));
     }
 
     /// Fails unless this is the exit code, with the message on stderr and nothing on stdout.

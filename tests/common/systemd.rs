@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Process, Subject, available_or_skip, lines, root_or_skip, wait_for};
+use crate::torture::say;
+use crate::{Process, Subject, available_or_skip, is_long, lines, root_or_skip, wait_for};
 
 const PROGRAM: &str = "/lib/systemd/systemd";
 
@@ -49,7 +50,7 @@ done
         echo $BASHPID >"$cgroup/cgroup.procs" || exit
         grep -q "/$name\$" /proc/self/cgroup || exit
     done
-    exec timeout -s KILL 60 unshare -p -f -m -C -u -i --mount-proc --kill-child bash -c "$1" - "$2"
+    exec timeout -s KILL 60 unshare -p -f -m -C -u -i --mount-proc --kill-child bash -c "$1" - "$2" "$3"
 )
 "#;
 
@@ -65,7 +66,9 @@ umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 export XDG_RUNTIME_DIR=/run/user/0
 ln -s "$1/journal" /run/systemd/journal/socket
-/lib/systemd/systemd --user --log-target=journal </dev/null >/dev/null 2>&1 &
+libraries=$2/usr/lib/x86_64-linux-gnu
+LD_LIBRARY_PATH=$libraries:$libraries/systemd \
+    "$2/lib/systemd/systemd" --user --log-target=journal </dev/null >/dev/null 2>&1 &
 for _ in {1..400}; do
     state=$(systemctl --user is-system-running 2>/dev/null) || true
     case $state in running | degraded) break ;; esac
@@ -102,10 +105,33 @@ impl Manager {
         if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
             return None;
         }
+        Self::start_in("")
+    }
+
+    /// Starts a systemd of version 253 or later, which the variable `DAEMONIC_NEWER_SYSTEMD` names by the directory into
+    /// which its package is unpacked. Skips the test if there is none; the long form of the tests has one.
+    pub fn start_newer_or_skip() -> Option<Self> {
+        let Ok(directory) = std::env::var("DAEMONIC_NEWER_SYSTEMD") else {
+            let need = "DAEMONIC_NEWER_SYSTEMD, which .ci/long sets";
+            if is_long() {
+                available_or_skip(need, false);
+            } else {
+                say(format_args!("skipped: this test needs {need}"));
+            }
+            return None;
+        };
+        if !root_or_skip() {
+            return None;
+        }
+        Self::start_in(&directory)
+    }
+
+    /// Starts the systemd below a directory.
+    fn start_in(directory: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a directory");
         let journal = listen(&folder.path().join("journal"));
         let mut command = Command::new("bash");
-        command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path());
+        command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).arg(directory);
         // A service gets its environment from its unit alone.
         command.env_remove("NOTIFY_SOCKET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");

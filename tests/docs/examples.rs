@@ -1,17 +1,19 @@
-//! The examples `http`, `runner` and `worker`, used as documented.
+//! The examples `http`, `runner`, `tracing` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use common::async_programs::Service;
-use common::{Answer, Process, build, wait_until};
+use common::notice::unstamped;
+use common::{Answer, Process, build, tool_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 /// An example with a home directory of its own.
@@ -27,6 +29,8 @@ impl Example {
             let mut examples =
                 build(&["--package", "daemonic", "--example", "runner", "--example", "worker"]);
             examples.extend(build(&["--package", "example-http"]));
+            // Its features would change the others.
+            examples.extend(build(&["--package", "example-tracing"]));
             examples
         });
         let is_it = |path: &&PathBuf| path.ends_with(name) || path.ends_with(format!("example-{name}"));
@@ -36,6 +40,10 @@ impl Example {
 
     fn home(&self, name: &str) -> PathBuf {
         self.service.path(name)
+    }
+
+    fn program(&self) -> PathBuf {
+        PathBuf::from(self.service.action("").get_program())
     }
 
     fn log_text(&self) -> String {
@@ -397,8 +405,12 @@ fn worker_takes_up_first_what_a_crash_has_left() {
     fs::write(worker.spool("done").join(".draft"), "half").unwrap();
     worker.start(&[]);
     worker.does_all(9);
-    wait_until("the log", || worker.log_text().lines().count() == 9);
-    assert!(worker.log_text().starts_with("done: 7\ndone: 0\n"), "{}", worker.log_text());
+    wait_until("the log", || unstamped(&worker.log_text()).lines().count() == 9);
+    assert!(
+        unstamped(&worker.log_text()).starts_with("done: 7\ndone: 0\n"),
+        "{}",
+        unstamped(&worker.log_text())
+    );
     assert!(!worker.spool("done").join(".draft").exists());
 }
 
@@ -477,7 +489,7 @@ fn runner_starts_the_program_again() {
     assert!(!sleeper.is_alive(), "the end of a life ends what it has started");
     let log = runner.log_text();
     assert!(
-        log.contains("runner: respawning in 500ms: exit 1: sh has failed: signal: 9 (SIGKILL)\n"),
+        log.contains(" WARN runner: respawning in 500ms: exit 1: sh has failed: signal: 9 (SIGKILL)\n"),
         "{log}"
     );
     runner.stop(daemon);
@@ -491,4 +503,85 @@ fn runner_fails_to_start_what_is_no_program() {
     let reason = "no program; write for example `start sleep 60`";
     runner.act(&["start"]).fails(1, &format!("runner: failed to start: {reason}"));
     runner.act(&["status"]).says(3, "runner: not running");
+}
+
+// ---- tracing ----
+
+/// Returns the lines of a log without their times, which `tracing-subscriber` writes.
+fn events(log: &str) -> Vec<String> {
+    let event = |line: &str| line.split_once("Z ").map(|(_, rest)| rest.trim_start().to_owned());
+    log.lines().map(|line| event(line).unwrap_or_else(|| panic!("no event: {line}"))).collect()
+}
+
+const READY: &str = "INFO example_tracing: ready period=10ms";
+const STOPPING: &str = "INFO daemonic: stopping event=\"stopping\" daemon=\"tracing\" signal=\"SIGTERM\"";
+const RELOADING: &str = "INFO daemonic: reloading event=\"reloading\" daemon=\"tracing\"";
+
+#[test]
+fn tracing_logs_every_event_and_loses_none_in_a_rotation() {
+    let tracing = Example::new("tracing");
+    let daemon = tracing.start(&["0.01"]);
+    let beats = |log: &str| log.matches("still here beat=").count();
+    wait_until("some beats", || beats(&tracing.log_text()) >= 3);
+    let rotated = tracing.home("rotated");
+    fs::rename(tracing.home("daemon_tracing.log"), &rotated).unwrap();
+    tracing.act(&["reload"]).says(0, &format!("tracing: reloaded (pid {daemon})"));
+    wait_until("beats in the new log", || beats(&tracing.log_text()) >= 3);
+    tracing.stop(daemon);
+    let old = fs::read_to_string(rotated).unwrap();
+    let all = old + &tracing.log_text();
+    assert!(!all.contains('\u{1b}'), "{all:?}");
+    let events = events(&all);
+    assert_eq!((&*events[0], &**events.last().unwrap()), (READY, STOPPING), "{all}");
+    assert_eq!(events.iter().filter(|event| *event == RELOADING).count(), 1, "{all}");
+    // A reload takes the place of a beat, so its number is missing.
+    let numbers: Vec<usize> =
+        events.iter().filter_map(|event| event.split_once("beat=")?.1.parse().ok()).collect();
+    let reload = events.iter().position(|event| event.ends_with("there is nothing to reload"));
+    let missing = events[..reload.unwrap()].iter().filter(|event| event.contains("beat=")).count() + 1;
+    let expected: Vec<usize> = (1..=numbers.len() + 1).filter(|number| *number != missing).collect();
+    assert_eq!(numbers, expected, "{all}");
+}
+
+#[test]
+fn tracing_is_rotated_by_logrotate() {
+    if !tool_or_skip(&["logrotate", "--version"]) {
+        return;
+    }
+    let tracing = Example::new("tracing");
+    let daemon = tracing.start(&["0.01"]);
+    let (log, rotated) = (tracing.home("daemon_tracing.log"), tracing.home("daemon_tracing.log.1"));
+    let config = tracing.home("logrotate.conf");
+    let reload =
+        format!("HOME={} {} reload", tracing.service.folder().display(), tracing.program().display());
+    let text = format!("{} {{\nrotate 4\nnocreate\npostrotate\n{reload}\nendscript\n}}\n", log.display());
+    fs::write(&config, text).unwrap();
+    let mut logrotate = Command::new("logrotate");
+    logrotate.args(["--force", "--state"]).arg(tracing.home("state")).arg(&config);
+    let output = logrotate.output().expect("logrotate runs");
+    assert!(output.status.success(), "{output:?}");
+    wait_until("the new log", || tracing.log_text().contains(RELOADING));
+    assert!(fs::read_to_string(rotated).unwrap().contains(READY));
+    tracing.stop(daemon);
+}
+
+#[test]
+fn tracing_logs_a_panic_and_an_error_as_one_event_each() {
+    let tracing = Example::new("tracing");
+    for (period, reason, event) in [
+        ("soon", "\"soon\" is no number of seconds: invalid float literal", "ERROR example_tracing: "),
+        (
+            "-1",
+            "panicked: cannot convert float seconds to Duration: value is negative",
+            "ERROR daemonic: panicked ",
+        ),
+    ] {
+        let _ = fs::remove_file(tracing.home("daemon_tracing.log"));
+        tracing.act(&["start", period]).fails(1, &format!("tracing: failed to start: {reason}"));
+        let log = tracing.log_text();
+        let events = events(&log);
+        assert_eq!(events.len(), 1, "{log}");
+        assert!(events[0].starts_with(event), "{log}");
+        assert!(events[0].contains(reason.trim_start_matches("panicked: ")), "{log}");
+    }
 }

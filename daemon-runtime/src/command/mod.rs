@@ -16,3 +16,4 @@ pub(crate) mod path;
 pub(crate) mod report;
 pub(crate) mod respawn;
 pub(crate) mod signal;
+pub(crate) mod timestamp;

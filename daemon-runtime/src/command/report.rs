@@ -1,8 +1,11 @@
-//! The report of a supervised daemon, as a line of text.
+//! The report of a daemon about its body, as a line of text.
 //!
 //! A line such as `daemonic 1 state=running body=57 body_ms=5000 respawns=2 last_ms=7000 last=exit 101: panicked` has
-//! the version of the format, then keys with values. The value of `last` is the rest of the line. A reader ignores a
-//! key that it does not know.
+//! the version of the format, then keys with values. The value of `last` or `error` is the rest of the line. A reader
+//! ignores a key that it does not know.
+//!
+//! The key `takes_reloads` says that the answer to a reload comes as a report, with `reload_ns`: the time on the
+//! monotonic clock at which the body has taken the reload. With `error`, the reload has failed.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -16,8 +19,11 @@ const LONGEST: usize = 1024;
 /// The longest line that is read.
 pub(crate) const LONGEST_READ: usize = 4096;
 const VERSION: &str = "daemonic 1";
+/// The keys whose value is the rest of the line.
+const LAST: &str = " last=";
+const ERROR: &str = " error=";
 
-/// What a supervisor reports about its body.
+/// What a daemon reports about its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report<'a> {
     pub(crate) state: Phase,
@@ -27,6 +33,19 @@ pub(crate) struct Report<'a> {
     /// The time until the body is respawned.
     pub(crate) due: Option<Duration>,
     pub(crate) last: Option<LastExit<'a>>,
+    /// Whether the body takes reloads, so that each gets an answer.
+    pub(crate) takes_reloads: bool,
+    /// The answer to a reload, in a report that is one.
+    pub(crate) reloaded: Option<Reloaded<'a>>,
+}
+
+/// The answer of a body to a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reloaded<'a> {
+    /// The time at which the body has taken the reload, on the monotonic clock.
+    pub(crate) at: Duration,
+    /// Why the reload has failed.
+    pub(crate) error: Option<Cow<'a, str>>,
 }
 
 /// The phase of a supervised daemon.
@@ -89,7 +108,7 @@ const PHASES: [(Phase, &str); 4] = [
 impl<'a> Report<'a> {
     /// Makes a report that contains only a phase.
     pub(crate) const fn new(state: Phase) -> Self {
-        Self { state, body: None, respawns: 0, due: None, last: None }
+        Self { state, body: None, respawns: 0, due: None, last: None, takes_reloads: false, reloaded: None }
     }
 
     /// Writes the line, without allocating.
@@ -112,8 +131,17 @@ impl<'a> Report<'a> {
         if let Some(due) = self.due {
             write!(line, " due_ms={}", due.as_millis())?;
         }
+        if self.takes_reloads {
+            line.write_str(" takes_reloads=1")?;
+        }
+        if let Some(Reloaded { at, error }) = &self.reloaded {
+            write!(line, " reload_ns={}", at.as_nanos())?;
+            if let Some(error) = error {
+                return write!(line, "{ERROR}{}", Escaped(error));
+            }
+        }
         if let Some(LastExit { ago, reason }) = &self.last {
-            write!(line, " last_ms={} last={}", ago.as_millis(), Escaped(reason))?;
+            write!(line, " last_ms={}{LAST}{}", ago.as_millis(), Escaped(reason))?;
         }
         Ok(())
     }
@@ -121,10 +149,11 @@ impl<'a> Report<'a> {
     /// Reads a line without its newline. Returns `None` if the line is not a report of this version.
     pub(crate) fn decode(line: &'a str) -> Option<Self> {
         let rest = line.strip_prefix(VERSION)?.strip_prefix(' ')?;
-        let (fields, reason) = match rest.split_once(" last=") {
-            Some((fields, reason)) => (fields, Some(reason)),
-            None => (rest, None),
-        };
+        // The first of these keys counts, because the text may contain the other.
+        let text = [LAST, ERROR].into_iter().filter_map(|key| rest.find(key).map(|at| (at, key))).min();
+        let (fields, key, text) =
+            text.map_or((rest, "", ""), |(at, key)| (&rest[..at], key, &rest[at + key.len()..]));
+        let text_of = |wanted| (key == wanted).then_some(Cow::Borrowed(text));
         let field = |key: &str| {
             fields
                 .split(' ')
@@ -140,8 +169,11 @@ impl<'a> Report<'a> {
             body: body.map(|pid| BodyProcess { pid, age: millis("body_ms").unwrap_or_default() }),
             respawns: field("respawns").and_then(|count| count.parse().ok()).unwrap_or(0),
             due: millis("due_ms"),
-            last: reason
-                .map(|reason| LastExit { ago: millis("last_ms").unwrap_or_default(), reason: reason.into() }),
+            last: text_of(LAST).map(|reason| LastExit { ago: millis("last_ms").unwrap_or_default(), reason }),
+            takes_reloads: field("takes_reloads") == Some("1"),
+            reloaded: field("reload_ns")
+                .and_then(|time| time.parse().ok())
+                .map(|time| Reloaded { at: Duration::from_nanos(time), error: text_of(ERROR) }),
         })
     }
 
@@ -162,9 +194,16 @@ impl<'a> Report<'a> {
 
     /// Copies the text that this borrows.
     pub(crate) fn into_owned(self) -> Report<'static> {
-        let last =
-            self.last.map(|LastExit { ago, reason }| LastExit { ago, reason: reason.into_owned().into() });
-        Report { last, state: self.state, body: self.body, respawns: self.respawns, due: self.due }
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Report {
+            last: self.last.map(|LastExit { ago, reason }| LastExit { ago, reason: owned(reason) }),
+            reloaded: self.reloaded.map(|Reloaded { at, error }| Reloaded { at, error: error.map(owned) }),
+            state: self.state,
+            body: self.body,
+            respawns: self.respawns,
+            due: self.due,
+            takes_reloads: self.takes_reloads,
+        }
     }
 }
 
@@ -209,6 +248,20 @@ mod tests {
             let report = Report::new(phase);
             assert_eq!(Report::decode(&line(&report)), Some(report));
         }
+    }
+
+    #[test]
+    fn the_answer_to_a_reload_is_read_as_it_was_written() {
+        for error in [None, Some("no such file: a=b last=c error=d")] {
+            let reloaded =
+                Reloaded { at: Duration::from_nanos(12_345_678_901), error: error.map(Into::into) };
+            let answer =
+                Report { takes_reloads: true, reloaded: Some(reloaded), ..Report::new(Phase::Running) };
+            assert_eq!(Report::decode(&line(&answer)), Some(answer));
+        }
+        let report =
+            Report { last: full("a error=b").last, takes_reloads: true, ..Report::new(Phase::Waiting) };
+        assert_eq!(Report::decode(&line(&report)), Some(report));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Context {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn stopped(&self) {
-        self.until(|| self.is_stopping().then_some(())).await;
+        self.until(|| self.stop_requested().map(drop)).await;
     }
 
     /// Waits until a stop or a reload is requested.
@@ -67,6 +67,7 @@ impl Context {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn event(&self) -> Event {
+        self.state().body_asks();
         self.until(|| self.event_requested()).await
     }
 
@@ -77,7 +78,6 @@ impl Context {
             let (thread, seen) = (thread::Builder::new().name("daemonic".into()), flag.version());
             thread.spawn(move || state.wake_waiters(seen)).expect("the system can make one more thread");
         });
-        service_manager.body_waits();
         loop {
             let mut woken = pin!(flag.alarm.waiters.notified());
             // Enabled before the look, so a request between the look and the wait is not missed.

@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use self::sealed::IntoEnding;
 use crate::command::error::Error;
 use crate::life::context::Context;
+use crate::life::log;
+use crate::life::notice::Notice;
 use crate::life::panic::Panic;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once.
@@ -154,10 +155,21 @@ impl Ending {
         self.error.as_deref().or_else(|| self.panic.as_ref().map(Panic::message))
     }
 
-    /// Writes the error to the log, if there is one.
-    pub(crate) fn log(&self, name: &str) {
+    /// Reports the error, if there is one. The panic hook has reported a panic.
+    pub(crate) fn report(&self, name: &str) {
         if let Some(error) = &self.error {
-            let _ = io::stderr().write_all(format!("{name}: {error}\n").as_bytes());
+            log::report(name, Notice::BodyFailed { error });
+        }
+    }
+
+    /// Reports the error or the exit code of a run after which the daemon goes on.
+    pub(crate) fn report_run(&self, name: &str, run: u64) {
+        match &self.error {
+            Some(error) => log::report(name, Notice::RunFailed { run, error }),
+            None if self.code != 0 && self.panic.is_none() => {
+                log::report(name, Notice::RunFailed { run, error: &format!("exit {}", self.code) });
+            }
+            None => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The handle by which a body waits for requests.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
 use std::sync::Arc;
@@ -102,9 +102,10 @@ impl Context {
     /// ```
     pub fn ready(&self) {
         // A child that the body has forked inherits the channel, but is not the daemon.
-        if self.state.owner == ProcessId::current() && self.state.ready().is_err() {
+        if self.is_of_this_process() && self.state.ready().is_err() {
             process::exit(1);
         }
+        self.emit_deferred();
     }
 
     /// Returns whether the daemon must stop.
@@ -157,18 +158,8 @@ impl Context {
 
     /// Sleeps until a moment of the monotonic clock, or without end. Returns whether a stop is requested.
     pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
+        self.state.body_waits();
         self.sleep(deadline, &|| self.stop_requested()).is_some()
-    }
-
-    /// Does the same for a body that does not receive reloads, so a reload is complete at once.
-    pub(crate) fn rest_until(&self, deadline: Option<Duration>) -> bool {
-        let wanted = || {
-            if self.reload_requested() {
-                self.state.service_manager.body_waits();
-            }
-            self.stop_requested()
-        };
-        self.sleep(deadline, &wanted).is_some()
     }
 
     /// Sleeps until a stop or a reload is requested. Returns `None` after this long on the monotonic clock.
@@ -195,16 +186,19 @@ impl Context {
     /// ```
     #[must_use = "a reload is returned only once"]
     pub fn next_event(&self, duration: Duration) -> Option<Event> {
+        self.state.body_asks();
         self.sleep(now().checked_add(duration), &|| self.event_requested())
     }
 
-    fn stop_requested(&self) -> Option<Event> {
+    /// Returns a stop that is requested. Emits the events that wait, since this is never called by a signal handler.
+    pub(crate) fn stop_requested(&self) -> Option<Event> {
+        self.emit_deferred();
         self.is_stopping().then_some(Event::Stop)
     }
 
     /// Returns the request that is pending, if there is one.
     pub(crate) fn event_requested(&self) -> Option<Event> {
-        self.stop_requested().or_else(|| self.reload_requested().then_some(Event::Reload))
+        self.stop_requested().or_else(|| self.state.take_reload().then_some(Event::Reload))
     }
 
     /// Returns whether a reload has been requested since the last call.
@@ -226,17 +220,88 @@ impl Context {
     /// ```
     #[must_use = "a reload is returned only once"]
     pub fn reload_requested(&self) -> bool {
-        let is_requested = self.state.flag.take_reload();
-        if is_requested {
-            self.state.service_manager.reloading();
+        self.state.body_asks();
+        self.state.take_reload()
+    }
+
+    /// Reports the result of the reload that the body has taken.
+    ///
+    /// The action `reload` waits for this. If the result is an error, `reload` prints its text (`{:#}`) and fails, and
+    /// the text is written to the log. A service manager is notified that the reload is complete.
+    ///
+    /// Without this call, a reload has succeeded when the body asks for its next request: by
+    /// [`next_event`](Context::next_event), [`reload_requested`](Context::reload_requested) or
+    /// [`event`](Context::event), or when the thread that has taken the reload calls [`wait`](Context::wait). If no
+    /// reload is taken, this does nothing. If another one has arrived meanwhile, the result of that one counts.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Context, Daemon, Event};
+    /// use std::time::Duration;
+    ///
+    /// Daemon::new("greeter").start(|context: &Context| {
+    ///     let load = || std::fs::read_to_string("/etc/greeting");
+    ///     let mut greeting = load()?;
+    ///     while context.next_event(Duration::MAX) == Some(Event::Reload) {
+    ///         context.reloaded(load().map(|text| greeting = text));
+    ///     }
+    ///     println!("the last greeting was {greeting}");
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn reloaded<E: Display>(&self, result: Result<(), E>) {
+        if self.is_of_this_process() {
+            self.state.answer(result);
         }
-        is_requested
+    }
+
+    /// Sends a text about the daemon's state to the service manager, which shows it (`systemctl status`).
+    ///
+    /// Without a service manager, and without the feature `systemd`, this does nothing. The text is one line of at most
+    /// 1024 bytes: control characters are escaped, and a longer text is cut off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon};
+    ///
+    /// Daemon::new("status-text-example").run(|context: &Context| {
+    ///     context.status("3 connections");
+    ///     context.status(format_args!("{} connections", 2 + 2));
+    /// })?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn status(&self, text: impl Display) {
+        if self.is_of_this_process() {
+            self.state.service_manager.status(&text);
+        }
+    }
+
+    /// Returns whether this process is the daemon, and not a child that the body has forked.
+    fn is_of_this_process(&self) -> bool {
+        self.state.owner == ProcessId::current()
+    }
+
+    /// Emits the notices that signal handlers have left, if there is a subscriber.
+    pub(crate) fn emit_deferred(&self) {
+        // A child that the body has forked has a copy of the notices, but is not the daemon.
+        if self.state.deferred.is_waiting() && self.state.owner == ProcessId::current() {
+            self.state.deferred.emit();
+        }
+    }
+
+    /// Reports what still waits for a call, because the body has returned.
+    pub(crate) fn report_deferred(&self) {
+        if self.state.owner == ProcessId::current() {
+            self.state.deferred.report();
+        }
     }
 
     /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.
     fn sleep(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<Event>) -> Option<Event> {
         let State { flag, service_manager, .. } = self.state;
-        service_manager.body_waits();
         loop {
             service_manager.feed_watchdog();
             let next_sign = service_manager.watchdog().map(|period| now() + period);

@@ -8,16 +8,16 @@ use nix::sys::signal::Signal;
 use crate::command::error::{Error, Result};
 use crate::life::body::Ending;
 use crate::life::context::Context;
+use crate::life::deferred::Deferred;
 use crate::life::flag::Flag;
 use crate::life::handlers;
-use crate::life::instance::{self, Instance, StopMode};
+use crate::life::instance::{self, Instance, Place, StopMode};
 use crate::life::notify::ServiceManager;
 use crate::life::panic;
 use crate::life::readiness::Readiness;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
-use crate::lock::channel::Starting;
 use crate::lock::failure::Exit;
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
@@ -32,7 +32,8 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) stop_mode: StopMode,
     /// Whether the body has a `Context`, whose descriptor then exists.
     pub(crate) has_context: bool,
-    /// The streams that a reload reopens. None in the foreground.
+    pub(crate) place: Place,
+    /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
     pub(crate) service_manager: ServiceManager,
     pub(crate) pidfile: FileId,
@@ -55,6 +56,7 @@ impl InstanceGuard {
             stop_signal,
             stop_mode,
             has_context,
+            place,
             streams,
             service_manager,
             pidfile,
@@ -64,12 +66,19 @@ impl InstanceGuard {
         let flag = Flag::new().map_err(cannot)?;
         let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
         let instance: &'static Instance = Box::leak(Box::new(Instance {
-            name: name.to_owned(),
             stop_signal,
             stop_mode,
-            streams,
             pidfile,
-            state: State::new(ProcessId::track(), flag, service_manager, held.as_ref().map(Starting::new)),
+            state: State::new(
+                name,
+                ProcessId::track(),
+                flag,
+                service_manager,
+                Deferred::new(name, streams.as_ref().map(Streams::logs)),
+                held.as_ref(),
+            ),
+            reports_requests: place == Place::Background && held.is_some(),
+            streams,
             held: Mutex::new(held),
             pipe: Mutex::new(pipe.map(Arc::new)),
             is_asked_to_stop: AtomicBool::new(false),
@@ -86,7 +95,7 @@ impl InstanceGuard {
         }
         for signal in [Signal::SIGINT, Signal::SIGHUP] {
             // In the foreground the caller may have ignored it: `nohup`, or a shell for `run &`.
-            if instance.streams.is_some() || !sigaction::is_ignored(signal as i32) {
+            if place == Place::Background || !sigaction::is_ignored(signal as i32) {
                 guard.handle(signal).map_err(cannot)?;
             }
         }
@@ -135,7 +144,7 @@ impl Drop for InstanceGuard {
         // The pidfile goes first, so that a signal to the lock's holder still meets the handlers. Signals are blocked,
         // because one could end this process halfway.
         let blocked = AllBlocked::new();
-        self.instance.state.end_start();
+        self.instance.state.close();
         drop(lock(&self.instance.held).take());
         drop(blocked);
         for signal in &self.signals {

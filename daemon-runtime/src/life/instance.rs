@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::life::notice::Notice;
 use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::life::{event, log};
 use crate::lock::failure::{Exit, Failure};
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
@@ -27,15 +29,26 @@ pub(crate) enum StopMode {
     GracefulForeground,
 }
 
+/// The place in which a daemon runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Detached from its caller.
+    Background,
+    /// In its caller's session, with its caller's streams.
+    Foreground,
+}
+
 /// A daemon in this process.
 ///
 /// Handlers may look at it in any thread at any time, so it is never freed. It costs some hundred bytes for each daemon
 /// that a process has been. What it holds is released when the daemon ends.
 pub(crate) struct Instance {
-    pub(crate) name: String,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_mode: StopMode,
-    /// The streams that a reload reopens. None in the foreground.
+    /// Whether this process reports stops and reloads. In the foreground the caller knows of them, and a supervisor
+    /// reports them itself.
+    pub(crate) reports_requests: bool,
+    /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
     pub(crate) pidfile: FileId,
     pub(crate) held: Mutex<Option<HeldPidfile>>,
@@ -84,14 +97,40 @@ impl Instance {
     }
 
     fn reload(&self) {
-        if let Some(streams) = &self.streams {
-            streams.reopen(&self.name, self.pidfile);
+        let obstacles = self.streams.as_ref().map_or([None, None], |streams| streams.reopen(self.pidfile));
+        if self.emits_events() {
+            self.state.deferred.reloading(obstacles);
+        } else if let Some(streams) = &self.streams {
+            for (path, obstacle) in streams.logs().into_iter().zip(obstacles) {
+                if let Some(obstacle) = obstacle {
+                    log::write_at_once(&self.state.name, Notice::CannotReopen { path, obstacle });
+                }
+            }
+            self.write_request(Notice::Reloading);
         }
-        self.state.flag.reload();
+        self.state.request_reload();
+    }
+
+    /// Returns whether a thread of the body will emit events about requests. Async-signal-safe.
+    fn emits_events(&self) -> bool {
+        self.stop_mode != StopMode::Abrupt && event::has_subscriber()
+    }
+
+    /// Writes a line about a request, if this process reports them.
+    fn write_request(&self, notice: Notice<'_>) {
+        if self.reports_requests {
+            log::write_at_once(&self.state.name, notice);
+        }
     }
 
     fn end(&self, signal: Signal, decides: &dyn Fn() -> bool) {
-        self.is_asked_to_stop.store(true, Ordering::Release);
+        if !self.is_asked_to_stop.swap(true, Ordering::AcqRel) {
+            if self.emits_events() {
+                self.state.deferred.stopping(signal);
+            } else {
+                self.write_request(Notice::Stopping { signal });
+            }
+        }
         match self.stop_mode {
             // If a handler of the program is below ours, or is over ours and calls it, as those of signal-hook and
             // tokio do, the program wants to receive this signal itself.

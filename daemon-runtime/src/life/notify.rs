@@ -5,11 +5,15 @@
 //! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent. Without the feature, but with the
 //! variable, a line in the log says so: the manager would wait in vain.
 
+use std::fmt::{self, Display, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(feature = "systemd")]
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::command::escaped::Escaped;
+use crate::life::log;
+use crate::life::notice::Notice;
 use crate::sys::clock::now;
 use crate::sys::mask::AllBlocked;
 
@@ -19,55 +23,67 @@ use socket::Socket;
 /// The service manager, as far as a daemon notifies it.
 #[derive(Default)]
 pub(crate) struct ServiceManager {
+    /// Read by every sender, so that a handler is refused only while the socket is closed.
     #[cfg(feature = "systemd")]
-    socket: Mutex<Option<Arc<Socket>>>,
+    socket: RwLock<Option<Socket>>,
     /// The time between two signs of life, if there is a watchdog.
     watchdog: Option<Duration>,
     /// The time of the next sign of life, in nanoseconds of the monotonic clock.
     next_sign: AtomicU64,
+    /// The longest time that a stop takes.
+    longest_stop: Duration,
+    is_ready: AtomicBool,
+    /// Whether a reload has come before the daemon was ready.
+    has_early_reload: AtomicBool,
+    /// Whether a supervised body has yet to report that a reload is complete.
+    awaits_body: AtomicBool,
     knows_of_stop: AtomicBool,
-    awaits_reload: AtomicBool,
 }
 
-#[cfg(feature = "systemd")]
 const READY: &[u8] = b"READY=1\n";
-#[cfg(feature = "systemd")]
 const ALIVE: &[u8] = b"WATCHDOG=1\n";
 
-#[derive(Clone, Copy)]
-enum News {
-    Ready,
-    Reloading,
-    Alive,
+/// The longest status that is sent, in bytes.
+const LONGEST_STATUS: usize = 1024;
+
+/// The code that sends a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A signal handler, which may not wait.
+    Handler,
+    Thread,
 }
 
 impl ServiceManager {
-    /// Opens the socket that the environment names.
+    /// Opens the socket that the environment names. A stop takes `longest_stop` at most.
     ///
-    /// This must come before the signal handlers, because one of them sends, and before a chroot, in which the socket
-    /// has no path.
+    /// This must come before the signal handlers, because they send, and before a chroot, in which the socket has no
+    /// path.
     #[cfg(feature = "systemd")]
-    pub(crate) fn find(_name: &str) -> Self {
+    pub(crate) fn find(name: &str, longest_stop: Duration) -> Self {
         /// The shortest time between two signs of life.
         const SHORTEST: Duration = Duration::from_millis(1);
-        let Some(socket) = Socket::connect() else { return Self::default() };
+        let socket = match Socket::connect() {
+            Some(Ok(socket)) => socket,
+            None => return Self::default(),
+            Some(Err(error)) => {
+                log::report(name, Notice::NotNotified { reason: &error });
+                return Self::default();
+            }
+        };
         // A timeout of zero means that there is no watchdog (sd_watchdog_enabled(3)).
         let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
         let watchdog = timeout.map(|timeout| (timeout / 2).max(SHORTEST));
-        Self { socket: Mutex::new(Some(Arc::new(socket))), watchdog, ..Self::default() }
+        Self { longest_stop, ..Self::with(socket, watchdog) }
     }
 
     /// Writes to the log that the service manager is not notified, if it waits for messages.
     #[cfg(not(feature = "systemd"))]
-    pub(crate) fn find(name: &str) -> Self {
-        use std::io::{self, Write};
-
+    pub(crate) fn find(name: &str, _longest_stop: Duration) -> Self {
         if std::env::var_os("NOTIFY_SOCKET").is_some_and(|address| !address.is_empty()) {
-            let line = format!(
-                "{name}: NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of `daemonic`; \
-                 the service manager is not notified\n"
-            );
-            let _ = io::stderr().write_all(line.as_bytes());
+            let reason =
+                "NOTIFY_SOCKET is set, but this program is built without the feature `systemd` of `daemonic`";
+            log::report(name, Notice::NotNotified { reason: &reason });
         }
         Self::default()
     }
@@ -77,44 +93,79 @@ impl ServiceManager {
         self.watchdog
     }
 
-    /// Notifies that the daemon is ready, or that a reload is complete. A daemon that is stopping is neither.
+    /// Notifies that the daemon is ready. A daemon that is stopping is not.
     pub(crate) fn ready(&self) {
-        self.awaits_reload.store(false, Ordering::Release);
         if !self.is_there() {
             return;
         }
-        // Otherwise a stop could be notified between the check and the message.
+        // Otherwise a signal could be notified between the check and the message.
         let _blocked = AllBlocked::new();
-        if !self.knows_of_stop.load(Ordering::Acquire) {
-            self.send(News::Ready);
+        self.is_ready.store(true, Ordering::Release);
+        if self.has_early_reload.swap(false, Ordering::AcqRel) {
+            self.reloading(Sender::Thread);
+        }
+        self.reloaded(Sender::Thread);
+    }
+
+    /// Notifies that a reload begins. Before the daemon is ready, it is noted for later. In a handler
+    /// async-signal-safe.
+    pub(crate) fn reloading(&self, sender: Sender) {
+        if !self.is_ready.load(Ordering::Acquire) {
+            self.has_early_reload.store(true, Ordering::Release);
+        } else if !self.knows_of_stop.load(Ordering::Acquire) {
+            // The manager ignores a reload whose time is before its request, so the time is that of the message.
+            let time = now().as_micros();
+            self.send(sender, Message::new(format_args!("RELOADING=1\nMONOTONIC_USEC={time}\n")).as_bytes());
         }
     }
 
-    /// Notifies once that the daemon is stopping. Async-signal-safe.
+    /// Notifies that a reload is complete. A daemon that is stopping, or not ready yet, does not say so. In a handler
+    /// async-signal-safe.
+    pub(crate) fn reloaded(&self, sender: Sender) {
+        if self.is_ready.load(Ordering::Acquire) && !self.knows_of_stop.load(Ordering::Acquire) {
+            self.send(sender, READY);
+        }
+    }
+
+    /// Notifies once that the daemon is stopping, and how long that takes at most. Async-signal-safe.
     pub(crate) fn stopping(&self) {
-        if !self.knows_of_stop.swap(true, Ordering::AcqRel) && !self.send_stopping() {
+        if self.knows_of_stop.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let time = u64::try_from(self.longest_stop.as_micros()).unwrap_or(u64::MAX);
+        let message = Message::new(format_args!("STOPPING=1\nEXTEND_TIMEOUT_USEC={time}\n"));
+        if !self.send(Sender::Handler, message.as_bytes()) {
             // The manager's queue is full, for example. The end of `run` tries again.
             self.knows_of_stop.store(false, Ordering::Release);
         }
     }
 
-    /// Notifies that the body is reloading. When the body returns to a wait, it notifies that the reload is complete.
-    pub(crate) fn reloading(&self) {
-        self.awaits_reload.store(true, Ordering::Release);
-        self.send(News::Reloading);
+    /// Sends a text that describes the daemon's state.
+    pub(crate) fn status(&self, text: &dyn Display) {
+        if self.is_there() {
+            let mut status = Escaped(&text.to_string()).to_string();
+            let end = (0..=LONGEST_STATUS.min(status.len())).rev().find(|end| status.is_char_boundary(*end));
+            status.truncate(end.unwrap_or(0));
+            self.send(Sender::Thread, format!("STATUS={status}\n").as_bytes());
+        }
+    }
+
+    /// Notes that a supervised body has been asked to reload.
+    pub(crate) fn await_body(&self) {
+        self.awaits_body.store(true, Ordering::Release);
+    }
+
+    /// Notifies that the body's reload is complete, if there was one, because the body has ended.
+    pub(crate) fn body_has_ended(&self) {
+        if self.awaits_body.swap(false, Ordering::AcqRel) {
+            self.reloaded_without_body();
+        }
     }
 
     /// Notifies of a reload that is complete at once.
-    pub(crate) fn reloaded(&self) {
-        self.reloading();
-        self.ready();
-    }
-
-    /// Notifies that a reload is complete, if there was one, because the body has returned to a wait.
-    pub(crate) fn body_waits(&self) {
-        if self.awaits_reload.load(Ordering::Acquire) {
-            self.ready();
-        }
+    pub(crate) fn reloaded_without_body(&self) {
+        self.reloading(Sender::Thread);
+        self.reloaded(Sender::Thread);
     }
 
     /// Feeds the watchdog, if it is time.
@@ -123,8 +174,35 @@ impl ServiceManager {
         let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
         if nanos(now()) >= self.next_sign.load(Ordering::Acquire) {
             self.next_sign.store(nanos(now() + period), Ordering::Release);
-            self.send(News::Alive);
+            self.send(Sender::Thread, ALIVE);
         }
+    }
+}
+
+/// A message in a buffer of fixed size, which a handler can write. A longer one is cut off.
+struct Message {
+    bytes: [u8; 80],
+    length: usize,
+}
+
+impl Message {
+    fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut message = Self { bytes: [0; 80], length: 0 };
+        let _ = message.write_fmt(text);
+        message
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl fmt::Write for Message {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
     }
 }
 
@@ -145,49 +223,46 @@ impl ServiceManager {
             return Ok((None, Self::default()));
         }
         let (messages, socket) = Socket::relayed()?;
-        let socket = Mutex::new(Some(Arc::new(socket)));
-        Ok((Some(Relay { messages }), Self { socket, watchdog: self.watchdog, ..Self::default() }))
+        Ok((Some(Relay { messages }), Self::with(socket, self.watchdog)))
+    }
+
+    fn with(socket: Socket, watchdog: Option<Duration>) -> Self {
+        let manager = Self { socket: RwLock::new(Some(socket)), watchdog, ..Self::default() };
+        // On some systems the first use of a lock allocates, which must not happen in a handler.
+        let _ = manager.is_there();
+        manager
     }
 
     /// Closes the socket, because the daemon in this process has ended.
     pub(crate) fn close(&self) {
-        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.socket.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn is_there(&self) -> bool {
-        self.socket().is_some()
+        self.socket.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn socket(&self) -> Option<Arc<Socket>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sends a message, if there is a socket. A failure is ignored, so that the daemon works on.
-    fn send(&self, news: News) {
-        let Some(socket) = self.socket() else { return };
-        match news {
-            News::Ready => socket.send(READY),
-            News::Alive => socket.send(ALIVE),
-            // The time of the crate sd-notify overflows where `time_t` has 32 bits.
-            News::Reloading => {
-                let time = now().as_micros();
-                socket.send(format!("RELOADING=1\nMONOTONIC_USEC={time}\n").as_bytes());
-            }
-        }
+    /// Sends a message, if there is a socket. Returns false if the caller may try again. In a handler
+    /// async-signal-safe.
+    fn send(&self, sender: Sender, message: &[u8]) -> bool {
+        let socket = match sender {
+            Sender::Handler => self.socket.try_read().ok(),
+            Sender::Thread => Some(self.socket.read().unwrap_or_else(PoisonError::into_inner)),
+        };
+        socket.is_some_and(|socket| socket.as_ref().is_none_or(|socket| socket.send(sender, message)))
     }
 
     /// Sends a message of the body, unless the daemon is stopping and the message says that it is ready.
-    fn send_text(&self, message: &[u8]) {
-        let is_late = self.knows_of_stop.load(Ordering::Acquire) && message.starts_with(b"READY=1");
-        if let Some(socket) = self.socket().filter(|_| !is_late) {
-            socket.send(message);
+    fn pass_on(&self, message: &[u8]) {
+        if message == READY {
+            self.awaits_body.store(false, Ordering::Release);
+            self.is_ready.store(true, Ordering::Release);
+            return self.reloaded(Sender::Thread);
         }
-    }
-
-    /// Notifies that the daemon is stopping, and returns false if the caller must try again. Async-signal-safe.
-    fn send_stopping(&self) -> bool {
-        let Ok(socket) = self.socket.try_lock() else { return false };
-        socket.as_deref().is_none_or(|socket| socket.send_at_once(b"STOPPING=1\n"))
+        if message.starts_with(b"RELOADING=1") {
+            self.await_body();
+        }
+        self.send(Sender::Thread, message);
     }
 }
 
@@ -195,12 +270,12 @@ impl ServiceManager {
 impl Relay {
     /// Passes on the messages that have arrived. The supervisor itself reports that the daemon is stopping.
     pub(crate) fn pass_on(&self, service_manager: &ServiceManager) {
-        let mut buffer = [0; 256];
+        let mut buffer = [0; LONGEST_STATUS + 64];
         for _ in 0..MOST_AT_ONCE {
             let Ok(length @ 1..) = self.messages.recv(&mut buffer) else { return };
             let message = &buffer[..length];
             if is_ours(message) {
-                service_manager.send_text(message);
+                service_manager.pass_on(message);
             }
         }
     }
@@ -214,9 +289,11 @@ const MOST_AT_ONCE: usize = 16;
 /// supervisor, and the body may have another user.
 #[cfg(feature = "systemd")]
 fn is_ours(message: &[u8]) -> bool {
-    let reloading =
-        message.strip_prefix(b"RELOADING=1\nMONOTONIC_USEC=").and_then(|rest| rest.strip_suffix(b"\n"));
-    [READY, ALIVE].contains(&message) || reloading.is_some_and(|time| time.iter().all(u8::is_ascii_digit))
+    let value = |prefix: &[u8]| message.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(b"\n"));
+    let is_time = |time: &[u8]| time.iter().all(u8::is_ascii_digit);
+    [READY, ALIVE].contains(&message)
+        || value(b"RELOADING=1\nMONOTONIC_USEC=").is_some_and(is_time)
+        || value(b"STATUS=").is_some_and(|status| !status.contains(&b'\n'))
 }
 
 #[cfg(feature = "systemd")]
@@ -254,9 +331,7 @@ impl ServiceManager {
         false
     }
 
-    fn send(&self, _: News) {}
-
-    fn send_stopping(&self) -> bool {
+    fn send(&self, _: Sender, _: &[u8]) -> bool {
         true
     }
 }
@@ -273,6 +348,7 @@ mod socket {
     use nix::errno::Errno;
     use nix::sys::socket::{MsgFlags, send};
 
+    use super::Sender;
     use crate::sys::descriptor::above_floor;
     use crate::sys::file::FileId;
     use crate::sys::interrupted::uninterrupted;
@@ -289,8 +365,10 @@ mod socket {
     }
 
     impl Socket {
-        pub(super) fn connect() -> Option<Self> {
-            Self::open(&env::var_os("NOTIFY_SOCKET")?).ok()
+        /// Opens the socket that the environment names, if it names one.
+        pub(super) fn connect() -> Option<io::Result<Self>> {
+            let address = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
+            Some(Self::open(&address))
         }
 
         fn open(address: &OsStr) -> io::Result<Self> {
@@ -313,21 +391,24 @@ mod socket {
             Ok((reader, Self { inner, address: None, id }))
         }
 
-        /// Sends, and connects again to a manager that has restarted.
-        pub(super) fn send(&self, message: &[u8]) {
-            if self.id.is_open_at(&self.inner) && self.inner.send(message).is_err() {
-                let Some(address) = &self.address else { return };
-                let _ = self.inner.connect_addr(address).and_then(|()| self.inner.send(message));
-            }
-        }
-
-        /// Sends without waiting, and returns false if the manager's queue is full. Async-signal-safe.
-        pub(super) fn send_at_once(&self, message: &[u8]) -> bool {
+        /// Sends, and connects again to a manager that has restarted. A handler does not wait. Returns false if the
+        /// manager's queue is full. In a handler async-signal-safe.
+        pub(super) fn send(&self, sender: Sender, message: &[u8]) -> bool {
             // A body that closes descriptors it does not know may have a file of its own under this number.
             if !self.id.is_open_at(&self.inner) {
                 return true;
             }
-            let sent = uninterrupted(|| send(self.inner.as_raw_fd(), message, MsgFlags::MSG_DONTWAIT));
+            let flags = match sender {
+                Sender::Handler => MsgFlags::MSG_DONTWAIT,
+                Sender::Thread => MsgFlags::empty(),
+            };
+            let attempt = || uninterrupted(|| send(self.inner.as_raw_fd(), message, flags));
+            let sent = match (attempt(), &self.address) {
+                (Err(errno), Some(address)) if errno != Errno::EAGAIN => {
+                    if self.inner.connect_addr(address).is_ok() { attempt() } else { Err(errno) }
+                }
+                (result, _) => result,
+            };
             sent != Err(Errno::EAGAIN)
         }
     }

@@ -11,7 +11,8 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use crate::life::instance;
+use crate::life::notice::Notice;
+use crate::life::{event, instance};
 use crate::lock::failure::Exit;
 
 /// The texts of a panic.
@@ -43,10 +44,9 @@ pub(crate) fn hook() {
 }
 
 fn after(info: &PanicHookInfo<'_>) {
-    if instance::current().next().is_none() {
-        return;
-    }
+    let Some(instance) = instance::current().next() else { return };
     let panic = Panic::new(info.payload(), info.location());
+    event::emit(&instance.state.name, Notice::Panicked { error: &panic.message });
     if cfg!(panic = "abort") {
         let exit = Exit::Signal(Signal::SIGABRT as i32);
         instance::end_all(&panic.reason, Some(exit), Some(&panic.message));

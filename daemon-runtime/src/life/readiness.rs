@@ -1,5 +1,6 @@
 //! What a daemon reports to its launcher, or a supervised body to its supervisor: that it is ready, or why not.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +12,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Pid, getpid, read};
 
 use crate::command::error::{Error, Kind};
+use crate::command::report::Reloaded;
 use crate::sys::clock::now;
 use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_flags, signal_closing};
 use crate::sys::file::FileId;
@@ -168,6 +170,17 @@ impl Readiness {
         let _ = self.send(&Message::Ended(getpid(), reason));
     }
 
+    /// Reports that a supervised body answers reloads from now on.
+    pub(crate) fn takes_reloads(&self) {
+        let _ = self.send(&Message::TakesReloads(getpid()));
+    }
+
+    /// Reports the result of a reload, which a supervised body has taken at this time of the monotonic clock.
+    pub(crate) fn reloaded(&self, at: Duration, error: Option<&str>) {
+        let error = error.map(|error| error.chars().take(LONGEST_REASON).collect());
+        let _ = self.send(&Message::Reloaded(getpid(), Reloaded { at, error: error.map(Cow::Owned) }));
+    }
+
     /// Reports why there will be no daemon.
     ///
     /// The channel stays open until this process has ended, so that the launcher can wait for its end.
@@ -211,6 +224,10 @@ pub(crate) enum Message {
     Failed(Pid, Error),
     /// A supervised body has ended, for this reason.
     Ended(Pid, String),
+    /// A supervised body answers reloads from now on.
+    TakesReloads(Pid),
+    /// A supervised body has reloaded, or failed to.
+    Reloaded(Pid, Reloaded<'static>),
 }
 
 /// The longest reason of a supervised body that is passed on, in characters.
@@ -229,14 +246,23 @@ const ALREADY_RUNNING: u8 = 4;
 const HOLDER_UNKNOWN: u8 = 5;
 const OTHER_PROGRAM: u8 = 6;
 const ENDED: u8 = 7;
+const TAKES_RELOADS: u8 = 8;
+const RELOADED: u8 = 9;
 
 impl Message {
     /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
     fn encode(&self) -> Vec<u8> {
+        let text;
         let (kind, pid, number, text) = match self {
             Self::Waiting(pid) => (WAITING, pid, 0, ""),
             Self::Ready(pid) => (READY, pid, 0, ""),
             Self::Ended(pid, reason) => (ENDED, pid, 0, reason.as_str()),
+            Self::TakesReloads(pid) => (TAKES_RELOADS, pid, 0, ""),
+            Self::Reloaded(pid, Reloaded { at, error }) => {
+                let nanos = at.as_nanos();
+                text = error.as_ref().map_or_else(|| nanos.to_string(), |error| format!("{nanos} {error}"));
+                (RELOADED, pid, 0, text.as_str())
+            }
             Self::Failed(pid, error) => match error.kind() {
                 Kind::AlreadyRunning(other) => (ALREADY_RUNNING, pid, other.as_raw(), ""),
                 Kind::HolderUnknown => (HOLDER_UNKNOWN, pid, 0, error.text()),
@@ -277,6 +303,13 @@ impl Message {
             WAITING => Self::Waiting(pid),
             READY => Self::Ready(pid),
             ENDED => Self::Ended(pid, text.into_owned()),
+            TAKES_RELOADS => Self::TakesReloads(pid),
+            RELOADED => {
+                let (nanos, error) =
+                    text.split_once(' ').map_or((&*text, None), |(nanos, rest)| (nanos, Some(rest)));
+                let error = error.map(|error| Cow::Owned(error.to_owned()));
+                Self::Reloaded(pid, Reloaded { at: Duration::from_nanos(nanos.parse().ok()?), error })
+            }
             ALREADY_RUNNING => Self::Failed(pid, Error::already_running(Pid::from_raw(number))),
             HOLDER_UNKNOWN => Self::Failed(pid, Error::new(Kind::HolderUnknown, format_args!("{text}"))),
             OTHER_PROGRAM => Self::Failed(pid, Error::new(Kind::OtherProgram, format_args!("{text}"))),

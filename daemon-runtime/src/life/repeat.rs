@@ -6,7 +6,9 @@ use crate::command::error::Error;
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
+use crate::life::log;
 use crate::life::nested_runtime;
+use crate::life::notice::Notice;
 use crate::sys::clock::now;
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called once a period.
@@ -143,7 +145,7 @@ impl<F: FnMut() -> T, T> Body<Repeating, fn() -> T> for F {
     where
         T: IntoEnding,
     {
-        mode.repeat(name, |due| context.rest_until(due), || Ending::of(&mut self))
+        mode.repeat(name, |due| context.wait_until(due), || Ending::of(&mut self))
     }
 }
 
@@ -191,19 +193,39 @@ impl Repeating {
     ) -> Ending {
         let mut due = Some(now());
         let mut runs = 0;
+        let mut has_skipped = false;
         while !pause(due) {
             let ending = run();
             if ending.code != 0 && (self.on_error == OnError::Stop || nested_runtime::is_refused()) {
                 return ending;
             }
-            ending.log(name);
             runs += 1;
+            ending.report_run(name, runs);
             if runs == self.times {
                 break;
             }
-            due = due.and_then(|due| self.next(due, now()));
+            let end = now();
+            let count = due.map_or(0, |due| self.skipped(due, end));
+            if count > 0 {
+                let behind = end.saturating_sub(due.unwrap_or(end));
+                log::report(name, Notice::RunsSkipped { count, behind, is_first: !has_skipped });
+            }
+            has_skipped = count > 0;
+            due = due.and_then(|due| self.next(due, end));
+            if let Some(late) = due.and_then(|due| end.checked_sub(due)).filter(|late| !late.is_zero()) {
+                log::report(name, Notice::RunLate { late });
+            }
         }
         Ending::SUCCESS
+    }
+
+    /// Returns how many runs are skipped, given the time at which the last one was due and the time now.
+    fn skipped(&self, due: Duration, now: Duration) -> u64 {
+        if self.missed != Missed::Skip || due.checked_add(self.every).is_none_or(|on_time| on_time >= now) {
+            return 0;
+        }
+        let periods = now.saturating_sub(due).as_nanos() / self.every.as_nanos();
+        u64::try_from(periods).unwrap_or(u64::MAX)
     }
 
     /// Returns the time of the next run, given the time at which the last one was due and the time now. Returns `None`
@@ -252,6 +274,19 @@ mod tests {
         assert_eq!(next(Missed::Skip, 1_000, 1_330), 1_400);
         assert_eq!(next(Missed::Burst, 1_000, 1_330), 1_100);
         assert_eq!(next(Missed::Delay, 1_000, 1_330), 1_430);
+    }
+
+    #[test]
+    fn the_skipped_runs_are_counted() {
+        let skipped = |missed, now| {
+            let mode = Repeating { missed, ..Repeating::new(Duration::from_millis(100)) };
+            mode.skipped(Duration::from_secs(1), Duration::from_millis(now))
+        };
+        assert_eq!(
+            [1_030, 1_100, 1_101, 1_199, 1_330].map(|now| skipped(Missed::Skip, now)),
+            [0, 0, 1, 1, 3]
+        );
+        assert_eq!([Missed::Burst, Missed::Delay].map(|missed| skipped(missed, 1_330)), [0, 0]);
     }
 
     #[test]

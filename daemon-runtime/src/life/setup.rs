@@ -107,7 +107,7 @@ impl<B: FnMut(&mut S) -> T, S, F, T> Body<WithSetup<S, F>, fn(&mut S) -> T> for 
     where
         T: IntoEnding,
     {
-        mode.repeating.repeat(name, |due| context.rest_until(due), || Ending::of(|| self(&mut value)))
+        mode.repeating.repeat(name, |due| context.wait_until(due), || Ending::of(|| self(&mut value)))
     }
 }
 

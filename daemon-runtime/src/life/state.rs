@@ -3,19 +3,27 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::command::error::Error;
+use crate::command::report::{Phase, Reloaded, Report};
+use crate::life::deferred::Deferred;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
-use crate::lock::channel::Starting;
+use crate::life::reload_count::Reloads;
+use crate::lock::channel::{Answers, Starting};
+use crate::lock::held::HeldPidfile;
 use crate::sys::process::ProcessId;
 
 /// The state of a daemon that its body can see.
 pub(crate) struct State {
+    pub(crate) name: String,
     pub(crate) owner: ProcessId,
     pub(crate) flag: Flag,
+    pub(crate) reloads: Reloads,
     pub(crate) service_manager: ServiceManager,
+    pub(crate) deferred: Deferred,
     /// The process that waits for readiness: the supervisor if there is one, otherwise the launcher.
     readiness: Mutex<Option<Readiness>>,
     /// The supervisor, if there is one, which waits for the body's end.
@@ -23,23 +31,32 @@ pub(crate) struct State {
     has_been_ready: AtomicBool,
     /// The mark on the pidfile that the daemon is not ready, until it is ready. A supervisor has a mark of its own.
     starting: Mutex<Option<Starting>>,
+    /// The socket on which clients wait for the body's answers. A supervisor has one of its own.
+    answers: Mutex<Option<Answers>>,
 }
 
 impl State {
+    /// Makes the state of a daemon that is not ready. A supervised body holds no pidfile.
     pub(crate) fn new(
+        name: &str,
         owner: ProcessId,
         flag: Flag,
         service_manager: ServiceManager,
-        starting: Option<Starting>,
+        deferred: Deferred,
+        held: Option<&HeldPidfile>,
     ) -> Self {
         Self {
+            name: name.to_owned(),
             owner,
             flag,
+            reloads: Reloads::default(),
             service_manager,
+            deferred,
             readiness: Mutex::new(None),
             supervisor: Mutex::new(None),
             has_been_ready: AtomicBool::new(false),
-            starting: Mutex::new(starting),
+            starting: Mutex::new(held.map(Starting::new)),
+            answers: Mutex::new(held.map(Answers::new)),
         }
     }
 
@@ -82,6 +99,7 @@ impl State {
         self.has_been_ready.store(true, Ordering::Release);
         starting.take().into_iter().for_each(Starting::announce);
         drop(starting);
+        self.announce_answers();
         self.service_manager.ready();
         Ok(())
     }
@@ -92,15 +110,44 @@ impl State {
             starting.withdraw();
             starting.announce();
         }
+        self.announce_answers();
     }
 
-    /// Closes the socket of a daemon that was not ready, because its life in this process ends.
-    pub(crate) fn end_start(&self) {
+    /// Lets other processes wait for the body's answers to reloads, if the body asks for reloads and the daemon is
+    /// ready. If this fails, no process waits.
+    pub(crate) fn announce_answers(&self) {
+        if !self.reloads.body_asks() || self.starting().is_some() {
+            return;
+        }
+        if let Some(answers) = &mut *lock(&self.answers) {
+            let _ = answers.listen();
+        }
+        if let Some(supervisor) = &*lock(&self.supervisor) {
+            supervisor.takes_reloads();
+        }
+    }
+
+    /// Reports the result of a reload that the body has taken at this time of the monotonic clock.
+    pub(crate) fn report_reload(&self, at: Duration, error: Option<&str>) {
+        if let Some(answers) = &*lock(&self.answers) {
+            let reloaded = Reloaded { at, error: error.map(Into::into) };
+            let report =
+                Report { takes_reloads: true, reloaded: Some(reloaded), ..Report::new(Phase::Running) };
+            answers.send(&report);
+        }
+        if let Some(supervisor) = &*lock(&self.supervisor) {
+            supervisor.reloaded(at, error);
+        }
+    }
+
+    /// Closes the sockets, because the daemon's life in this process ends.
+    pub(crate) fn close(&self) {
         drop(self.starting().take());
+        drop(lock(&self.answers).take());
     }
 
     fn starting(&self) -> MutexGuard<'_, Option<Starting>> {
-        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.starting)
     }
 
     /// Reports that the daemon has failed, if a launcher still waits.
@@ -143,6 +190,6 @@ impl State {
     }
 }
 
-fn lock(readiness: &Mutex<Option<Readiness>>) -> MutexGuard<'_, Option<Readiness>> {
-    readiness.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,27 +2,31 @@
 
 use std::ffi::CStr;
 use std::io::{stderr, stdout};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, stat};
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, write};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
+use crate::life::notice::Obstacle;
 use crate::settings::Plan;
-use crate::sys::descriptor::{above_floor, add_flags, is_writable, set_flags};
+use crate::sys::descriptor::{above_floor, add_flags, set_flags};
 use crate::sys::file::{FileId, file_type};
 use crate::sys::interrupted::uninterrupted;
 
 /// The files behind a daemon's standard streams.
+#[derive(Clone)]
 pub(crate) struct Streams {
     stdin: SystemPath,
     stdout: SystemPath,
     stderr: SystemPath,
     /// Whether a chroot has put the paths out of reach.
     are_outside: bool,
+    /// Whether standard output is the log, and standard error is.
+    are_logs: [bool; 2],
 }
 
 /// The flags of an open that gets no controlling terminal, passes no descriptor to a program that this process
@@ -47,7 +51,19 @@ impl Streams {
             stdout: plan.stdout.clone(),
             stderr: plan.stderr.clone(),
             are_outside: plan.chroot.is_some(),
+            are_logs: [true; 2],
         }
+    }
+
+    /// Returns the streams of a daemon in the foreground that its caller has opened on the logs, as a service manager
+    /// does. A reload reopens these only.
+    pub(crate) fn of_foreground(plan: &Plan<'_>) -> Option<Self> {
+        let is_log = |path: &SystemPath, stream: BorrowedFd<'_>| {
+            path.as_c_str() != DEFAULT
+                && stat(path.as_c_str()).is_ok_and(|stat| FileId::new(&stat).is_open_at(stream))
+        };
+        let are_logs = [is_log(&plan.stdout, stdout().as_fd()), is_log(&plan.stderr, stderr().as_fd())];
+        (are_logs != [false; 2]).then(|| Self { are_logs, ..Self::new(plan) })
     }
 
     /// Opens all files, then puts them on descriptors 0, 1 and 2.
@@ -68,35 +84,44 @@ impl Streams {
             .map_err(|errno| Error::os(format_args!("cannot redirect the standard streams"), errno))
     }
 
-    /// Opens the logs again by path, because log rotation renames them. A log that cannot be opened stays as it is,
-    /// and a line in it says why. Async-signal-safe.
-    pub(crate) fn reopen(&self, name: &str, pidfile: FileId) {
+    /// Returns the paths of the logs of standard output and standard error.
+    pub(crate) fn logs(&self) -> [&SystemPath; 2] {
+        [&self.stdout, &self.stderr]
+    }
+
+    /// Opens the logs again by path, because log rotation renames them. A log that cannot be opened stays as it is.
+    /// Returns why, for each of the [`logs`](Self::logs). Async-signal-safe.
+    pub(crate) fn reopen(&self, pidfile: FileId) -> [Option<Obstacle>; 2] {
         if self.are_outside {
-            return complain(name, &self.stdout, "it is outside the chroot");
+            return [Some(Obstacle::OutsideChroot), None];
         }
-        let is_separate = self.stderr != self.stdout;
-        let stdout = reopen(name, &self.stdout, stdout(), pidfile);
-        let stderr = if is_separate { reopen(name, &self.stderr, stderr(), pidfile) } else { None };
-        if let Some(log) = &stdout {
+        let [has_stdout, has_stderr] = self.are_logs;
+        let is_separate = !has_stdout || self.stderr != self.stdout;
+        let stdout = if has_stdout { reopen(&self.stdout, stdout(), pidfile) } else { Ok(None) };
+        let stderr =
+            if has_stderr && is_separate { reopen(&self.stderr, stderr(), pidfile) } else { Ok(None) };
+        if let Ok(Some(log)) = &stdout {
             let _ = uninterrupted(|| dup2_stdout(log));
         }
-        if let Some(log) = if is_separate { &stderr } else { &stdout } {
+        let for_stderr = if is_separate { &stderr } else { &stdout };
+        if let (true, Ok(Some(log))) = (has_stderr, for_stderr) {
             let _ = uninterrupted(|| dup2_stderr(log));
         }
+        [stdout.err(), stderr.err()]
     }
 }
 
 /// Opens a log again, unless its path still leads to the open file. Async-signal-safe.
-fn reopen(name: &str, path: &SystemPath, open: impl AsFd, pidfile: FileId) -> Option<OwnedFd> {
+fn reopen(
+    path: &SystemPath,
+    open: impl AsFd,
+    pidfile: FileId,
+) -> std::result::Result<Option<OwnedFd>, Obstacle> {
     if stat(path.as_c_str()).is_ok_and(|stat| FileId::new(&stat).is_open_at(open)) {
-        return None;
+        return Ok(None);
     }
-    match open_stream(path, LOG, pidfile, Blocking::Never) {
-        Ok(Some(file)) => return Some(file),
-        Ok(None) => complain(name, path, "it is the pidfile"),
-        Err(errno) => complain(name, path, errno.desc()),
-    }
-    None
+    let opened = open_stream(path, LOG, pidfile, Blocking::Never).map_err(Obstacle::Os)?;
+    opened.map(Some).ok_or(Obstacle::IsPidfile)
 }
 
 /// Makes this process append to its standard output and standard error where these are the daemon's logs. Otherwise the
@@ -150,15 +175,4 @@ fn open_stream(
         set_flags(&file, flags & OFlag::O_APPEND)?;
     }
     above_floor(file).map(Some)
-}
-
-/// Writes a line to the old log, without allocating and without waiting for a FIFO's reader. Async-signal-safe.
-fn complain(name: &str, path: &SystemPath, reason: &str) {
-    let stderr = stderr();
-    let path = path.as_c_str().to_bytes();
-    for part in [name.as_bytes(), b": cannot reopen ", path, b": ", reason.as_bytes(), b"\n"] {
-        if is_writable(&stderr) {
-            let _ = write(&stderr, part);
-        }
-    }
 }

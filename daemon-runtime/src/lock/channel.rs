@@ -5,6 +5,7 @@
 
 use std::io;
 
+use crate::command::report::{Phase, Report};
 use crate::lock::bytes::Published;
 use crate::lock::held::{HeldPidfile, PublishingFile};
 
@@ -47,7 +48,36 @@ impl Starting {
     /// Reports to all clients that the daemon is ready. The mark must be withdrawn before.
     pub(crate) fn announce(self) {
         if let Some(listener) = self.listener {
-            listener.announce();
+            listener.announce(&Report::new(Phase::Running));
+        }
+    }
+}
+
+/// The socket on which a daemon without a supervisor answers the reloads that its body takes.
+pub(crate) struct Answers {
+    file: PublishingFile,
+    listener: Option<Listener>,
+}
+
+impl Answers {
+    pub(crate) fn new(held: &HeldPidfile) -> Self {
+        Self { file: held.file(), listener: None }
+    }
+
+    /// Opens the socket on which other processes can wait for an answer, unless it is open.
+    pub(crate) fn listen(&mut self) -> io::Result<()> {
+        if self.listener.is_none() {
+            let (listener, number) = Listener::open()?;
+            self.file.publish(Published::Answering(number))?;
+            self.listener = Some(listener);
+        }
+        Ok(())
+    }
+
+    /// Sends an answer to all clients that wait.
+    pub(crate) fn send(&self, answer: &Report<'_>) {
+        if let Some(listener) = &self.listener {
+            listener.answer(answer);
         }
     }
 }
@@ -68,7 +98,7 @@ mod linux {
         send, shutdown, socket,
     };
 
-    use crate::command::report::{Line, Phase, Report};
+    use crate::command::report::{Line, Report};
     use crate::lock::bytes::Published;
     use crate::lock::held::HeldPidfile;
     use crate::sys::descriptor::{above_floor, is_closed};
@@ -77,6 +107,9 @@ mod linux {
 
     /// The number of connections that a supervisor keeps.
     pub(super) const MOST: usize = 256;
+
+    /// More connections than a queue has.
+    const MOST_WAITING: usize = 10_000;
 
     /// A socket that accepts connections, and does not block.
     pub(super) struct Listener {
@@ -105,8 +138,8 @@ mod linux {
             self.socket.as_fd()
         }
 
-        /// Reports to all clients that the daemon is ready, and refuses further connections.
-        pub(super) fn announce(self) {
+        /// Sends a report to all clients, and refuses further connections.
+        pub(super) fn announce(self, report: &Report<'_>) {
             // A body that closes descriptors it does not know may have a socket of its own under this number.
             if !self.id.may_be_open_at(&self.socket) {
                 std::mem::forget(self.socket);
@@ -114,8 +147,18 @@ mod linux {
             }
             // A child of the body may have the socket open too. Connections that wait can still be accepted.
             let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-            let line = Report::new(Phase::Running).encode();
-            while let Ok(connection) = self.accept() {
+            self.answer(report);
+        }
+
+        /// Sends a report to the clients that wait, and closes their connections.
+        pub(super) fn answer(&self, report: &Report<'_>) {
+            if !self.id.may_be_open_at(&self.socket) {
+                return;
+            }
+            let line = report.encode();
+            // Clients that connect again and again must not keep the body here.
+            for _ in 0..MOST_WAITING {
+                let Ok(connection) = self.accept() else { return };
                 send_line(&connection, &line);
             }
         }
@@ -301,7 +344,7 @@ mod tests {
         let mut waiting = [connect(number), connect(number)];
         // A child that the body has forked has the socket too.
         let inherited = listener.as_fd().try_clone_to_owned().unwrap();
-        listener.announce();
+        listener.announce(&RUNNING);
         for one in &mut waiting {
             assert_eq!(one.read().unwrap(), Some(RUNNING));
             assert!(one.read().is_err(), "the connection is closed");
@@ -313,7 +356,7 @@ mod tests {
     #[test]
     fn a_report_comes_in_time_or_not_at_all() {
         let (mut channel, number) = channel();
-        assert_eq!(Conversation::report(getpid(), number, Duration::from_millis(10)), None);
+        assert!(Conversation::begin(getpid(), number, Duration::from_millis(10)).is_none());
         let other = nix::unistd::getppid();
         assert!(Conversation::connect(other, number).is_err(), "the socket is not that process's");
         channel.publish(&RUNNING);
@@ -345,8 +388,12 @@ mod unknown {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        pub(super) fn announce(self) {
+        pub(super) fn announce(self, _: &Report<'_>) {
             match self {}
+        }
+
+        pub(super) fn answer(&self, _: &Report<'_>) {
+            match *self {}
         }
     }
 

@@ -78,13 +78,13 @@ mod linux {
             }
         }
 
-        /// Connects, and returns the first report of a supervisor that answers in time.
-        pub(crate) fn report(daemon: Pid, number: i32, timeout: Duration) -> Option<Report<'static>> {
+        /// Connects to a supervisor that answers in time, and returns its first report.
+        pub(crate) fn begin(daemon: Pid, number: i32, timeout: Duration) -> Option<(Self, Report<'static>)> {
             let mut conversation = Self::connect(daemon, number).ok()?;
             let deadline = now() + timeout;
             loop {
                 if let Some(report) = conversation.read().ok()? {
-                    return Some(report);
+                    return Some((conversation, report));
                 }
                 let left = deadline.saturating_sub(now());
                 let [has_more] =
@@ -124,7 +124,7 @@ mod unknown {
             match *self {}
         }
 
-        pub(crate) fn report(_: Pid, _: i32, _: Duration) -> Option<Report<'static>> {
+        pub(crate) fn begin(_: Pid, _: i32, _: Duration) -> Option<(Self, Report<'static>)> {
             None
         }
     }

@@ -3,6 +3,7 @@
 //! The kernel's lock decides whether a daemon is running, never the text of the pidfile. Code here may signal other
 //! processes, but only the lock's holder.
 
+pub(crate) mod answer;
 pub(crate) mod bytes;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
 pub(crate) mod channel;

@@ -24,7 +24,8 @@ pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report
     const LONGEST: Duration = Duration::from_secs(1);
     match published? {
         Published::Starting(_) => Some(Report::new(Phase::Starting)),
-        Published::Served(number) => Conversation::report(daemon, number, LONGEST),
+        Published::Served(number) => Some(Conversation::begin(daemon, number, LONGEST)?.1),
+        Published::Answering(_) => None,
     }
 }
 
@@ -74,7 +75,7 @@ impl<'a> Patience<'a> {
 
     fn watch(&self, daemon: &Holder) -> Result<Seen> {
         match daemon.published()? {
-            None => self.confirm(daemon),
+            None | Some(Published::Answering(_)) => self.confirm(daemon),
             Some(Published::Starting(NO_SOCKET)) => Ok(Seen::Unreachable),
             Some(Published::Starting(number) | Published::Served(number)) => {
                 match Conversation::connect(daemon.pid(), number) {

@@ -4,12 +4,15 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid};
 
 use crate::command;
+use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
+use crate::lock::answer::{Answer, Expectation};
 use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
 use crate::settings::Settings;
+use crate::sys::clock::now;
 
 /// The result of a stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,17 +44,43 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
     Ok(if is_killed { Stopped::Killed(pid, signal) } else { Stopped::Ended(pid) })
 }
 
-/// Sends SIGHUP to the daemon, which makes it reopen its logs.
-pub(crate) fn reload(pidfile: &Pidfile) -> Result<Pid> {
+/// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes reloads, waits for the answer, but no
+/// longer than `stop_timeout`.
+pub(crate) fn reload(pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
+    /// The number of requests, of which the last needs no answer of its own.
+    const MOST_REQUESTS: usize = 3;
     let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
+    let pid = daemon.pid();
     if daemon.ignores(Signal::SIGHUP) {
-        let pid = daemon.pid();
         return Err(Error::failed(format_args!(
             "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
         )));
     }
-    daemon.signal(Signal::SIGHUP)?;
-    Ok(daemon.pid())
+    let deadline = now().checked_add(settings.stop_timeout);
+    for _ in 0..MOST_REQUESTS {
+        // Connected first, so that the answer to this request is not missed.
+        let expectation = Expectation::of(&daemon);
+        let asked = now();
+        daemon.signal(Signal::SIGHUP)?;
+        let Some(expectation) = expectation else { break };
+        match expectation.wait(&daemon, asked, deadline)? {
+            Answer::Reloaded => break,
+            Answer::Failed(reason) => return Err(Error::failed(format_args!("{reason}"))),
+            Answer::ToEarlierRequest => {}
+            Answer::Ended => {
+                return Err(Error::failed(format_args!(
+                    "the body of pid {pid} ended before it had reloaded"
+                )));
+            }
+            Answer::TimedOut => {
+                let waited = Span(settings.stop_timeout);
+                return Err(Error::failed(format_args!(
+                    "the body of pid {pid} has not reloaded within {waited}"
+                )));
+            }
+        }
+    }
+    Ok(pid)
 }
 
 /// Finds the daemon. If an ordinary user's own is not running, or has a pidfile out of reach, looks for root's. Refuses

@@ -52,7 +52,8 @@ impl Launcher {
                 self.await_end(pid);
                 Err(error)
             }
-            Some(Message::Ended(..)) | None => Err(died()),
+            // The other messages are a supervised body's.
+            _ => Err(died()),
         };
         if outcome.as_ref().is_err_and(|error| !error.is_held_by_daemon()) {
             // A daemon that was killed, or that could no longer reach the path, has left the file.

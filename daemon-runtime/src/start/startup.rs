@@ -10,7 +10,7 @@ use crate::command::respawn::Respawn;
 use crate::life::body::{Body, BodyResult, Ending};
 use crate::life::context::Context;
 use crate::life::guard::{InstanceGuard, InstanceOptions};
-use crate::life::instance::StopMode;
+use crate::life::instance::{Place, StopMode};
 use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
@@ -114,7 +114,8 @@ impl<'a, M> Startup<'a, M> {
             detach::enter(&self.plan.working_directory)?;
             self.drop_privileges()?;
             let (id, manager) = (held.id(), ServiceManager::default());
-            let mut instance = self.begin::<K, B>(id, Some(held), Some(streams), manager)?;
+            let place = Place::Background;
+            let mut instance = self.begin::<K, B>(place, id, Some(held), Some(streams), manager)?;
             // A setup may take long. If the launcher goes meanwhile, the daemon ends.
             if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
@@ -161,7 +162,8 @@ impl<'a, M> Startup<'a, M> {
                     Some(Wait::Ready(_)) => false,
                 };
                 let streams = Streams::new(self.plan);
-                self.be_body(process, body, Some(streams), is_ready_at_once, &|_| mask::unblock_all())
+                let place = Place::Background;
+                self.be_body(place, *process, body, Some(streams), is_ready_at_once, &|_| mask::unblock_all())
             }
             supervisor::Side::Supervisor(end) => {
                 self.release(body);
@@ -177,25 +179,29 @@ impl<'a, M> Startup<'a, M> {
     /// Runs the process of a supervised body, from the fork to its exit.
     fn be_body<K, B: Body<M, K, Output: BodyResult>>(
         &self,
+        place: Place,
         process: BodySide,
         body: B,
         streams: Option<Streams>,
         is_ready_at_once: bool,
         unblock: &dyn Fn(&InstanceGuard),
     ) -> ! {
-        let BodySide { supervisor, pidfile, mut readiness, service_manager, .. } = process;
-        let has_log = streams.is_some();
+        let BodySide { supervisor, pidfile, mut readiness, service_manager, respawned, .. } = process;
+        let has_log = place == Place::Background;
         let begun = self.confine().and_then(|()| {
             if has_log {
                 detach::enter(&self.plan.working_directory)?;
             }
             self.drop_privileges()?;
             end_with_supervisor(supervisor)?;
-            let instance = self.begin::<K, B>(pidfile, None, streams, service_manager)?;
+            let instance = self.begin::<K, B>(place, pidfile, None, streams, service_manager)?;
             let cannot = |error| Error::io(format_args!("cannot report to the supervisor"), &error);
             // A body that closes descriptors it does not know may have a file of its own under the channel's number.
             readiness.remember_channel().map_err(cannot)?;
             instance.state().report_end_to(readiness.try_clone().map_err(cannot)?);
+            if let Some((respawns, reason)) = &respawned {
+                instance.state().deferred.respawned(*respawns, reason);
+            }
             Ok(instance)
         });
         match begun {
@@ -246,7 +252,7 @@ impl<'a, M> Startup<'a, M> {
             Ok(value) => self.call(&context, body, value),
             Err(failure) => {
                 if has_log {
-                    failure.log(&self.plan.settings.name);
+                    failure.report(&self.plan.settings.name);
                 }
                 instance.state().refused(failure.reason());
                 // The launcher does not drop the body, so the daemon does. With `respawn`, its supervisor does.
@@ -312,10 +318,12 @@ impl<'a, M> Startup<'a, M> {
         }
         let blocked = block()?;
         let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
-        let service_manager = ServiceManager::find(&self.plan.settings.name);
+        let service_manager = self.find_service_manager();
+        let streams = Streams::of_foreground(self.plan);
         self.confine()?;
         self.drop_privileges()?;
-        let instance = self.begin::<K, B>(held.id(), Some(held), None, service_manager)?;
+        let (place, id) = (Place::Foreground, held.id());
+        let instance = self.begin::<K, B>(place, id, Some(held), streams, service_manager)?;
         let context = instance.context();
         let report_ready = || {
             if self.plan.settings.wait_ready.is_none() {
@@ -355,11 +363,12 @@ impl<'a, M> Startup<'a, M> {
         }
         let blocked = block()?;
         let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
-        let service_manager = ServiceManager::find(&self.plan.settings.name);
-        match self.supervisor(held, None, service_manager)?.supervise(&thread) {
+        let service_manager = self.find_service_manager();
+        let streams = Streams::of_foreground(self.plan);
+        match self.supervisor(held, streams.clone(), service_manager)?.supervise(&thread) {
             supervisor::Side::Body(process) => {
                 let is_ready_at_once = self.plan.settings.wait_ready.is_none();
-                self.be_body(process, body, None, is_ready_at_once, &|instance| {
+                self.be_body(Place::Foreground, *process, body, streams, is_ready_at_once, &|instance| {
                     blocked.restore();
                     instance.unblock();
                 })
@@ -372,6 +381,11 @@ impl<'a, M> Startup<'a, M> {
         }
     }
 
+    fn find_service_manager(&self) -> ServiceManager {
+        let settings = self.plan.settings;
+        ServiceManager::find(&settings.name, settings.stop_timeout.saturating_add(settings.grace()))
+    }
+
     fn confine(&self) -> Result<()> {
         self.plan.chroot.as_ref().map_or(Ok(()), detach::confine)
     }
@@ -380,24 +394,26 @@ impl<'a, M> Startup<'a, M> {
         self.identity.as_ref().map_or(Ok(()), Identity::take_on)
     }
 
-    /// Installs the handlers. Streams are given in the background only.
+    /// Installs the handlers.
     fn begin<K, B: Body<M, K>>(
         &self,
+        place: Place,
         pidfile: FileId,
         held: Option<HeldPidfile>,
         streams: Option<Streams>,
         service_manager: ServiceManager,
     ) -> Result<InstanceGuard> {
-        let stop_mode = match (B::GRACEFUL, &streams) {
+        let stop_mode = match (B::GRACEFUL, place) {
             (false, _) => StopMode::Abrupt,
-            (true, Some(_)) => StopMode::Graceful,
-            (true, None) => StopMode::GracefulForeground,
+            (true, Place::Background) => StopMode::Graceful,
+            (true, Place::Foreground) => StopMode::GracefulForeground,
         };
         let instance = InstanceGuard::begin(InstanceOptions {
             name: &self.plan.settings.name,
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
             has_context: B::WITH_CONTEXT,
+            place,
             streams,
             service_manager,
             pidfile,
@@ -422,8 +438,10 @@ impl<'a, M> Startup<'a, M> {
         value: B::Value,
     ) -> Ending {
         let name = &self.plan.settings.name;
+        context.emit_deferred();
         let ending = Ending::caught(|| body.live(self.mode, value, name, context));
-        ending.log(name);
+        context.report_deferred();
+        ending.report(name);
         ending
     }
 }

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 
 use crate::command::error::{Error, Result};
+use crate::command::report::Reloaded;
 use crate::life::notify::{Relay, ServiceManager};
 use crate::life::readiness::{Message, Readiness, channel};
 use crate::supervise::memory;
@@ -36,6 +37,10 @@ pub(crate) struct Life {
     pub(crate) message: Option<String>,
     /// Why the body was not called.
     pub(crate) refusal: Option<Error>,
+    /// Whether the body answers reloads.
+    pub(crate) takes_reloads: bool,
+    /// The body's latest answer to a reload, until it is passed on.
+    pub(crate) reloaded: Option<Reloaded<'static>>,
     /// The kernel's count of kills for lack of memory, before this life.
     kills_before: Option<u64>,
 }
@@ -48,6 +53,8 @@ pub(crate) struct BodySide {
     pub(crate) service_manager: ServiceManager,
     /// Whether this is the life that a launcher waits for.
     pub(crate) is_first: bool,
+    /// The number of respawns, with the end of the life before. None in the first life.
+    pub(crate) respawned: Option<(u32, String)>,
 }
 
 /// The two ends of the channels between a supervisor and a life that has not begun.
@@ -78,14 +85,23 @@ impl Ends {
             is_ready: false,
             message: None,
             refusal: None,
+            takes_reloads: false,
+            reloaded: None,
             kills_before: self.kills_before,
         }
     }
 
     /// Keeps the body's ends, in the child that has just been forked.
-    pub(crate) fn of_body(self, supervisor: Pid, pidfile: FileId, is_first: bool) -> BodySide {
+    pub(crate) fn of_body(
+        self,
+        supervisor: Pid,
+        pidfile: FileId,
+        is_first: bool,
+        respawned: Option<(u32, String)>,
+    ) -> BodySide {
         let (channel, service_manager) = self.bodys;
-        BodySide { supervisor, pidfile, readiness: Readiness::new(channel), service_manager, is_first }
+        let readiness = Readiness::new(channel);
+        BodySide { supervisor, pidfile, readiness, service_manager, is_first, respawned }
     }
 }
 
@@ -95,7 +111,8 @@ impl Life {
         [self.channel.as_ref().map(AsFd::as_fd), self.relay.as_ref().map(AsFd::as_fd)]
     }
 
-    /// Takes what the body's process has sent: that the body is ready, why it was not called, or a text about its end.
+    /// Takes what the body's process has sent: that the body is ready, why it was not called, how a reload went, or a
+    /// text about its end.
     pub(crate) fn listen(&mut self) {
         for _ in 0..MOST_AT_ONCE {
             let Some(channel) = self.channel.as_ref().filter(|channel| is_readable(channel.as_fd())) else {
@@ -105,6 +122,8 @@ impl Life {
                 Some(Message::Ready(_)) => self.is_ready = true,
                 Some(Message::Failed(_, error)) => self.refusal = Some(error),
                 Some(Message::Ended(_, text)) => self.message = Some(text).filter(|text| !text.is_empty()),
+                Some(Message::TakesReloads(_)) => self.takes_reloads = true,
+                Some(Message::Reloaded(_, reloaded)) => self.reloaded = Some(reloaded),
                 Some(Message::Waiting(_)) => {}
                 // The body may have closed descriptors that it does not know, or sent something else.
                 None => self.channel = None,

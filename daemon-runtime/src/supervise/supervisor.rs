@@ -8,7 +8,6 @@
 //! The supervisor is the daemon: its PID is in the pidfile, and it gets the signals. It passes requests that concern
 //! the body on to the body, and the body's reports on to the launcher and the service manager.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,12 +17,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, getpid};
 
 use crate::command::children::Children;
-use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::exit::Exit;
 use crate::command::report::{BodyProcess, LastExit, Phase, Report};
 use crate::life::backoff::{Backoff, wants};
 use crate::life::instance::end_by;
+use crate::life::log;
+use crate::life::notice::Notice;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
 use crate::life::streams::Streams;
@@ -35,7 +35,7 @@ use crate::supervise::descendants::Descendants;
 use crate::supervise::life::{BodySide, Ends, Life};
 use crate::supervise::requests::{Request, Requests};
 use crate::sys::clock::now;
-use crate::sys::descriptor::{is_writable, wait_readable};
+use crate::sys::descriptor::wait_readable;
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
 
@@ -73,7 +73,7 @@ pub(crate) struct Supervisor<'a> {
 /// The process in which [`Supervisor::supervise`] has returned.
 pub(crate) enum Side {
     /// A child, which must call the body.
-    Body(BodySide),
+    Body(Box<BodySide>),
     /// The supervisor, once there is no further life.
     Supervisor(End),
 }
@@ -168,7 +168,7 @@ impl<'a> Supervisor<'a> {
     pub(crate) fn supervise(mut self, thread: &SingleThread) -> Side {
         loop {
             let (end, lived) = match self.fork_body(thread) {
-                Ok(Forked::Body(ends)) => return Side::Body(self.become_body(ends)),
+                Ok(Forked::Body(ends)) => return Side::Body(Box::new(self.become_body(ends))),
                 Ok(Forked::Supervisor(life)) => self.watch(life),
                 Err(error) => (LifeEnd::of_fork(&error), Duration::ZERO),
             };
@@ -211,7 +211,8 @@ impl<'a> Supervisor<'a> {
         let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
         self.held.pass_to_body();
         self.descendants.leave_to_parent();
-        ends.of_body(supervisor, pidfile, !self.has_been_ready)
+        let respawned = self.last.map(|(_, reason)| (self.respawns, reason));
+        ends.of_body(supervisor, pidfile, !self.has_been_ready, respawned)
     }
 
     /// Waits for the end of a life. Returns it with its duration.
@@ -221,15 +222,18 @@ impl<'a> Supervisor<'a> {
             let ended = self.descendants.reap(Some(life.pid));
             life.listen();
             self.pass_readiness_on(&life);
+            self.pass_answer_on(&mut life);
             let is_new = phase.replace(self.phase_of(&life)) != phase;
             if let Some(exit) = ended {
                 life.relay(&self.service_manager);
+                self.service_manager.body_has_ended();
                 let lived = now().saturating_sub(life.since);
                 return (self.end_of(life, exit), lived);
             }
             self.report(&Situation::Living(&life), is_new);
             let deadline = self.stop.deadline();
             if deadline.is_some_and(|deadline| now() >= deadline) {
+                self.log(Notice::Killing { after: self.settings.stop_timeout });
                 life.signal(Signal::SIGKILL);
                 self.stop = Stop::Killing;
                 continue;
@@ -264,6 +268,23 @@ impl<'a> Supervisor<'a> {
     /// Reports to each new client, and to the clients that wait for changes if the situation is new.
     fn report(&mut self, situation: &Situation<'_>, is_new: bool) {
         let Some(mut channel) = self.channel.take() else { return };
+        let report = self.describe(situation);
+        channel.serve(&report);
+        if is_new {
+            channel.publish(&report);
+        }
+        self.channel = Some(channel);
+    }
+
+    /// Sends the body's answer to a reload to all clients.
+    fn pass_answer_on(&mut self, life: &mut Life) {
+        let Some(reloaded) = life.reloaded.take() else { return };
+        let Some(mut channel) = self.channel.take() else { return };
+        channel.publish(&Report { reloaded: Some(reloaded), ..self.describe(&Situation::Living(life)) });
+        self.channel = Some(channel);
+    }
+
+    fn describe(&self, situation: &Situation<'_>) -> Report<'_> {
         let phase = match situation {
             Situation::Living(life) => self.phase_of(life),
             _ if self.stop.is_requested() => Phase::Stopping,
@@ -281,15 +302,12 @@ impl<'a> Supervisor<'a> {
             Situation::Living(life) => {
                 report.body =
                     Some(BodyProcess { pid: number(life.pid), age: now.saturating_sub(life.since) });
+                report.takes_reloads = life.takes_reloads;
             }
             Situation::Waiting { until } => report.due = until.map(|until| until.saturating_sub(now)),
             Situation::Ending { .. } => {}
         }
-        channel.serve(&report);
-        if is_new {
-            channel.publish(&report);
-        }
-        self.channel = Some(channel);
+        report
     }
 
     /// Reports to the launcher that the body is ready for the first time. If the launcher is gone, stops.
@@ -339,14 +357,15 @@ impl<'a> Supervisor<'a> {
         let signal = match request {
             Request::Reap => return,
             Request::Reload => {
-                if let Some(streams) = &self.streams {
-                    streams.reopen(&self.settings.name, self.held.id());
-                }
+                self.reopen();
                 Signal::SIGHUP
             }
             Request::Stop(signal) if !self.stop.is_requested() => {
                 self.stop = Stop::Requested { deadline: now().checked_add(self.settings.stop_timeout) };
                 self.asked_by = Some(signal);
+                if self.streams.is_some() {
+                    self.log(Notice::Stopping { signal });
+                }
                 self.service_manager.stopping();
                 // A terminal sends its own SIGINT to the body, which must not count as a second one.
                 if signal == Signal::SIGINT { self.settings.stop_signal.raw() } else { signal }
@@ -354,11 +373,26 @@ impl<'a> Supervisor<'a> {
             Request::Stop(signal) | Request::PassOn(signal) => signal,
         };
         match life {
-            Some(life) => life.signal(signal),
+            Some(life) => {
+                if request == Request::Reload {
+                    self.service_manager.await_body();
+                }
+                life.signal(signal);
+            }
             // There is no body to report that its reload is complete.
-            None if request == Request::Reload => self.service_manager.reloaded(),
+            None if request == Request::Reload => self.service_manager.reloaded_without_body(),
             None => {}
         }
+    }
+
+    fn reopen(&self) {
+        let Some(streams) = &self.streams else { return };
+        for (path, obstacle) in streams.logs().into_iter().zip(streams.reopen(self.held.id())) {
+            if let Some(obstacle) = obstacle {
+                self.log(Notice::CannotReopen { path, obstacle });
+            }
+        }
+        self.log(Notice::Reloading);
     }
 
     /// Returns how a life has ended, with the body's own text if there is one.
@@ -386,11 +420,9 @@ impl<'a> Supervisor<'a> {
         }
         let pause = self.backoff.after(lived, has_failed);
         if let Some(pause) = pause {
-            self.log(format_args!("respawning in {}: {failure}", Span(pause)));
+            self.log(Notice::Respawning { pause, reason: failure });
         } else {
-            let failures = self.settings.respawn_limit;
-            let plural = if failures == 1 { "" } else { "s" };
-            self.log(format_args!("giving up after {failures} failure{plural}: {failure}"));
+            self.log(Notice::GivingUp { failures: self.settings.respawn_limit, reason: failure });
         }
         pause
     }
@@ -495,12 +527,9 @@ impl<'a> Supervisor<'a> {
         End { exit: failure.exit, stopped_by: self.stopped_by(failure.exit), refusal: None, unready: None }
     }
 
-    fn log(&self, text: fmt::Arguments<'_>) {
-        let line = format!("{}: {text}\n", self.settings.name);
-        // A log whose reader does not read must not block the supervisor.
-        if is_writable(io::stderr()) {
-            let _ = io::stderr().write_all(line.as_bytes());
-        }
+    /// Writes a line. A log whose reader does not read must not block the supervisor.
+    fn log(&self, notice: Notice<'_>) {
+        log::write_at_once(&self.settings.name, notice);
     }
 }
 

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         "reactor" => reactor(action),
         "late" => late(action),
         "deaf" => deaf(action),
+        "picky" => picky(action),
         "hanging" => hanging(action),
         variant => panic!("no such variant: {variant}"),
     };
@@ -175,6 +176,17 @@ async fn plain_signals() -> Result<ExitCode> {
     terminate.recv().await;
     println!("tokio heard a stop");
     Ok(ExitCode::from(7))
+}
+
+/// Fails to reload every other time.
+#[daemon(name = "subject", pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
+#[tokio::main]
+async fn picky(context: &Context) {
+    let mut reloads = 0;
+    while context.event().await == Event::Reload {
+        reloads += 1;
+        context.reloaded(if reloads % 2 == 1 { Err(format!("reload {reloads}")) } else { Ok(()) });
+    }
 }
 
 /// Waits in a runtime that has neither timers nor I/O.

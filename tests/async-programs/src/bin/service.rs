@@ -3,7 +3,10 @@
 //! `SUBJECT_FORM` is `graceful`, `plain`, `repeat` or `plain repeat`. A few keys of the builder are
 //! variables such as `SUBJECT_WAIT_READY`, with durations in milliseconds. `SUBJECT_BODY` is a
 //! script: steps divided by `;`, each a verb and its object. Steps for a thread or a fork are
-//! divided by `&`.
+//! divided by `&`. With `SUBJECT_SUBSCRIBE` the program has a subscriber of `tracing` before it acts.
+
+#[path = "../subscriber.rs"]
+mod subscriber;
 
 use std::env;
 use std::path::Path;
@@ -14,13 +17,16 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use daemonic::{Context, Daemon, OnError, Repeating, Respawn};
+use daemonic::{Context, Daemon, Missed, OnError, Repeating, Respawn};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::ForkResult;
 
 fn main() -> ExitCode {
+    if key("SUBSCRIBE").is_some() {
+        subscriber::subscribe();
+    }
     daemonic::report(dispatch(env::args().nth(1)))
 }
 
@@ -86,7 +92,12 @@ fn repeating() -> Daemon<Repeating> {
     let every = milliseconds(&key("EVERY").expect("a period"));
     let times = key("TIMES").map_or(0, |times| times.parse().expect("a number"));
     let go_on = key("ON_ERROR").is_some_and(|policy| policy == "continue");
-    daemon().every(every).times(times).on_error(if go_on { OnError::Continue } else { OnError::Stop })
+    let missed = if key("MISSED").is_some() { Missed::Burst } else { Missed::Skip };
+    daemon().every(every).missed(missed).times(times).on_error(if go_on {
+        OnError::Continue
+    } else {
+        OnError::Stop
+    })
 }
 
 fn endless(script: &str, context: &Context) -> ! {
@@ -122,6 +133,7 @@ impl Body<'_> {
         match verb {
             "" => {}
             "print" => println!("{rest}"),
+            "subscribe" => subscriber::subscribe(),
             "ready" => self.context().ready(),
             "wait" => println!("stopping {}", self.context().wait(duration())),
             "event" => match self.context().next_event(duration()) {
@@ -130,6 +142,9 @@ impl Body<'_> {
             },
             "stopping" => println!("stopping {}", self.context().is_stopping()),
             "reloading" => println!("reloading {}", self.context().reload_requested()),
+            "reloaded" => self.context().reloaded(Ok::<_, anyhow::Error>(())),
+            "unloaded" => self.context().reloaded(Err(anyhow!("{rest}").context("cannot read"))),
+            "status" => self.context().status(rest),
             "poll" => println!("readable {}", self.is_readable(PollTimeout::NONE)),
             "glance" => println!("readable {}", self.is_readable(PollTimeout::ZERO)),
             // Like a server: continues after each reload, ends by a stop.
@@ -137,6 +152,8 @@ impl Body<'_> {
             "park" => endless_park(),
             "pause" => thread::sleep(duration()),
             "until" => until(rest),
+            // A second file, for a second wait.
+            "again" => until(&format!("{}.again", key("PIDFILE").expect("a pidfile"))),
             "fail" => return Err(anyhow!("{rest}").context("cannot work")),
             "long" => return Err(anyhow!("{}", "x".repeat(rest.parse().expect("a length")))),
             "panic" => panic!("{rest}"),

@@ -23,7 +23,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Answer, Children, Context, Daemon, Missed, OnError, Repeating, Respawn};
+use daemonic::{Answer, Children, Context, Daemon, Event, Missed, OnError, Repeating, Respawn};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
@@ -465,6 +465,12 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             let event = context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX);
             println!("{:?}", event.expect("a stop or a reload"));
         }
+        // Like a server: continues after each reload, ends by a stop.
+        "serve" => {
+            while context.expect("SUBJECT_CONTEXT").next_event(Duration::MAX) == Some(Event::Reload) {}
+        }
+        // Reports that it has failed to reload.
+        "unloaded" => context.expect("SUBJECT_CONTEXT").reloaded(Err(Failure(rest.to_owned()))),
         _ => panic!("no such step: {step}"),
     }
     Ok(None)
