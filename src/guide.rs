@@ -9,6 +9,7 @@
 //! 7. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
 //! 8. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
 //!    containers and systemd.
+//! 8. [JSON](json): the state of a daemon, for programs.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
 //! background: [security], with the attackers and the limits; [platform], with the differences
@@ -51,6 +52,9 @@ pub mod design {}
 
 #[doc = include_str!("../examples/README.md")]
 pub mod examples {}
+
+#[doc = include_str!("guide/json.md")]
+pub mod json {}
 
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}

@@ -4,6 +4,7 @@
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
 //! [interrupted]: crate::guide::actions#interrupted-calls
+//! [json]: crate::guide::json
 //! [log]: crate::guide::log
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
@@ -14,7 +15,8 @@
 //! ## The guide
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
-//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes)
+//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes) ·
+//! [JSON](crate::guide::json)
 
 #[cfg(not(unix))]
 compile_error!("daemonic makes Unix daemons: this system has no fork, no sessions and no signals for one");
@@ -27,6 +29,6 @@ pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
     Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Children, Context,
-    Daemon, Error, Event, Exit, IntoAction, Missed, OnError, Once, Outcome, Repeating, Respawn, RespawnBody,
-    Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
+    Daemon, Error, Event, Exit, IntoAction, Invocation, Missed, OnError, Once, Outcome, Repeating, Respawn,
+    RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
 };

@@ -82,6 +82,7 @@ const KEYS: &[Row] = &[
     ("respawn_limit", Kind::Limit, Scope::Any),
     ("children", Kind::Children, Scope::Any),
     ("check", Kind::Check, Scope::Any),
+    ("version", Kind::Version, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),

@@ -349,7 +349,16 @@ impl<'a> Expansion<'a> {
         let is_repeat = !self.args.repeat.is_empty() || self.args.setup.is_some();
         let is_missing = is_repeat && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));
-        quote_spanned!(site=> #krate::Daemon::new(#name) #(#plain)* #every #(#repeat)*)
+        let version = self.version();
+        quote_spanned!(site=> #krate::Daemon::new(#name) #version #(#plain)* #every #(#repeat)*)
+    }
+
+    /// Prints the default version of a whole program: the package's, which only cargo tells.
+    fn version(&self) -> Option<TokenStream> {
+        let is_default = self.item.is_main() && self.args.key("version").is_none();
+        let is_known = || std::env::var_os("CARGO_PKG_VERSION").is_some();
+        (is_default && is_known())
+            .then(|| quote_spanned!(self.site=> .version(::core::env!("CARGO_PKG_VERSION"))))
     }
 
     /// Prints `.key(value)`. The method's name is the user's own token.

@@ -87,6 +87,7 @@ use args::Macro;
 /// | `respawn_limit` | the number of failures in a row after which the daemon ends; 0 means never | 10 |
 /// | `children` | what the body's end does to processes that the body has left running: `"leave"`, `"end"` or a `Children` | `"leave"` |
 /// | `check` | a `Result` that is evaluated before `start`, `restart`, `ensure` or `run`; an error ends the action | none |
+/// | `version` | what `--version` prints after the name | for `main`, the package's version; otherwise none |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |
 ///
 /// # Parameters
@@ -196,9 +197,9 @@ use args::Macro;
 ///
 /// # On `main`
 ///
-/// On `fn main`, the attribute makes a whole program. It reads the action from the first argument,
-/// prints a usage text for `help` or a missing action, and exits with the code of the action. Further
-/// arguments are left to the body.
+/// On `fn main`, the attribute makes a whole program. It reads options and the action from the
+/// arguments, prints a usage text for `help` or a missing action, prints the package's version for
+/// `--version`, and exits with the code of the action. Arguments after the action are left to the body.
 ///
 /// ```no_run
 /// # use daemonic::daemon;
@@ -215,12 +216,13 @@ use args::Macro;
 ///     fn main() {
 ///         // ...
 ///     }
-///     daemonic::Daemon::new("example").main(main)
+///     daemonic::Daemon::new("example").version(env!("CARGO_PKG_VERSION")).main(main)
 /// }
 /// ```
 ///
-/// Only cargo tells the name of the binary to the compiler. In a program that is built by `rustc`
-/// alone, the name is `daemonic::program_name()`, the file name of the executable.
+/// Only cargo tells the name of the binary and the version to the compiler. In a program that is built
+/// by `rustc` alone, the name is `daemonic::program_name()`, the file name of the executable, and there
+/// is no version.
 ///
 /// # Async
 ///

@@ -369,9 +369,9 @@ fn a_body_that_plainly_reads_its_parameter_is_left_as_it_is() {
 fn a_whole_program_has_the_name_of_its_binary() {
     let expanded = expansion(Macro::Daemon, "", "fn main() {}");
     let Ok(name) = std::env::var("CARGO_BIN_NAME") else {
-        assert_contains(&expanded, "::daemonic::Daemon::new(::daemonic::program_name()).main(main)");
+        assert_contains(&expanded, "::daemonic::Daemon::new(::daemonic::program_name()).version(");
         let renamed = expansion(Macro::Daemon, "crate = d", "fn main() {}");
-        assert_contains(&renamed, "d::Daemon::new(d::program_name()).main(main)");
+        assert_contains(&renamed, "d::Daemon::new(d::program_name()).version(");
         // All tests share the environment, so this one is run again in a process of its own.
         let this = "tests::a_whole_program_has_the_name_of_its_binary";
         let mut again = std::process::Command::new(std::env::current_exe().unwrap());
@@ -380,7 +380,29 @@ fn a_whole_program_has_the_name_of_its_binary() {
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
         return;
     };
-    assert_contains(&expanded, &format!("::daemonic::Daemon::new({name:?}).main(main)"));
+    assert_contains(&expanded, &format!("::daemonic::Daemon::new({name:?}).version("));
+}
+
+// Cargo sets the variable for every crate. rustc alone does not.
+#[test]
+fn a_whole_program_has_the_version_of_its_package() {
+    if std::env::var_os("CARGO_PKG_VERSION").is_none() {
+        let expanded = expansion(Macro::Daemon, "", "fn main() {}");
+        assert_contains(&expanded, "Daemon::new(::daemonic::program_name()).main(main)");
+        return;
+    }
+    let version = r#".version(::core::env!("CARGO_PKG_VERSION"))"#;
+    assert_contains(&expansion(Macro::Daemon, "", "fn main() {}"), version);
+    let given = expansion(Macro::Daemon, r#"version = "1""#, "fn main() {}");
+    assert_contains(&given, r#"Daemon::new(::daemonic::program_name()).version("1").main(main)"#);
+    let function = expansion(Macro::Daemon, "", "fn example() {}");
+    assert!(!function.to_string().contains("version"), "{function}");
+    // All tests share the environment, so this one is run again in a process of its own.
+    let this = "tests::a_whole_program_has_the_version_of_its_package";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = again.args(["--exact", this]).env_remove("CARGO_PKG_VERSION").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]

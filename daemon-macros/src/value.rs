@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Limit,
     Children,
     Check,
+    Version,
     Crate,
 }
 
@@ -109,6 +110,7 @@ impl Kind {
         match self {
             Kind::Name => string.map_or(Ok(()), check_name).map(|()| Value::Text(value)),
             Kind::Path => string.map_or(Ok(()), check_path).map(|()| Value::Text(value)),
+            Kind::Version => string.map_or(Ok(()), check_version).map(|()| Value::Text(value)),
             Kind::Account => string.map_or(Ok(()), check_account).map(|()| Value::Text(value)),
             Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
             Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
@@ -146,6 +148,7 @@ impl Kind {
             Kind::Limit => "10",
             Kind::Children => "\"end\"",
             Kind::Check => "Config::read()",
+            Kind::Version => "\"1.2.3\"",
             Kind::Crate => "path::to::daemonic",
         }
     }
@@ -172,6 +175,7 @@ impl Kind {
             | Kind::Respawn
             | Kind::Children
             | Kind::Check
+            | Kind::Version
             | Kind::Crate => {
                 return None;
             }
@@ -207,6 +211,10 @@ fn check_path(path: &LitStr) -> Result<()> {
 
 fn check_account(name: &LitStr) -> Result<()> {
     check_text(name, "the name of an account")
+}
+
+fn check_version(version: &LitStr) -> Result<()> {
+    check_text(version, "a version")
 }
 
 fn check_text(literal: &LitStr, what: &str) -> Result<()> {

@@ -2,18 +2,25 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use nix::unistd::Pid;
 
 use crate::command::account::Account;
 use crate::command::action::Action;
 use crate::command::children::Children;
 use crate::command::error::Error;
+use crate::command::format::Format;
 use crate::command::into_action::IntoAction;
+use crate::command::invocation::{Invocation, Origin, Question};
 use crate::command::outcome::{Answer, Outcome, Result, report};
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
+#[cfg(feature = "json")]
+use crate::command::snapshot::Snapshot;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::check::{CheckResult, Checked};
 use crate::life::repeat::{Missed, OnError, Repeating};
@@ -23,7 +30,13 @@ use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::ready::{self, Patience};
+use crate::lock::siblings;
+#[cfg(feature = "json")]
+use crate::lock::sight;
+use crate::lock::sight::Sight;
 use crate::lock::stop::{self, Stopped};
+use crate::logs::{file, follow};
+use crate::progress::Progress;
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
@@ -569,6 +582,26 @@ impl<M> Daemon<M> {
         Daemon { settings: self.settings, mode: Checked::new(self.mode, check) }
     }
 
+    /// Sets the version that [`main`](Daemon::main) prints for `--version`, after the name.
+    ///
+    /// The default is none, and `--version` is then an unknown option. `#[daemon] fn main` sets the version of its
+    /// package.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     // `example --version` prints, for instance, `example 1.2.3`.
+    ///     Daemon::new("example").version(env!("CARGO_PKG_VERSION")).main(|| println!("one run"))
+    /// }
+    /// ```
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.settings.version = Some(version.into());
+        self
+    }
+
     /// Calls the body again after it has ended. The default is [`Never`](Respawn::Never).
     ///
     /// The daemon is then a supervisor, which holds the pidfile's lock, and the body runs in a child of the supervisor.
@@ -671,11 +704,13 @@ impl<M> Daemon<M> {
     }
 }
 
-/// The actions. Only [`main`](Daemon::main) prints; the result of the others has the message and the exit code.
+/// The actions. Only [`main`](Daemon::main), and the action `logs` of [`dispatch`](Daemon::dispatch), print; the result
+/// of the others has the message and the exit code.
 impl<M> Daemon<M> {
     /// Carries out `action`, for a program with a command line.
     ///
-    /// In the background daemon, this does not return: the process ends when the body does.
+    /// In the background daemon, this does not return: the process ends when the body does. The action `logs` writes the
+    /// lines of the log to standard output. Every other message is in the result, which [`report`] prints.
     ///
     /// # Errors
     ///
@@ -692,22 +727,49 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn dispatch<K, B: Body<M, K, Output: BodyResult>>(&self, action: impl IntoAction, body: B) -> Result {
-        match action.into_action().map_err(|error| error.named(&self.settings.name))? {
-            Action::Start => self.start(body),
-            Action::Stop => self.stop(),
-            Action::Restart => self.restart(body),
-            Action::Ensure => self.ensure(body),
+        let invocation = action.into_invocation().map_err(|error| error.named(&self.settings.name))?;
+        match invocation.format {
+            Format::Text => self.act(&invocation, body),
+            #[cfg(feature = "json")]
+            Format::Json => {
+                // Made before the action, after which this process may have another user.
+                let plan = self.settings.plan();
+                let result = self.act(&invocation, body);
+                sight::describe(plan.ok().as_ref(), invocation.action, result)
+            }
+        }
+    }
+
+    fn act<K, B: Body<M, K, Output: BodyResult>>(&self, invocation: &Invocation, body: B) -> Result {
+        let name = &self.settings.name;
+        let progress = match invocation.origin {
+            Origin::CommandLine => Progress::on_terminal(name),
+            Origin::Code => Progress::silent(),
+        };
+        match invocation.action {
+            Action::Start => self.start_showing(progress, body),
+            Action::Stop if invocation.all => self.stop_all_showing(progress),
+            Action::Stop => self.stop_showing(progress),
+            Action::Restart => self.restart_showing(progress, body),
+            Action::Ensure => self.ensure_showing(progress, body),
+            Action::Status if invocation.all => self.status_all(),
             Action::Status => self.status(),
             Action::Reload => self.reload(),
+            Action::Logs => self.print_logs(invocation),
             Action::Check => self.check_alone::<K, B>(),
+            #[cfg(feature = "service")]
+            Action::Unit | Action::Install | Action::Uninstall => {
+                Err(Error::usage(format_args!("TODO(13) service: {}", invocation.timer)))
+            }
             Action::Run => self.run(body),
         }
     }
 
     /// Carries out the action on the command line, prints the message and returns the exit code: the whole of a `main`.
     ///
-    /// The first argument is the action; further arguments are left to the body. `help` prints the usage text. So does
-    /// a missing or unknown action, with exit code 2.
+    /// The arguments are [options, the action, and those of the body](Invocation). `help` prints the usage text, and
+    /// `--version` the [`version`](Daemon::version). A missing or unknown action, or a wrong option, prints the usage text
+    /// too, with exit code 2.
     ///
     /// # Examples
     ///
@@ -719,16 +781,23 @@ impl<M> Daemon<M> {
     /// }
     /// ```
     pub fn main<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> ExitCode {
-        let argument = env::args_os().nth(1);
-        let usage = Action::usage(&self.settings.name);
-        if argument.as_ref().is_some_and(|word| word == "help" || word == "--help" || word == "-h") {
-            let _ = io::stdout().write_all(usage.as_bytes());
+        let arguments: Vec<_> = env::args_os().skip(1).collect();
+        let Settings { name, version, .. } = &self.settings;
+        let usage = Action::usage(name, version.is_some());
+        let answer = match (Question::of(&arguments), version) {
+            (Some(Question::Help), _) => Some(usage.clone()),
+            (Some(Question::Version), Some(version)) => Some(format!("{name} {version}\n")),
+            (Some(Question::Version), None) | (None, _) => None,
+        };
+        if let Some(answer) = answer {
+            let _ = io::stdout().write_all(answer.as_bytes());
             return ExitCode::SUCCESS;
         }
-        let result = self.dispatch(argument, body);
+        let result = self.dispatch(Invocation::from_args(arguments), body);
         let is_usage_error = result.as_ref().is_err_and(Error::is_usage);
+        let format = result.as_ref().map_or_else(Error::format, |_| Format::Text);
         let code = report(result);
-        if is_usage_error {
+        if is_usage_error && format == Format::Text {
             let _ = io::stderr().write_all(usage.as_bytes());
         }
         code
@@ -763,7 +832,11 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn start<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
-        self.answer(Action::Start, |plan, pidfile| {
+        self.start_showing(Progress::silent(), body)
+    }
+
+    fn start_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        self.answer_showing(progress, Action::Start, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             let pid = startup.launch(preconditions::check()?, &mut Some(body))?;
             Ok(Answer::Started { pid: number(pid) })
@@ -797,14 +870,11 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn stop(&self) -> Result {
-        self.answer(Action::Stop, |plan, pidfile| {
-            let after = plan.settings.stop_timeout;
-            Ok(match stop::stop(pidfile, plan.settings)? {
-                Stopped::NotRunning => Answer::NotRunning,
-                Stopped::Ended(pid) => Answer::Stopped { pid: number(pid) },
-                Stopped::Killed(pid, signal) => Answer::Killed { pid: number(pid), after, signal },
-            })
-        })
+        self.stop_showing(Progress::silent())
+    }
+
+    fn stop_showing(&self, progress: Progress) -> Result {
+        self.answer_showing(progress, Action::Stop, |plan, pidfile| stop_at(pidfile, plan))
     }
 
     /// Stops the daemon if it is running, then starts it.
@@ -823,11 +893,15 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn restart<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
-        self.answer(Action::Restart, |plan, pidfile| {
+        self.restart_showing(Progress::silent(), body)
+    }
+
+    fn restart_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        self.answer_showing(progress, Action::Restart, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             let _ = preconditions::check()?;
-            let stopped = stop::stop(pidfile, plan.settings)
-                .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
+            let stopped =
+                stop::stop(pidfile, plan).map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
             let pid = number(startup.launch(preconditions::check()?, &mut Some(body))?);
             let was_running = stopped != Stopped::NotRunning;
             Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
@@ -863,9 +937,13 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn ensure<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
-        self.answer(Action::Ensure, |plan, pidfile| {
+        self.ensure_showing(Progress::silent(), body)
+    }
+
+    fn ensure_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        self.answer_showing(progress, Action::Ensure, |plan, pidfile| {
             let identity = startup::check::<M, K, B>(plan, &self.mode)?;
-            let patience = Patience::new(pidfile, plan.settings);
+            let patience = Patience::new(pidfile, plan);
             let mut body = Some(body);
             loop {
                 if let Some(pid) = patience.await_ready()? {
@@ -908,27 +986,99 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self) -> Result {
-        let (mut roots, mut report) = (None, None);
-        let outcome = self.answer(Action::Status, |_, pidfile| {
-            let (presence, roots_pidfile) = pidfile.presence_or_roots()?;
-            roots = roots_pidfile.map(|path| path.as_path().into());
-            Ok(match presence {
-                Presence::NotRunning => Answer::NotRunning,
-                Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
-                Presence::Failed(failure) => Answer::Failed {
-                    pidfile: pidfile.path().as_path().into(),
-                    ago: failure.ago(),
-                    exit: failure.exit,
-                    message: failure.message,
-                },
-                Presence::Running { pid, is_verified, published } => {
-                    report = ready::report(pid, published);
-                    let up = procfs::age(pid, is_verified).map(|age| Duration::from_secs(age.as_secs()));
-                    Answer::of_running(number(pid), up, report.as_ref())
-                }
-            })
+        let (mut sight, mut log) = (None, None);
+        let outcome = self.answer(Action::Status, |plan, pidfile| {
+            let sight = sight.insert(Sight::take(pidfile)?);
+            log = sight.running().and_then(|(pid, is_verified)| file::of_process(pid, is_verified, plan));
+            Ok(sight.answer(pidfile))
         })?;
-        Ok(outcome.with_roots_pidfile(roots).with_report(report))
+        Ok(match sight {
+            Some(sight) => sight.add_to(outcome).with_log(log),
+            None => outcome,
+        })
+    }
+
+    /// Reports on every daemon of this program that is running, whatever its name and its pidfile.
+    ///
+    /// A daemon is of this program if its executable is the same file, or was at the same path before an upgrade
+    /// replaced it. The answer is [`Answer::All`], with one outcome for each daemon. The message has a line for each,
+    /// with the path of the pidfile. This reports what the user may see: an ordinary user's own daemons, all daemons
+    /// to root.
+    ///
+    /// A daemon whose pidfile has been removed is not found, as with [`status`](Daemon::status).
+    ///
+    /// # Errors
+    ///
+    /// Fails where there is no `/proc` that lists locks, as on systems other than Linux.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    ///
+    /// let daemon = Daemon::new("status-all-example");
+    /// let mut inside = None;
+    /// daemon.run(|| inside = daemon.status_all().ok())?;
+    /// if let Some(Answer::All { daemons }) = inside.as_ref().map(|outcome| outcome.answer()) {
+    ///     assert_eq!(daemons[0].pid(), Some(std::process::id()));
+    /// }
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn status_all(&self) -> Result {
+        let name = &self.settings.name;
+        self.answer(Action::Status, |_, _| {
+            let outcome = |(pidfile, presence): (Pidfile, Presence)| {
+                let Presence::Running { pid, is_verified, published } = presence else { return None };
+                let report = ready::report(pid, published);
+                let answer = Answer::of_running(number(pid), uptime(pid, is_verified), report.as_ref());
+                let outcome = Outcome::new(name, Action::Status, answer, None).with_report(report);
+                Some(outcome.with_pidfile(Some(pidfile.path().as_path().into())))
+            };
+            Ok(Answer::All { daemons: siblings::find()?.into_iter().filter_map(outcome).collect() })
+        })
+    }
+
+    /// Stops every daemon of this program that is running, one after the other, as [`stop`](Daemon::stop) does.
+    ///
+    /// Each gets this builder's [`stop_signal`](Daemon::stop_signal) and [`stop_timeout`](Daemon::stop_timeout). The
+    /// daemons are those of [`status_all`](Daemon::status_all). One that cannot be stopped does not keep the others
+    /// from it: its answer is [`Answer::NotStopped`], and the exit code is 1. The exit code is 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`status_all`](Daemon::status_all) does.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let outcome = daemonic::Daemon::new("worker").stop_all()?;
+    /// println!("{outcome}"); // worker: stopped (pid 42; /run/worker-7.pid)
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn stop_all(&self) -> Result {
+        self.stop_all_showing(Progress::silent())
+    }
+
+    fn stop_all_showing(&self, progress: Progress) -> Result {
+        let name = &self.settings.name;
+        self.answer_showing(progress, Action::Stop, |plan, _| {
+            let mut daemons = Vec::new();
+            for (pidfile, presence) in siblings::find()? {
+                let Presence::Running { pid, .. } = presence else { continue };
+                let answer = match stop_at(&pidfile, plan) {
+                    // It has ended meanwhile.
+                    Ok(Answer::NotRunning) => continue,
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        let reason = error.during(name, Action::Stop).to_string();
+                        Answer::NotStopped { pid: number(pid), reason }
+                    }
+                };
+                let outcome = Outcome::new(name, Action::Stop, answer, None);
+                daemons.push(outcome.with_pidfile(Some(pidfile.path().as_path().into())));
+            }
+            Ok(Answer::All { daemons })
+        })
     }
 
     /// Sends SIGHUP to the daemon, which then reopens its log files.
@@ -968,8 +1118,82 @@ impl<M> Daemon<M> {
     /// ```
     pub fn reload(&self) -> Result {
         self.answer(Action::Reload, |plan, pidfile| {
-            Ok(Answer::Reloaded { pid: number(stop::reload(pidfile, plan.settings)?) })
+            Ok(Answer::Reloaded { pid: number(stop::reload(pidfile, plan)?) })
         })
+    }
+
+    /// Writes the last lines of the daemon's log.
+    ///
+    /// The log is the file of [`stdout`](Daemon::stdout), or that of [`stderr`](Daemon::stderr) if only standard error
+    /// goes to a file. Its bytes are written as they are. The daemon need not be running. The file is read from its
+    /// end, so its size does not matter. If `to` is a pipe whose reader has gone, this succeeds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon has no log, if the log is missing, is not a regular file, or cannot be read, and if `to`
+    /// fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let log = std::env::current_dir().expect("a current directory").join("logs-example.log");
+    /// std::fs::write(&log, "one\ntwo\nthree\n").expect("a log");
+    /// let mut text = Vec::new();
+    /// Daemon::new("logs-example").stdout(&log).logs(2, &mut text)?;
+    /// assert_eq!(text, b"two\nthree\n");
+    /// # std::fs::remove_file(log).expect("it is there");
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn logs(&self, lines: usize, mut to: impl Write) -> Result {
+        self.answer(Action::Logs, |plan, _| {
+            let log = file::of(plan).ok_or_else(file::none)?;
+            follow::show(log, lines, &mut to)?;
+            Ok(Answer::LogShown { log: log.as_path().into() })
+        })
+    }
+
+    /// Writes the last lines of the daemon's log, as [`logs`](Daemon::logs) does, then each line that is added to it,
+    /// until the reader of `to` has gone.
+    ///
+    /// The log is followed through its rotation, whether it is renamed or truncated. If it is missing, this waits for
+    /// it. This uses [inotify(7)](https://man7.org/linux/man-pages/man7/inotify.7.html). On systems other than Linux,
+    /// and where the user has too many inotify instances, it looks once a second.
+    ///
+    /// A signal ends the process as usual; this installs no handlers.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`logs`](Daemon::logs) does, and if `to` is the log itself.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// Daemon::new("example").stdout("/var/log/example.log").follow_logs(10, std::io::stdout())?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn follow_logs(&self, lines: usize, mut to: impl Write + AsFd) -> Result {
+        self.answer(Action::Logs, |plan, _| {
+            let log = file::of(plan).ok_or_else(file::none)?;
+            follow::follow(log, lines, &mut to)?;
+            Ok(Answer::LogShown { log: log.as_path().into() })
+        })
+    }
+
+    /// Writes the log to standard output, and says on standard error which file is not shown.
+    fn print_logs(&self, invocation: &Invocation) -> Result {
+        const LINES: usize = 50;
+        let plan = self.settings.plan().map_err(|error| error.during(&self.settings.name, Action::Logs))?;
+        if let Some(errors) = file::of_errors(&plan) {
+            let note =
+                format!("{}: standard error goes to {errors}, which is not shown\n", self.settings.name);
+            let _ = io::stderr().write_all(note.as_bytes());
+        }
+        let (lines, stdout) = (invocation.lines.unwrap_or(LINES), io::stdout());
+        if invocation.follow { self.follow_logs(lines, stdout) } else { self.logs(lines, stdout.lock()) }
     }
 
     /// Runs the daemon in the foreground, for a service manager, a container or a debugger, and returns when the body
@@ -1026,17 +1250,44 @@ impl<M> Daemon<M> {
 
     /// Checks the keys, carries out the action, and adds the daemon's name to the answer or the error.
     fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
+        self.answer_showing(Progress::silent(), action, act)
+    }
+
+    /// Does the same, and shows what the action waits for.
+    fn answer_showing(
+        &self,
+        progress: Progress,
+        action: Action,
+        act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>,
+    ) -> Result {
         let name = &self.settings.name;
-        let answer = self.settings.plan().and_then(|plan| {
+        let outcome = self.settings.plan().and_then(|plan| {
+            let plan = Plan { progress, ..plan };
             let pidfile = Pidfile::new(&plan);
             if action != Action::Run {
                 streams::append_to_logs(&plan);
             }
-            Ok((act(&plan, &pidfile)?, pidfile.warning()))
+            let answer = act(&plan, &pidfile)?;
+            let outcome = Outcome::new(name, action, answer, pidfile.warning());
+            #[cfg(feature = "json")]
+            let outcome = outcome.with_snapshot(Snapshot::of(&plan));
+            Ok(outcome)
         });
-        match answer {
-            Ok((answer, warning)) => Ok(Outcome::new(name, action, answer, warning)),
-            Err(error) => Err(error.during(name, action)),
-        }
+        outcome.map_err(|error| error.during(name, action))
     }
+}
+
+/// Stops the daemon that holds a pidfile.
+fn stop_at(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Answer> {
+    let after = plan.settings.stop_timeout;
+    Ok(match stop::stop(pidfile, plan)? {
+        Stopped::NotRunning => Answer::NotRunning,
+        Stopped::Ended(pid) => Answer::Stopped { pid: number(pid) },
+        Stopped::Killed(pid, signal) => Answer::Killed { pid: number(pid), after, signal },
+    })
+}
+
+/// Returns the age of a process in whole seconds.
+fn uptime(pid: Pid, is_verified: bool) -> Option<Duration> {
+    procfs::age(pid, is_verified).map(|age| Duration::from_secs(age.as_secs()))
 }

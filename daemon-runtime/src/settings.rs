@@ -12,6 +12,7 @@ use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
+use crate::progress::Progress;
 use crate::sys::family::HAS_SUBREAPERS;
 
 /// The time that a process has to end after SIGKILL. It takes longer only if one of its system calls hangs in the
@@ -22,6 +23,8 @@ pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) name: String,
+    /// What `--version` prints after the name.
+    pub(crate) version: Option<String>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) stdin: Option<PathBuf>,
     pub(crate) stdout: Option<PathBuf>,
@@ -62,6 +65,7 @@ pub(crate) struct Plan<'a> {
     /// Inside the chroot, if there is one.
     pub(crate) working_directory: SystemPath,
     pub(crate) chroot: Option<SystemPath>,
+    pub(crate) progress: Progress,
 }
 
 /// The origin of the pidfile's path.
@@ -80,6 +84,7 @@ impl Settings {
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
+            version: None,
             pidfile: None,
             stdin: None,
             stdout: None,
@@ -138,6 +143,7 @@ impl Settings {
             stderr: resolve("stderr", self.stderr.as_deref().unwrap_or(stdout))?,
             working_directory: resolve("working_directory", directory)?,
             chroot: self.chroot.as_deref().map(|root| resolve("chroot", root)).transpose()?,
+            progress: Progress::silent(),
         })
     }
 

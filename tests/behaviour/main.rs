@@ -1,12 +1,14 @@
 //! The behaviour of real daemons, with a module for each action and each subject.
 
 mod alive;
+mod all;
 mod async_body;
 mod attacks;
 mod bad_input;
 mod body;
 mod check;
 mod children;
+mod command_line;
 mod context;
 mod default_pidfile;
 mod detached;
@@ -15,6 +17,8 @@ mod empty_root;
 mod ensure;
 mod failed;
 mod identity;
+mod json;
+mod logs;
 mod notices;
 mod peers;
 mod ready;
@@ -31,3 +35,4 @@ mod supervised;
 mod supervisor;
 mod systemd;
 mod user_namespace;
+mod waiting;

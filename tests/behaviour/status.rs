@@ -12,7 +12,7 @@ use common::{Answer, Subject, program, root_or_skip, tool_or_skip};
 use daemonic::{Action, Answer as Answered, Daemon};
 use nix::sys::signal::Signal;
 
-const ACTIONS: &str = "start, stop, restart, ensure, status, reload, check, run";
+const ACTIONS: &str = "start, stop, restart, ensure, status, reload, logs, check, run";
 
 #[test]
 fn status_of_a_running_daemon_is_0_and_tells_its_age() {
@@ -409,12 +409,13 @@ fn the_age_of_another_namespaces_process_is_not_told() {
     let inside = "\"$0\" start && \"$0\" status && \"$0\" stop; exit $?";
     let answer = Answer::of(subject.wrapped(&["unshare", "-p", "-f", "sh", "-c", inside], "all"));
     let daemon = answer.pid();
-    answer.says(
-        0,
-        &format!(
-            "subject: started (pid {daemon})\nsubject: running (pid {daemon})\nsubject: stopped (pid {daemon})"
-        ),
-    );
+    let expected = [
+        format!("subject: started (pid {daemon})"),
+        format!("subject: running (pid {daemon})"),
+        format!("subject: log {}", subject.log().display()),
+        format!("subject: stopped (pid {daemon})"),
+    ];
+    answer.says(0, &expected.join("\n"));
 }
 
 #[test]

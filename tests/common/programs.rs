@@ -1,10 +1,11 @@
 //! The helper programs, built once for each test binary.
 
+use std::collections::BTreeMap;
 use std::env::{self, consts};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -19,6 +20,18 @@ pub fn program(name: &str) -> &'static Path {
         build(&["--package", "daemonic-test-programs", "--bins"])
     });
     programs.iter().find(|path| path.ends_with(name)).expect("a helper program of that name")
+}
+
+/// Returns the path of a helper program that needs a feature, built once for each test binary.
+pub fn program_with(feature: &str, name: &str) -> PathBuf {
+    static PROGRAMS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let _ = program("subject");
+    let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let package = ["--package", "daemonic-test-programs"];
+        build(&[&package[..], &["--features", feature, "--bin", name]].concat()).remove(0)
+    };
+    programs.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
 /// Returns the path of a helper program that needs no C library beside it. Returns `None` if this

@@ -281,8 +281,11 @@ impl Drop for Subject {
 #[derive(Debug)]
 pub struct Answer {
     pub status: ExitStatus,
+    /// What it has printed, without the line about the log.
     pub stdout: String,
     pub stderr: String,
+    /// The log that `status` names in a second line.
+    pub log: Option<PathBuf>,
 }
 
 impl Answer {
@@ -301,7 +304,16 @@ impl Answer {
         let output =
             output.unwrap_or_else(|_| panic!("pid {pid} hangs, or its output is held open")).expect("output");
         let text = |bytes| String::from_utf8(bytes).expect("text");
-        Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+        let (mut stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let second = stdout.split_once('\n').filter(|(_, rest)| rest.lines().count() == 1);
+        let log = second.and_then(|(first, second)| {
+            let log = second.strip_prefix("subject: log ")?.strip_suffix('\n')?;
+            Some((first.len() + 1, PathBuf::from(log)))
+        });
+        if let Some((length, _)) = log {
+            stdout.truncate(length);
+        }
+        Self { status: output.status, stdout, stderr, log: log.map(|(_, path)| path) }
     }
 
     /// Fails unless this is the exit code, with the message on stdout and nothing on stderr but routine notices.

@@ -28,8 +28,8 @@ use common::torture::attempt;
 use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
-const CHAPTERS: [&str; 8] =
-    ["tour", "keys", "actions", "supervision", "log", "promises", "migrating", "recipes"];
+const CHAPTERS: [&str; 9] =
+    ["tour", "keys", "actions", "supervision", "log", "promises", "migrating", "recipes", "json"];
 
 fn chapter(name: &str) -> String {
     fs::read_to_string(repository().join(format!("src/guide/{name}.md"))).expect("a chapter")
@@ -131,7 +131,7 @@ edition = "2024"
 [workspace]
 
 [dependencies]
-daemonic = { path = "ROOT", features = ["systemd", "tokio", "tracing"] }
+daemonic = { path = "ROOT", features = ["json", "systemd", "tokio", "tracing"] }
 tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
 tracing = { version = "0.1", default-features = false, features = ["std"] }
 tracing-subscriber = { version = "0.3", default-features = false, features = ["fmt", "std"] }
@@ -182,7 +182,7 @@ const OWN: [&str; 11] = [
 const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
 
 /// A sed script that removes what differs from run to run.
-const VARIES: &str = r"s/[0-9]{4}(-[0-9]{2}){2}T[0-9:.]+Z/TIME/g; s/(pid|body) [0-9]+/\1 N/g; s/up [0-9dhms ]+([),;])/up T\1/g; s/ in [0-9dhms ]+;/ in T;/g; s/[0-9][0-9dhms ]* ago/T ago/g";
+const VARIES: &str = r#"s/[0-9]{4}(-[0-9]{2}){2}T[0-9:.]+Z/TIME/g; s/(pid|body) [0-9]+/\1 N/g; s/up [0-9dhms ]+([),;])/up T\1/g; s/ in [0-9dhms ]+;/ in T;/g; s/[0-9][0-9dhms ]* ago/T ago/g; s/("(pid|body_pid|uptime_seconds|cpu_seconds|memory_bytes)": ?)[0-9.]+/\1N/g; s/("(since|at)": ?)"[^"]*"/\1T/g"#;
 
 /// Shell functions. `right N` returns whether the output of command N is as shown. `record N` writes
 /// what the system knows: the kernel's recording has the last 50 calls of programs other than the
@@ -391,6 +391,11 @@ fn the_migrations_are_true() {
 #[test]
 fn the_recipes_are_true() {
     play("recipes", &["cron", "logrotate", "pkill", "systemd-analyze"]);
+}
+
+#[test]
+fn the_json_is_true() {
+    play("json", &["python3"]);
 }
 
 #[test]

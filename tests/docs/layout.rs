@@ -15,16 +15,18 @@ use common::repository;
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 use tempfile::TempDir;
 
-/// The runtime's rooms from the top down. A file may import from its own room and from those below.
-/// It belongs to the room that names it most closely. `lib.rs` is above all.
+/// The rooms from the top down. A file may import from its own room and from those below. It
+/// belongs to the room that names it most closely. `lib.rs` is above all.
 const ROOMS: &[&str] = &[
     "daemon.rs",
     "start/",
     "supervise/",
+    "logs/",
     "lock/stop.rs",
     "life/",
     "lock/",
     "settings.rs",
+    "progress.rs",
     "command/",
     "sys/",
 ];

@@ -28,8 +28,22 @@ pub enum Action {
     Status,
     /// Makes the daemon reopen its log files.
     Reload,
+    /// Prints the last lines of the daemon's log.
+    Logs,
     /// Evaluates the daemon's [`check`](crate::Daemon::check), and changes nothing.
     Check,
+    /// Prints a systemd unit for this program.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Unit,
+    /// Installs the program as a service of systemd.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Install,
+    /// Removes the service that [`Install`](Self::Install) has made.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Uninstall,
     /// Runs the daemon in the foreground.
     Run,
 }
@@ -43,7 +57,14 @@ impl Action {
         Self::Ensure,
         Self::Status,
         Self::Reload,
+        Self::Logs,
         Self::Check,
+        #[cfg(feature = "service")]
+        Self::Unit,
+        #[cfg(feature = "service")]
+        Self::Install,
+        #[cfg(feature = "service")]
+        Self::Uninstall,
         Self::Run,
     ];
 
@@ -65,7 +86,14 @@ impl Action {
             Self::Ensure => "ensure",
             Self::Status => "status",
             Self::Reload => "reload",
+            Self::Logs => "logs",
             Self::Check => "check",
+            #[cfg(feature = "service")]
+            Self::Unit => "unit",
+            #[cfg(feature = "service")]
+            Self::Install => "install",
+            #[cfg(feature = "service")]
+            Self::Uninstall => "uninstall",
             Self::Run => "run",
         }
     }
@@ -78,17 +106,31 @@ impl Action {
             Self::Ensure => "start it unless it is running; return once it is ready",
             Self::Status => "report whether it is running",
             Self::Reload => "make it reopen its log files",
+            Self::Logs => "print the end of its log: the last 50 lines, or -n N; -f follows it",
+            #[cfg(feature = "service")]
+            Self::Unit => "print a systemd unit for it, with --timer also a timer",
+            #[cfg(feature = "service")]
+            Self::Install => "install it as a service of systemd, and start that",
+            #[cfg(feature = "service")]
+            Self::Uninstall => "undo `install`",
             Self::Check => "evaluate its key `check`; change nothing",
             Self::Run => "run it in the foreground",
         }
     }
 
     /// Returns the usage text of a program whose first argument is an action.
-    pub(crate) fn usage(program: &str) -> String {
+    pub(crate) fn usage(program: &str, has_version: bool) -> String {
         let mut text = format!("usage: {program} ACTION\n\n");
         let actions = Self::ALL.iter().map(|action| (action.as_str(), action.meaning()));
         for (name, meaning) in actions.chain([("help", "print this text")]) {
-            let _ = writeln!(text, "  {name:<8} {meaning}");
+            let _ = writeln!(text, "  {name:<9} {meaning}");
+        }
+        text.push_str("\noptions, before the action:\n\n");
+        #[cfg(feature = "json")]
+        text.push_str("  --json    report in one line of JSON\n");
+        text.push_str("  --all     with status or stop: every running daemon of this program\n");
+        if has_version {
+            text.push_str("  --version print the version\n");
         }
         text
     }

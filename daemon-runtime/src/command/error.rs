@@ -9,7 +9,10 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::command::action::Action;
+use crate::command::format::Format;
 use crate::command::path::SystemPath;
+#[cfg(feature = "json")]
+use crate::command::snapshot::Snapshot;
 use crate::sys::process;
 
 /// The result of a fallible step.
@@ -35,6 +38,10 @@ struct Inner {
     kind: Kind,
     text: String,
     source: Option<io::Error>,
+    /// The form in which [`report`](crate::report) prints this.
+    format: Format,
+    #[cfg(feature = "json")]
+    snapshot: Snapshot,
 }
 
 /// The kind of a failure, which decides the words around the text and the exit code.
@@ -62,7 +69,16 @@ impl Error {
     #[cold]
     pub(crate) fn new(kind: Kind, text: fmt::Arguments<'_>) -> Self {
         let text = text.to_string();
-        Self(Box::new(Inner { name: String::new(), action: None, kind, text, source: None }))
+        Self(Box::new(Inner {
+            name: String::new(),
+            action: None,
+            kind,
+            text,
+            source: None,
+            format: Format::Text,
+            #[cfg(feature = "json")]
+            snapshot: Snapshot::default(),
+        }))
     }
 
     /// Makes an error about the command line.
@@ -159,6 +175,34 @@ impl Error {
     pub(crate) fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.0.name);
         self
+    }
+
+    /// Makes [`report`](crate::report) print this as JSON, with what was seen of the daemon.
+    #[cfg(feature = "json")]
+    pub(crate) fn in_json(mut self, snapshot: Snapshot) -> Self {
+        self.0.format = Format::Json;
+        self.0.snapshot = snapshot.after_failure(self.0.kind, self.0.action);
+        self
+    }
+
+    /// Makes [`report`](crate::report) print this in a format, with nothing about the daemon.
+    pub(crate) fn in_format(mut self, format: Format) -> Self {
+        self.0.format = format;
+        self
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.0.format
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.0.snapshot
     }
 
     /// Returns whether a daemon holds the pidfile, this one or another program's.
@@ -324,7 +368,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { name, action, kind, text, source } = &*self.0;
+        let Inner { name, action, kind, text, source, .. } = &*self.0;
         if !name.is_empty() {
             write!(f, "{name}: ")?;
         }
@@ -336,7 +380,14 @@ impl fmt::Display for Error {
             (Kind::HolderUnknown, _) | (Kind::Failed, Some(Action::Status)) => f.write_str("unknown: ")?,
             (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
             (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
+            (Kind::Failed, Some(Action::Logs)) => f.write_str("failed to show the log: ")?,
             (Kind::Failed, Some(Action::Check)) => f.write_str("check failed: ")?,
+            #[cfg(feature = "service")]
+            (Kind::Failed, Some(Action::Unit)) => f.write_str("failed to make a unit: ")?,
+            #[cfg(feature = "service")]
+            (Kind::Failed, Some(Action::Install)) => f.write_str("failed to install: ")?,
+            #[cfg(feature = "service")]
+            (Kind::Failed, Some(Action::Uninstall)) => f.write_str("failed to uninstall: ")?,
             (Kind::Failed, Some(Action::Start | Action::Restart | Action::Ensure | Action::Run)) => {
                 f.write_str("failed to start: ")?;
             }

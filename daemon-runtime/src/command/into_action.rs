@@ -1,38 +1,21 @@
-//! Reading an action from the words of a command line.
+//! What can be taken for an action: words, options of words, whole invocations.
 
 use std::ffi::{OsStr, OsString};
-use std::str::FromStr;
 
 use crate::command::action::Action;
-use crate::command::error::{Error, Result, list};
-
-impl FromStr for Action {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        Self::ALL.iter().find(|action| action.as_str() == word).copied().ok_or_else(|| unknown(word))
-    }
-}
-
-fn unknown(word: &str) -> Error {
-    Error::usage(format_args!("unknown action `{word}`; use one of {}", words()))
-}
-
-fn missing() -> Error {
-    Error::usage(format_args!("missing action; use one of {}", words()))
-}
-
-fn words() -> String {
-    list(Action::ALL.iter().map(|action| action.as_str()))
-}
+use crate::command::error::Result;
+use crate::command::invocation::Invocation;
+use crate::command::words::{missing, read};
 
 mod sealed {
     pub trait Sealed {}
 }
 
-/// A value that can be read as an [`Action`]: an action, text, or an `Option` of these.
+/// A value that can be read as an [`Action`]: an action, text, an [`Invocation`], or an `Option`
+/// or `Result` of these.
 ///
-/// The `Option` is for what `std::env::args().nth(1)` returns.
+/// The `Option` is for what `std::env::args().nth(1)` returns, and a `Result` is one for what
+/// [`Invocation::from_args`] returns.
 ///
 /// # Errors
 ///
@@ -57,6 +40,15 @@ pub trait IntoAction: sealed::Sealed {
     /// Reads the action.
     #[allow(clippy::missing_errors_doc, reason = "the trait's documentation describes them")]
     fn into_action(self) -> Result<Action>;
+
+    /// Reads the action with its options, which only an [`Invocation`] has.
+    #[allow(clippy::missing_errors_doc, reason = "the trait's documentation describes them")]
+    fn into_invocation(self) -> Result<Invocation>
+    where
+        Self: Sized,
+    {
+        self.into_action().map(Invocation::from)
+    }
 }
 
 macro_rules! into_action {
@@ -77,7 +69,7 @@ into_action! {
     &str: word => word.parse();
     String: word => word.parse();
     &String: word => word.parse();
-    &OsStr: word => word.to_str().ok_or_else(|| unknown(&word.to_string_lossy()))?.parse();
+    &OsStr: word => read(word);
     OsString: word => word.as_os_str().into_action();
     &OsString: word => word.as_os_str().into_action();
 }
@@ -86,5 +78,33 @@ impl<A: IntoAction> sealed::Sealed for Option<A> {}
 impl<A: IntoAction> IntoAction for Option<A> {
     fn into_action(self) -> Result<Action> {
         self.ok_or_else(missing)?.into_action()
+    }
+
+    fn into_invocation(self) -> Result<Invocation> {
+        self.ok_or_else(missing)?.into_invocation()
+    }
+}
+
+impl sealed::Sealed for Invocation {}
+#[diagnostic::do_not_recommend]
+impl IntoAction for Invocation {
+    fn into_action(self) -> Result<Action> {
+        Ok(self.action)
+    }
+
+    fn into_invocation(self) -> Result<Invocation> {
+        Ok(self)
+    }
+}
+
+impl<A: IntoAction> sealed::Sealed for Result<A> {}
+#[diagnostic::do_not_recommend]
+impl<A: IntoAction> IntoAction for Result<A> {
+    fn into_action(self) -> Result<Action> {
+        self?.into_action()
+    }
+
+    fn into_invocation(self) -> Result<Invocation> {
+        self?.into_invocation()
     }
 }

@@ -1,6 +1,7 @@
 //! The vocabulary of a command line: actions, their outcomes, errors, the values of keys.
 //!
-//! The only system call here finds out whether a directory is missing, for a message. Only [`outcome::report`] prints.
+//! The only system calls here find out whether a directory is missing, for a message, and what `/proc` reports about a
+//! daemon, for JSON. Only [`outcome::report`] prints.
 
 pub(crate) mod account;
 pub(crate) mod action;
@@ -9,11 +10,18 @@ pub(crate) mod duration;
 pub(crate) mod error;
 pub(crate) mod escaped;
 pub(crate) mod exit;
+pub(crate) mod format;
 pub(crate) mod into_action;
+pub(crate) mod invocation;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 pub(crate) mod outcome;
 pub(crate) mod path;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
 pub(crate) mod report;
 pub(crate) mod respawn;
 pub(crate) mod signal;
+#[cfg(feature = "json")]
+pub(crate) mod snapshot;
 pub(crate) mod timestamp;
+pub(crate) mod words;

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use crate::command::action::Action;
 use crate::command::duration::Span;
 use crate::command::error::Error;
+use crate::command::escaped::Escaped;
 use crate::command::exit::Exit;
+use crate::command::format::Format;
 use crate::command::report::{Phase, Report};
 use crate::command::signal::Signal;
+#[cfg(feature = "json")]
+use crate::command::snapshot::Snapshot;
 
 /// The result of a dispatcher and of the actions of [`Daemon`](crate::Daemon).
 ///
@@ -51,10 +55,16 @@ pub struct Outcome {
     action: Action,
     answer: Answer,
     warning: Option<String>,
-    /// Root's pidfile, if the daemon is not the user's own but root's.
-    roots_pidfile: Option<PathBuf>,
+    /// The pidfile, if the message names it: the daemon is root's and not the user's own, or one of many.
+    pidfile: Option<PathBuf>,
     /// What the daemon's supervisor has reported about the body.
     report: Option<Report<'static>>,
+    /// The log of a daemon that is running.
+    log: Option<PathBuf>,
+    /// The form in which [`report`] prints this.
+    format: Format,
+    #[cfg(feature = "json")]
+    snapshot: Snapshot,
 }
 
 /// The answer of an action, to match on.
@@ -144,10 +154,27 @@ pub enum Answer {
         /// The time since then in whole seconds.
         ago: Duration,
     },
+    /// The daemon could not be stopped, after [`stop_all`](crate::Daemon::stop_all).
+    NotStopped {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The reason, as a whole message.
+        reason: String,
+    },
+    /// The answers about every running daemon of the program, sorted by the paths of their pidfiles.
+    All {
+        /// The outcome for each daemon.
+        daemons: Vec<Outcome>,
+    },
     /// The daemon has been sent SIGHUP.
     Reloaded {
         /// The PID of the daemon.
         pid: u32,
+    },
+    /// The lines of the log have been written.
+    LogShown {
+        /// The path of the log.
+        log: PathBuf,
     },
     /// The [`check`](crate::Daemon::check) has returned no error.
     CheckPassed,
@@ -171,17 +198,61 @@ impl Answer {
 
 impl Outcome {
     pub(crate) fn new(name: &str, action: Action, answer: Answer, warning: Option<String>) -> Self {
-        Self { name: name.to_owned(), action, answer, warning, roots_pidfile: None, report: None }
+        Self {
+            name: name.to_owned(),
+            action,
+            answer,
+            warning,
+            pidfile: None,
+            report: None,
+            log: None,
+            format: Format::Text,
+            #[cfg(feature = "json")]
+            snapshot: Snapshot::default(),
+        }
     }
 
-    /// Adds the pidfile that the message names, because the daemon is root's and not the user's own.
-    pub(crate) fn with_roots_pidfile(self, roots_pidfile: Option<PathBuf>) -> Self {
-        Self { roots_pidfile, ..self }
+    /// Adds the pidfile that the message names.
+    pub(crate) fn with_pidfile(self, pidfile: Option<PathBuf>) -> Self {
+        Self { pidfile, ..self }
     }
 
     /// Adds what the daemon's supervisor has reported.
     pub(crate) fn with_report(self, report: Option<Report<'static>>) -> Self {
         Self { report, ..self }
+    }
+
+    /// Adds the log of a daemon that is running.
+    pub(crate) fn with_log(self, log: Option<PathBuf>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Adds what was seen of the daemon, unless the answer is about its end.
+    #[cfg(feature = "json")]
+    pub(crate) fn with_snapshot(self, snapshot: Snapshot) -> Self {
+        Self { snapshot: snapshot.after(&self.answer), ..self }
+    }
+
+    /// Lets a function add to what was seen of the daemon.
+    #[cfg(feature = "json")]
+    pub(crate) fn seen(self, add: impl FnOnce(Snapshot) -> Snapshot) -> Self {
+        Self { snapshot: add(self.snapshot), ..self }
+    }
+
+    /// Makes [`report`] print this as JSON.
+    #[cfg(feature = "json")]
+    pub(crate) fn in_json(self) -> Self {
+        Self { format: Format::Json, ..self }
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// Returns the action.
@@ -242,10 +313,13 @@ impl Outcome {
             | Answer::Starting { pid, .. }
             | Answer::Waiting { pid, .. }
             | Answer::Running { pid, .. }
+            | Answer::NotStopped { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
             Answer::NotRunning
             | Answer::Stale { .. }
             | Answer::Failed { .. }
+            | Answer::All { .. }
+            | Answer::LogShown { .. }
             | Answer::CheckPassed
             | Answer::Finished { .. } => None,
         }
@@ -269,6 +343,27 @@ impl Outcome {
         self.warning.as_deref()
     }
 
+    /// Returns the log of a daemon that is running, after [`status`](crate::Daemon::status): the file that standard
+    /// output goes to, or standard error if only that goes to a file.
+    ///
+    /// [`report`] prints it in a second line.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("log-example").stdout("/var/log/example.log").status()?;
+    /// if let Some(log) = outcome.log() {
+    ///     println!("see {}", log.display());
+    /// }
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn log(&self) -> Option<&Path> {
+        self.log.as_deref()
+    }
+
     /// Returns the exit code: 0, 1 or 3 for `status`, as the LSB defines them, the body's for `run`, else 0.
     ///
     /// # Examples
@@ -288,8 +383,12 @@ impl Outcome {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {
             (Answer::Finished { code }, _) => *code,
-            (Answer::Stale { .. } | Answer::Failed { .. }, _) => 1,
+            (Answer::Stale { .. } | Answer::Failed { .. } | Answer::NotStopped { .. }, _) => 1,
             (Answer::NotRunning, Action::Status) => 3,
+            (Answer::All { daemons }, Action::Status) if daemons.is_empty() => 3,
+            (Answer::All { daemons }, _) => {
+                u8::from(daemons.iter().any(|daemon| matches!(daemon.answer, Answer::NotStopped { .. })))
+            }
             _ => 0,
         })
     }
@@ -308,6 +407,12 @@ impl fmt::Display for Outcome {
             Answer::Running { pid, .. } => ("running", pid),
             Answer::Reloaded { pid } => ("reloaded", pid),
             Answer::NotRunning => return write!(f, "{}: not running", self.name),
+            Answer::All { daemons } if daemons.is_empty() => return write!(f, "{}: not running", self.name),
+            Answer::All { daemons } => {
+                let lines: Vec<_> = daemons.iter().map(Self::to_string).collect();
+                return f.write_str(&lines.join("\n"));
+            }
+            Answer::NotStopped { reason, .. } => return f.write_str(reason),
             Answer::Stale { pidfile } => {
                 return write!(f, "{}: not running (stale pidfile {})", self.name, pidfile.display());
             }
@@ -320,27 +425,31 @@ impl fmt::Display for Outcome {
                 return message.iter().try_for_each(|message| write!(f, ": {message}"));
             }
             Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
-            Answer::Finished { .. } => return Ok(()),
+            Answer::LogShown { .. } | Answer::Finished { .. } => return Ok(()),
         };
         write!(f, "{}: {what} (pid {pid}", self.name)?;
         match &self.answer {
             Answer::Killed { after, signal, .. } => {
+                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
                 write!(f, "): did not exit within {} of {signal}", Span(*after))
             }
             Answer::Running { up, .. } | Answer::Starting { up, .. } => {
                 up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
                 self.report.iter().try_for_each(|report| report.write_body(f))?;
-                self.roots_pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
                 f.write_str(")")
             }
             Answer::Waiting { due, .. } => {
                 due.iter().try_for_each(|due| write!(f, ", in {}", seconds_left(*due)))?;
                 let last = self.report.as_ref().and_then(|report| report.last.as_ref());
                 last.iter().try_for_each(|last| write!(f, "; {last}"))?;
-                self.roots_pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
                 f.write_str(")")
             }
-            _ => f.write_str(")"),
+            _ => {
+                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+                f.write_str(")")
+            }
         }
     }
 }
@@ -358,20 +467,30 @@ impl Termination for Outcome {
 }
 
 impl Outcome {
-    /// Prints the message; `run` has none. A closed stdout does not change the exit code.
+    /// Prints the message, which `run` and `logs` have not, except in JSON, and the log. A closed stdout does not change
+    /// the exit code.
     fn print(&self) {
         if let Some(warning) = &self.warning {
             let _ = io::stderr().write_all(format!("{}: warning: {warning}\n", self.name).as_bytes());
         }
-        if !matches!(self.answer, Answer::Finished { .. }) {
-            let _ = writeln!(io::stdout(), "{self}");
+        match self.format {
+            #[cfg(feature = "json")]
+            Format::Json => return print_json(&self.to_json()),
+            _ if matches!(self.answer, Answer::LogShown { .. } | Answer::Finished { .. }) => {}
+            _ => {
+                let _ = writeln!(io::stdout(), "{self}");
+            }
+        }
+        if let Some(log) = &self.log {
+            let _ = writeln!(io::stdout(), "{}: log {}", self.name, Escaped(&log.to_string_lossy()));
         }
     }
 }
 
 /// Prints the result of a dispatcher and returns its exit code, for a `main` written by hand.
 ///
-/// An outcome goes to stdout, an error to stderr.
+/// An outcome goes to stdout, an error to stderr. After `--json` on the command line, both go to stdout, as one line of
+/// JSON; see [`Invocation`](crate::Invocation).
 ///
 /// # Examples
 ///
@@ -388,9 +507,19 @@ pub fn report(result: Result) -> ExitCode {
     match result {
         Ok(outcome) => outcome.report(),
         Err(error) => {
-            // One write, since stderr has no buffer and other processes may write to it too.
-            let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
+            match error.format() {
+                #[cfg(feature = "json")]
+                Format::Json => print_json(&error.to_json()),
+                // One write, since stderr has no buffer and other processes may write to it too.
+                _ => drop(io::stderr().write_all(format!("{error}\n").as_bytes())),
+            }
             error.exit_code()
         }
     }
+}
+
+/// Prints a line. A closed stdout does not change the exit code.
+#[cfg(feature = "json")]
+fn print_json(line: &str) {
+    let _ = io::stdout().write_all(format!("{line}\n").as_bytes());
 }

@@ -7,6 +7,7 @@ use crate::command::report::{Phase, Reloaded};
 use crate::lock::bytes::Published;
 use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
+use crate::progress::Waiting;
 
 /// A connection on which the answer to a reload will come.
 pub(crate) struct Expectation {
@@ -52,6 +53,7 @@ impl Expectation {
         daemon: &Holder,
         asked: Duration,
         deadline: Option<Duration>,
+        waiting: &mut Waiting<'_>,
     ) -> Result<Answer> {
         loop {
             match self.conversation.read() {
@@ -64,7 +66,7 @@ impl Expectation {
                     None if report.state == Phase::Running => {}
                     None => return Ok(Answer::Ended),
                 },
-                Ok(None) => match daemon.wait(Some(self.conversation.as_fd()), deadline)? {
+                Ok(None) => match daemon.wait(Some(self.conversation.as_fd()), deadline, waiting)? {
                     Woken::Readable => {}
                     Woken::Gone => return Ok(Answer::Ended),
                     Woken::TimedOut => return Ok(Answer::TimedOut),

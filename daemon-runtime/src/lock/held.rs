@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use nix::libc::mode_t;
 use nix::sys::signal::Signal;
 use nix::sys::stat::FileStat;
 use nix::unistd::unlink;
@@ -186,7 +187,8 @@ impl HeldPidfile {
     /// The permissions may fail to be set: a file of another user keeps its own, and so does a file on a file system
     /// without permissions (vfat, CIFS, FUSE).
     fn write_pid(&self, before: &FileStat) -> io::Result<()> {
-        if before.st_mode & 0o7777 != MODE.into() {
+        let mode: mode_t = MODE.into();
+        if before.st_mode & 0o7777 != mode {
             let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
         }
         if before.st_size > 0 {

@@ -19,7 +19,8 @@ use crate::lock::bytes::{Locks, Published};
 use crate::lock::look::Look;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::retry::Retry;
-use crate::settings::KILL_TIMEOUT;
+use crate::progress::{End, Waiting};
+use crate::settings::{KILL_TIMEOUT, Plan};
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
@@ -181,37 +182,49 @@ impl Holder {
     }
 
     /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. A supervisor
-    /// gets `grace` to kill its body itself. Returns whether there was a kill.
-    pub(crate) fn end(&self, stop_signal: Signal, timeout: Duration, grace: Duration) -> Result<bool> {
+    /// gets its grace to kill its body itself. Returns whether there was a kill.
+    pub(crate) fn end(&self, stop_signal: Signal, plan: &Plan<'_>) -> Result<bool> {
+        let (timeout, grace) = (plan.settings.stop_timeout, plan.settings.grace());
         // A supervisor counts from when it gets the signal, and may kill its body while this process still sleeps.
         let deadline = now().checked_add(timeout);
         self.signal(stop_signal.raw())?;
-        if self.is_gone_within(timeout)? {
+        let progress = &plan.progress;
+        let is_gone_within = |timeout| {
+            let deadline = now().checked_add(timeout);
+            let mut waiting =
+                progress.wait_for(format_args!("pid {} to exit", self.pid), End::Kill(deadline));
+            Ok::<_, Error>(self.wait(None, deadline, &mut waiting)? == Woken::Gone)
+        };
+        if is_gone_within(timeout)? {
             return Ok(!grace.is_zero() && deadline.is_some_and(|deadline| now() >= deadline));
         }
-        if !grace.is_zero() && self.is_gone_within(grace)? {
+        if !grace.is_zero() && is_gone_within(grace)? {
             return Ok(true);
         }
         self.signal(signal::Signal::SIGKILL)?;
-        if self.is_gone_within(KILL_TIMEOUT)? {
+        let deadline = now().checked_add(KILL_TIMEOUT);
+        let what = format_args!("pid {} to be gone after SIGKILL", self.pid);
+        if self.wait(None, deadline, &mut progress.wait_for(what, End::By(deadline)))? == Woken::Gone {
             return Ok(true);
         }
         let waited = Span(KILL_TIMEOUT);
         Err(Error::failed(format_args!("pid {} is still there {waited} after SIGKILL", self.pid)))
     }
 
-    fn is_gone_within(&self, timeout: Duration) -> Result<bool> {
-        Ok(self.wait(None, now().checked_add(timeout))? == Woken::Gone)
-    }
-
     /// Sleeps until the process is gone, there is something to read, or the monotonic clock has reached the deadline.
-    pub(crate) fn wait(&self, input: Option<BorrowedFd<'_>>, deadline: Option<Duration>) -> Result<Woken> {
+    pub(crate) fn wait(
+        &self,
+        input: Option<BorrowedFd<'_>>,
+        deadline: Option<Duration>,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Woken> {
         let cannot = |errno| Error::os(format_args!("cannot wait for pid {}", self.pid), errno);
         let process = self.pinned().map(AsFd::as_fd);
         let pause = if process.is_none() { Some(PAUSE) } else { None };
         loop {
             let left = || deadline.map(|deadline| deadline.saturating_sub(now()));
-            let timeout = || [left(), pause].into_iter().flatten().min();
+            let tick = waiting.tick();
+            let timeout = || [left(), pause, tick].into_iter().flatten().min();
             let [is_readable, has_ended] =
                 uninterrupted(|| wait_readable([input, process], timeout())).map_err(cannot)?;
             if is_readable {

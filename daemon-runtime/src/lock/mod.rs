@@ -17,4 +17,6 @@ pub(crate) mod ready;
 pub(crate) mod registry;
 pub(crate) mod removal;
 pub(crate) mod retry;
+pub(crate) mod siblings;
+pub(crate) mod sight;
 pub(crate) mod stop;

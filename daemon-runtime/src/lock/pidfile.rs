@@ -57,6 +57,8 @@ enum Owner {
     Roots,
     /// The default of another user, with root's default.
     Users(Box<Pidfile>),
+    /// A path at which a daemon of this program was found.
+    Programs,
     /// No path, because this user has no home directory. Root's default can still be examined.
     Homeless(Box<Pidfile>),
 }
@@ -77,6 +79,11 @@ impl Pidfile {
         Self { path: path.clone(), owner: Owner::Roots }
     }
 
+    /// Makes the pidfile of a path at which a daemon of this program was found. Other programs are refused there.
+    pub(crate) fn of_this_program(path: SystemPath) -> Self {
+        Self { path, owner: Owner::Programs }
+    }
+
     pub(crate) fn path(&self) -> &SystemPath {
         &self.path
     }
@@ -85,7 +92,7 @@ impl Pidfile {
     pub(crate) fn roots(&self) -> Option<&Self> {
         match &self.owner {
             Owner::Users(roots) | Owner::Homeless(roots) => Some(roots),
-            Owner::Daemon | Owner::Roots => None,
+            Owner::Daemon | Owner::Roots | Owner::Programs => None,
         }
     }
 
@@ -96,7 +103,9 @@ impl Pidfile {
     pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
         match self.owner {
             Owner::Daemon => None,
-            Owner::Roots | Owner::Users(_) | Owner::Homeless(_) => procfs::other_program(pid),
+            Owner::Roots | Owner::Users(_) | Owner::Homeless(_) | Owner::Programs => {
+                procfs::other_program(pid)
+            }
         }
     }
 
@@ -123,7 +132,7 @@ impl Pidfile {
             Owner::Homeless(_) => Err(Error::failed(format_args!(
                 "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
             ))),
-            Owner::Daemon | Owner::Roots | Owner::Users(_) => Ok(()),
+            Owner::Daemon | Owner::Roots | Owner::Users(_) | Owner::Programs => Ok(()),
         }
     }
 

@@ -12,7 +12,8 @@ use crate::lock::bytes::{NO_SOCKET, Published};
 use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
 use crate::lock::pidfile::Pidfile;
-use crate::settings::Settings;
+use crate::progress::{End, Waiting};
+use crate::settings::Plan;
 use crate::sys::clock::now;
 use crate::sys::procfs;
 
@@ -32,7 +33,7 @@ pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report
 /// A wait for a daemon that runs already.
 pub(crate) struct Patience<'a> {
     pidfile: &'a Pidfile,
-    settings: &'a Settings,
+    plan: &'a Plan<'a>,
     deadline: Option<Duration>,
 }
 
@@ -48,9 +49,9 @@ enum Seen {
 
 impl<'a> Patience<'a> {
     /// Begins a wait of at most `wait_ready`; without that key, the wait has no limit.
-    pub(crate) fn new(pidfile: &'a Pidfile, settings: &'a Settings) -> Self {
-        let deadline = settings.wait_ready.and_then(|timeout| now().checked_add(timeout));
-        Self { pidfile, settings, deadline }
+    pub(crate) fn new(pidfile: &'a Pidfile, plan: &'a Plan<'a>) -> Self {
+        let deadline = plan.settings.wait_ready.and_then(|timeout| now().checked_add(timeout));
+        Self { pidfile, plan, deadline }
     }
 
     /// Waits until the running daemon is ready, and returns its PID, or `None` if no daemon is running.
@@ -59,13 +60,15 @@ impl<'a> Patience<'a> {
     ///
     /// Fails if the daemon is not ready in time, or if the holder is unknown or another program.
     pub(crate) fn await_ready(&self) -> Result<Option<Pid>> {
+        let mut waiting = self.plan.progress.wait_for(format_args!("the daemon"), End::By(self.deadline));
         while let Some(daemon) = Holder::find(self.pidfile)? {
-            match self.watch(&daemon)? {
+            waiting.go_on(format_args!("pid {} to be ready", daemon.pid()));
+            match self.watch(&daemon, &mut waiting)? {
                 Seen::Ready => return Ok(Some(daemon.pid())),
                 Seen::Changed => {}
                 Seen::Unreachable if self.is_over() => return Err(self.not_ready(&daemon)),
                 Seen::Unreachable => {
-                    let _ = daemon.wait(None, Some(self.soonest(now() + PAUSE)))?;
+                    let _ = daemon.wait(None, Some(self.soonest(now() + PAUSE)), &mut waiting)?;
                 }
                 Seen::TimedOut => return Err(self.not_ready(&daemon)),
             }
@@ -73,13 +76,13 @@ impl<'a> Patience<'a> {
         Ok(None)
     }
 
-    fn watch(&self, daemon: &Holder) -> Result<Seen> {
+    fn watch(&self, daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Seen> {
         match daemon.published()? {
-            None | Some(Published::Answering(_)) => self.confirm(daemon),
+            None | Some(Published::Answering(_)) => self.confirm(daemon, waiting),
             Some(Published::Starting(NO_SOCKET)) => Ok(Seen::Unreachable),
             Some(Published::Starting(number) | Published::Served(number)) => {
                 match Conversation::connect(daemon.pid(), number) {
-                    Ok(conversation) => self.listen(daemon, conversation),
+                    Ok(conversation) => self.listen(daemon, conversation, waiting),
                     // The daemon's queue is full, or the daemon is in another network namespace.
                     Err(_) => Ok(Seen::Unreachable),
                 }
@@ -88,7 +91,12 @@ impl<'a> Patience<'a> {
     }
 
     /// Reads reports until the daemon is running.
-    fn listen(&self, daemon: &Holder, mut conversation: Conversation) -> Result<Seen> {
+    fn listen(
+        &self,
+        daemon: &Holder,
+        mut conversation: Conversation,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Seen> {
         loop {
             match conversation.read() {
                 // Checked, because the daemon may have ended since it sent the report.
@@ -96,14 +104,14 @@ impl<'a> Patience<'a> {
                     return Ok(if daemon.has_ended() {
                         Seen::Changed
                     } else {
-                        self.lives_long_enough(daemon)?
+                        self.lives_long_enough(daemon, waiting)?
                     });
                 }
                 Ok(Some(_)) => continue,
                 Ok(None) => {}
                 Err(_) => return Ok(Seen::Unreachable),
             }
-            match daemon.wait(Some(conversation.as_fd()), self.deadline)? {
+            match daemon.wait(Some(conversation.as_fd()), self.deadline, waiting)? {
                 Woken::Readable => {}
                 Woken::Gone => return Ok(Seen::Changed),
                 Woken::TimedOut => return Ok(Seen::TimedOut),
@@ -112,18 +120,18 @@ impl<'a> Patience<'a> {
     }
 
     /// Handles a daemon that publishes nothing: it is ready, unless it has just ended.
-    fn confirm(&self, daemon: &Holder) -> Result<Seen> {
-        if daemon.still_holds()? { self.lives_long_enough(daemon) } else { Ok(Seen::Unreachable) }
+    fn confirm(&self, daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Seen> {
+        if daemon.still_holds()? { self.lives_long_enough(daemon, waiting) } else { Ok(Seen::Unreachable) }
     }
 
     /// With `wait_alive`, waits until the daemon has run for that long.
-    fn lives_long_enough(&self, daemon: &Holder) -> Result<Seen> {
+    fn lives_long_enough(&self, daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Seen> {
         let age = || procfs::age(daemon.pid(), true);
-        let Some((needed, age)) = self.settings.wait_alive.and_then(|time| Some((time, age()?))) else {
+        let Some((needed, age)) = self.plan.settings.wait_alive.and_then(|time| Some((time, age()?))) else {
             return Ok(Seen::Ready);
         };
         let until = now().checked_add(needed.saturating_sub(age));
-        Ok(if daemon.wait(None, until)? == Woken::Gone { Seen::Changed } else { Seen::Ready })
+        Ok(if daemon.wait(None, until, waiting)? == Woken::Gone { Seen::Changed } else { Seen::Ready })
     }
 
     fn is_over(&self) -> bool {
@@ -135,7 +143,7 @@ impl<'a> Patience<'a> {
     }
 
     fn not_ready(&self, daemon: &Holder) -> Error {
-        let waited = Span(self.settings.wait_ready.unwrap_or_default());
+        let waited = Span(self.plan.settings.wait_ready.unwrap_or_default());
         Error::not_ready(format_args!("not ready after {waited} (pid {})", daemon.pid()))
     }
 }

@@ -11,7 +11,8 @@ use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
-use crate::settings::Settings;
+use crate::progress::End;
+use crate::settings::Plan;
 use crate::sys::clock::now;
 
 /// The result of a stop.
@@ -24,7 +25,7 @@ pub(crate) enum Stopped {
 }
 
 /// Signals the daemon, waits until it is gone, and kills it if it is still there after `stop_timeout`.
-pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
+pub(crate) fn stop(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Stopped> {
     let Some(daemon) = find(pidfile)? else {
         // A file that cannot be removed does not make the daemon running.
         let _ = pidfile.remove_stale(Evidence::Locks);
@@ -35,8 +36,8 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
             "this is the daemon itself; return from its body, which can wait for a stop by a `Context`"
         )));
     }
-    let signal = daemon.stop_signal(settings.stop_signal);
-    let is_killed = daemon.end(signal, settings.stop_timeout, settings.grace())?;
+    let signal = daemon.stop_signal(plan.settings.stop_signal);
+    let is_killed = daemon.end(signal, plan)?;
     pidfile.await_body_end();
     // The daemon has removed the file itself if it could. If this process cannot either, a stale one stays.
     let _ = pidfile.remove_stale(Evidence::SeenToEnd);
@@ -46,7 +47,7 @@ pub(crate) fn stop(pidfile: &Pidfile, settings: &Settings) -> Result<Stopped> {
 
 /// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes reloads, waits for the answer, but no
 /// longer than `stop_timeout`.
-pub(crate) fn reload(pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
+pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
     /// The number of requests, of which the last needs no answer of its own.
     const MOST_REQUESTS: usize = 3;
     let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
@@ -56,14 +57,16 @@ pub(crate) fn reload(pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
             "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
         )));
     }
-    let deadline = now().checked_add(settings.stop_timeout);
+    let deadline = now().checked_add(plan.settings.stop_timeout);
+    let mut waiting =
+        plan.progress.wait_for(format_args!("the body of pid {pid} to reload"), End::By(deadline));
     for _ in 0..MOST_REQUESTS {
         // Connected first, so that the answer to this request is not missed.
         let expectation = Expectation::of(&daemon);
         let asked = now();
         daemon.signal(Signal::SIGHUP)?;
         let Some(expectation) = expectation else { break };
-        match expectation.wait(&daemon, asked, deadline)? {
+        match expectation.wait(&daemon, asked, deadline, &mut waiting)? {
             Answer::Reloaded => break,
             Answer::Failed(reason) => return Err(Error::failed(format_args!("{reason}"))),
             Answer::ToEarlierRequest => {}
@@ -73,7 +76,7 @@ pub(crate) fn reload(pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
                 )));
             }
             Answer::TimedOut => {
-                let waited = Span(settings.stop_timeout);
+                let waited = Span(plan.settings.stop_timeout);
                 return Err(Error::failed(format_args!(
                     "the body of pid {pid} has not reloaded within {waited}"
                 )));

@@ -18,7 +18,8 @@ use crate::life::readiness::{Message, Verdict};
 use crate::lock::holder::{Holder, Woken};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
-use crate::settings::{Settings, Wait};
+use crate::progress::End;
+use crate::settings::{Plan, Wait};
 use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
@@ -41,13 +42,15 @@ impl Launcher {
     /// # Errors
     ///
     /// Fails if the daemon has failed. Nothing of the daemon is then left.
-    pub(crate) fn wait(&mut self, pidfile: &Pidfile, settings: &Settings) -> Result<Pid> {
+    pub(crate) fn wait(&mut self, pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
+        let set_up = format_args!("the daemon to be set up");
+        plan.progress.wait_for(set_up, End::By(None)).until_readable(self.channel.as_fd());
         let outcome = match self.next_message() {
             Some(Message::Ready(pid)) => {
                 self.has_begun = true;
                 Ok(pid)
             }
-            Some(Message::Waiting(pid)) => self.await_body(pidfile, settings, pid),
+            Some(Message::Waiting(pid)) => self.await_body(pidfile, plan, pid),
             Some(Message::Failed(pid, error)) => {
                 self.await_end(pid);
                 Err(error)
@@ -71,7 +74,7 @@ impl Launcher {
     }
 
     /// Lets the body begin once the daemon is pinned, and waits for the body's report. A failure here ends the daemon.
-    fn await_body(&mut self, pidfile: &Pidfile, settings: &Settings, pid: Pid) -> Result<Pid> {
+    fn await_body(&mut self, pidfile: &Pidfile, plan: &Plan<'_>, pid: Pid) -> Result<Pid> {
         // The daemon waits for our verdict, and only it has its end of the channel open. So if that end is still open
         // once the process is pinned, the process is the daemon.
         let daemon = match Holder::of_child(pid, pidfile) {
@@ -82,8 +85,8 @@ impl Launcher {
                 return Err(error);
             }
         };
-        self.until_ready(settings, &daemon).inspect_err(|_| {
-            if daemon.end(settings.stop_signal, settings.stop_timeout, settings.grace()).is_err() {
+        self.until_ready(plan, &daemon).inspect_err(|_| {
+            if daemon.end(plan.settings.stop_signal, plan).is_err() {
                 let _ = daemon.signal(Signal::SIGKILL);
                 pidfile.await_release(pid);
             }
@@ -94,9 +97,9 @@ impl Launcher {
 
     /// Waits for the body's report, at most as long as `wait_ready` or `wait_alive` says. A child that the body has
     /// forked may keep the channel open after the daemon's death, so the daemon itself is watched too.
-    fn until_ready(&mut self, settings: &Settings, daemon: &Holder) -> Result<Pid> {
+    fn until_ready(&mut self, plan: &Plan<'_>, daemon: &Holder) -> Result<Pid> {
         // Without a key, the daemon reports once its setup is done.
-        let wait = settings.wait().unwrap_or(Wait::Ready(Duration::MAX));
+        let wait = plan.settings.wait().unwrap_or(Wait::Ready(Duration::MAX));
         let (Wait::Ready(timeout) | Wait::Alive(timeout)) = wait;
         let deadline = now().checked_add(timeout);
         Verdict::GoOn
@@ -104,7 +107,14 @@ impl Launcher {
             .map_err(|error| Error::io(format_args!("cannot let the daemon go on"), &error))?;
         self.has_begun = true;
         let channel = self.channel.as_fd();
-        let woken = daemon.wait(Some(channel), deadline)?;
+        let what = match plan.settings.wait() {
+            None => "be set up",
+            Some(Wait::Ready(_)) => "be ready",
+            Some(Wait::Alive(_)) => "stay alive",
+        };
+        let what = format_args!("pid {} to {what}", daemon.pid());
+        let woken =
+            daemon.wait(Some(channel), deadline, &mut plan.progress.wait_for(what, End::By(deadline)))?;
         let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),

@@ -84,7 +84,7 @@ impl<'a, M> Startup<'a, M> {
         }
         match fork_daemon(thread)? {
             Side::Launcher(mut launcher) => {
-                let pid = launcher.wait(self.pidfile, self.plan.settings);
+                let pid = launcher.wait(self.pidfile, self.plan);
                 if launcher.has_begun() {
                     // What the body has captured is the daemon's now: dropping it here too would, for example, remove
                     // a temporary directory that the daemon uses.

@@ -122,6 +122,19 @@ pub(crate) fn wait_readable<const N: usize>(
     Ok(fds.map(|fd| fd.is_some() && ready.next() == Some(true)))
 }
 
+/// Waits until `input` has something to read, or the other end of `output` has been closed, and returns whether the latter
+/// is so. The time is rounded up to a millisecond; `None` means without end.
+pub(crate) fn wait_readable_or_closed(
+    input: Option<BorrowedFd<'_>>,
+    output: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+) -> nix::Result<bool> {
+    let mut entries = vec![PollFd::new(output, PollFlags::empty())];
+    entries.extend(input.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    poll(&mut entries, timeout.map_or(PollTimeout::NONE, rounded_up))?;
+    Ok(entries[0].any().unwrap_or(true))
+}
+
 fn rounded_up(timeout: Duration) -> PollTimeout {
     let millis = timeout.as_nanos().div_ceil(1_000_000);
     c_int::try_from(millis).ok().and_then(|millis| millis.try_into().ok()).unwrap_or(PollTimeout::MAX)

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
+use nix::sys::stat::{FileStat, SFlag, fstat, lstat, stat};
 
 /// The identity of a file, whatever its path: its device and its inode.
 ///
@@ -28,6 +28,11 @@ impl FileId {
     /// Returns whether `path` itself, not what it links to, is this file. Async-signal-safe.
     pub(crate) fn is_at(self, path: &CStr) -> bool {
         lstat(path).is_ok_and(|stat| Self::new(&stat) == self)
+    }
+
+    /// Returns whether `path`, or what it links to, is this file.
+    pub(crate) fn is_behind(self, path: &CStr) -> bool {
+        stat(path).is_ok_and(|stat| Self::new(&stat) == self)
     }
 
     /// Returns whether the descriptor is open on this file. Async-signal-safe.

@@ -5,10 +5,20 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::RawFd;
 
+#[cfg(all(feature = "json", target_os = "linux"))]
+pub(crate) use linux::{Usage, descendants, moment};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{age, examine, holds_lock, other_program, parent, processes, thread_names, threads};
+pub(crate) use linux::{
+    age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
+    processes, shows_locks, thread_names, threads,
+};
+#[cfg(all(feature = "json", not(target_os = "linux")))]
+pub(crate) use unknown::{Usage, descendants, moment};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::{age, examine, holds_lock, other_program, parent, processes, thread_names, threads};
+pub(crate) use unknown::{
+    age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
+    processes, shows_locks, thread_names, threads,
+};
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 pub(crate) fn read(path: &str) -> Option<String> {
@@ -71,15 +81,18 @@ mod linux {
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
+    use std::str::FromStr;
     use std::time::Duration;
-    use std::{fs, io};
+    use std::{fmt, fs, io};
 
     use nix::errno::Errno;
     use nix::fcntl::OFlag;
     use nix::libc::nlink_t;
     use nix::sys::signal::kill;
-    use nix::sys::stat::stat;
+    use nix::sys::stat::{FileStat, stat};
     use nix::unistd::{Pid, getpid, pipe2};
+    #[cfg(feature = "json")]
+    use nix::unistd::{SysconfVar, sysconf};
 
     use super::{descriptors, read};
     use crate::sys::clock;
@@ -94,7 +107,7 @@ mod linux {
         if !is_verified && !has_our_pids() {
             return None;
         }
-        let ticks = start_ticks(&read(&format!("/proc/{pid}/stat"))?)?;
+        let ticks: u64 = field(&read(&format!("/proc/{pid}/stat"))?, 22)?;
         let started = Duration::from_millis(ticks.checked_mul(1000)? / clock::ticks_per_second()?);
         clock::since_boot()?.checked_sub(started)
     }
@@ -167,7 +180,7 @@ mod linux {
     }
 
     /// Returns whether `/proc` shows locks, by a lock that this process takes on a pipe of its own.
-    fn shows_locks() -> bool {
+    pub(crate) fn shows_locks() -> bool {
         let Ok((_reader, writer)) = pipe2(OFlag::O_CLOEXEC) else { return false };
         let byte = Bytes { start: 0, length: 1 };
         let text = record_lock::set(&writer, byte)
@@ -180,25 +193,54 @@ mod linux {
         fdinfo.lines().any(|line| line.starts_with("lock:"))
     }
 
+    /// The program of a process.
+    struct Program {
+        path: PathBuf,
+        /// Whether another file is at the path, or none.
+        is_replaced: bool,
+        id: FileId,
+    }
+
+    impl Program {
+        /// Reads the program of `self` or of a PID.
+        ///
+        /// A program that has been replaced or removed since it was started keeps its path, with ` (deleted)` after it
+        /// ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)).
+        fn of(process: impl fmt::Display) -> Option<Self> {
+            let link = format!("/proc/{process}/exe");
+            let mut path = fs::read_link(&link).ok()?.into_os_string().into_vec();
+            let is_replaced = path.ends_with(REPLACED);
+            path.truncate(path.len() - if is_replaced { REPLACED.len() } else { 0 });
+            let id = FileId::new(&stat(link.as_str()).ok()?);
+            Some(Self { path: OsString::from_vec(path).into(), is_replaced, id })
+        }
+    }
+
+    const REPLACED: &[u8] = b" (deleted)";
+
     /// Returns the path of a process's program if it is proven to be another program than this process's: both the path
     /// and the file differ.
-    ///
-    /// A program that has been replaced or removed since it was started keeps its path, with ` (deleted)` after it
-    /// ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)).
     pub(crate) fn other_program(pid: Pid) -> Option<PathBuf> {
-        let path = |link: &str| {
-            let path = fs::read_link(link).ok()?.into_os_string().into_vec();
-            let path = path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec();
-            Some(PathBuf::from(OsString::from_vec(path)))
-        };
-        let (own_link, link) = ("/proc/self/exe", format!("/proc/{pid}/exe"));
-        let (own, other) = (path(own_link)?, path(&link)?);
-        if own == other {
-            return None;
-        }
-        let file = |link: &str| stat(link).ok().map(|stat| FileId::new(&stat));
-        let is_other = file(own_link)? != file(&link)? && has_our_pids();
-        is_other.then_some(other)
+        let (own, other) = (Program::of("self")?, Program::of(pid)?);
+        let is_other = own.path != other.path && own.id != other.id && has_our_pids();
+        is_other.then_some(other.path)
+    }
+
+    /// Returns whether a process is proven to run this process's program: the same file, or another one that was at the
+    /// same path before it was replaced.
+    ///
+    /// Another file that is still at the same path belongs to another container.
+    pub(crate) fn is_this_program(pid: Pid) -> bool {
+        let programs = (Program::of("self"), Program::of(pid));
+        let (Some(own), Some(other)) = programs else { return false };
+        own.id == other.id || own.path == other.path && (own.is_replaced || other.is_replaced)
+    }
+
+    /// Returns what a process has open under a number, with the path that the file now has. Returns `None` if this
+    /// process may not know.
+    pub(crate) fn open_file(pid: Pid, fd: RawFd) -> Option<(FileStat, PathBuf)> {
+        let link = format!("/proc/{pid}/fd/{fd}");
+        Some((stat(link.as_str()).ok()?, fs::read_link(&link).ok()?))
     }
 
     /// Returns the number of threads of this process. The directory has two links of its own, and one for each thread.
@@ -231,9 +273,83 @@ mod linux {
     pub(crate) fn parent(pid: Pid) -> Option<Pid> {
         // The command may contain any byte.
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
-        let (_, after_command) = stat.rsplit_once(')')?;
-        after_command.split(' ').nth(4 - 2)?.parse().ok().map(Pid::from_raw)
+        field(&String::from_utf8_lossy(&stat), 4).map(Pid::from_raw)
+    }
+
+    /// What a process has used of the machine.
+    #[cfg(feature = "json")]
+    pub(crate) struct Usage {
+        pub(crate) parent: Pid,
+        /// The time between the machine's start and the process's.
+        pub(crate) started: Duration,
+        pub(crate) age: Duration,
+        /// The CPU time of all its threads, in the process and in the kernel for it.
+        pub(crate) cpu: Duration,
+        /// The memory that is resident, in bytes.
+        pub(crate) memory: u64,
+    }
+
+    #[cfg(feature = "json")]
+    impl Usage {
+        /// Reads the usage of a live process in our own PID namespace.
+        ///
+        /// It is in [`/proc/PID/stat`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and
+        /// [`/proc/PID/statm`](https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html).
+        pub(crate) fn of(pid: Pid) -> Option<Self> {
+            if !has_our_pids() {
+                return None;
+            }
+            let (stat, statm) = (read(&format!("/proc/{pid}/stat"))?, read(&format!("/proc/{pid}/statm"))?);
+            if !is_alive(&stat) {
+                return None;
+            }
+            let per_second = clock::ticks_per_second()?;
+            let time = |ticks: u64| Some(Duration::from_millis(ticks.checked_mul(1000)? / per_second));
+            let started = time(field(&stat, 22)?)?;
+            let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+            Some(Self {
+                parent: Pid::from_raw(field(&stat, 4)?),
+                started,
+                age: clock::since_boot()?.checked_sub(started)?,
+                cpu: time(field::<u64>(&stat, 14)? + field::<u64>(&stat, 15)?)?,
+                memory: pages * u64::try_from(sysconf(SysconfVar::PAGE_SIZE).ok()??).ok()?,
+            })
+        }
+    }
+
+    /// Returns the present moment, to compare the start of a process with.
+    #[cfg(feature = "json")]
+    pub(crate) fn moment() -> Option<Duration> {
+        clock::since_boot()
+    }
+
+    /// Counts the live processes below another one. Returns `None` if `/proc` does not show our PID namespace.
+    #[cfg(feature = "json")]
+    pub(crate) fn descendants(of: Pid) -> Option<usize> {
+        let processes = processes()?;
+        let mut found = vec![of];
+        for at in 0.. {
+            let Some(parent) = found.get(at).copied() else { break };
+            let children = processes.iter().filter(|(pid, its_parent)| *its_parent == parent && *pid != of);
+            found.extend(children.map(|(pid, _)| *pid));
+        }
+        let is_alive = |pid: &Pid| read(&format!("/proc/{pid}/stat")).is_some_and(|stat| is_alive(&stat));
+        Some(found[1..].iter().filter(|pid| is_alive(pid)).count())
+    }
+
+    /// Returns whether a process has not ended yet.
+    #[cfg(feature = "json")]
+    fn is_alive(stat: &str) -> bool {
+        field(stat, 3).is_some_and(|state: char| !"ZX".contains(state))
+    }
+
+    /// Returns whether another job than this process's has its terminal (fields 5 and 8 of `/proc/PID/stat`).
+    pub(crate) fn is_background_job() -> bool {
+        let Some(stat) = read("/proc/self/stat") else { return false };
+        let fields = stat.rsplit_once(')').map(|(_, after)| after.split(' ').collect::<Vec<_>>());
+        let field =
+            |number: usize| fields.as_ref().and_then(|fields| fields.get(number - 2)?.parse::<i32>().ok());
+        matches!((field(5), field(8)), (Some(own), Some(terminals)) if terminals > 0 && own != terminals)
     }
 
     /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
@@ -242,11 +358,11 @@ mod linux {
         own.is_some_and(|own| own.split(' ').next() == Some(&getpid().to_string()))
     }
 
-    /// Reads the 22nd field. The second one is the command in parentheses, which may itself contain spaces and
+    /// Reads a field after the second one, which is the command in parentheses. That may itself contain spaces and
     /// parentheses.
-    fn start_ticks(stat: &str) -> Option<u64> {
+    fn field<T: FromStr>(stat: &str, number: usize) -> Option<T> {
         let (_, after_command) = stat.rsplit_once(')')?;
-        after_command.split(' ').nth(22 - 2)?.parse().ok()
+        after_command.split(' ').nth(number - 2)?.parse().ok()
     }
 
     /// Reads a line such as `lock:  1: POSIX  ADVISORY  WRITE 42 00:1b:5678 0 1`.
@@ -272,7 +388,7 @@ mod linux {
         #[test]
         fn a_command_with_parentheses_hides_no_field() {
             let stat = "42 (a) b) (c) S 1 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 2 3";
-            assert_eq!(start_ticks(stat), Some(987_654));
+            assert_eq!(field(stat, 22), Some(987_654));
         }
     }
 }
@@ -281,9 +397,11 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod unknown {
     use std::io;
+    use std::os::fd::RawFd;
     use std::path::PathBuf;
     use std::time::Duration;
 
+    use nix::sys::stat::FileStat;
     use nix::unistd::Pid;
 
     use crate::sys::file::FileId;
@@ -298,6 +416,48 @@ mod unknown {
 
     pub(crate) fn other_program(_: Pid) -> Option<PathBuf> {
         None
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) struct Usage {
+        pub(crate) parent: Pid,
+        pub(crate) started: Duration,
+        pub(crate) age: Duration,
+        pub(crate) cpu: Duration,
+        pub(crate) memory: u64,
+    }
+
+    #[cfg(feature = "json")]
+    impl Usage {
+        pub(crate) fn of(_: Pid) -> Option<Self> {
+            None
+        }
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn moment() -> Option<Duration> {
+        None
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn descendants(_: Pid) -> Option<usize> {
+        None
+    }
+
+    pub(crate) fn open_file(_: Pid, _: RawFd) -> Option<(FileStat, PathBuf)> {
+        None
+    }
+
+    pub(crate) fn is_background_job() -> bool {
+        false
+    }
+
+    pub(crate) fn is_this_program(_: Pid) -> bool {
+        false
+    }
+
+    pub(crate) fn shows_locks() -> bool {
+        false
     }
 
     pub(crate) fn examine() -> io::Result<()> {

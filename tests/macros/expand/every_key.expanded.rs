@@ -22,6 +22,7 @@ fn tick(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
         .respawn_delay(::core::time::Duration::from_millis(500))
         .respawn_limit(0)
         .children(::daemonic::Children::End)
+        .version("1.2.3")
         .every(::core::time::Duration::from_micros(250))
         .times(1_000)
         .missed(::daemonic::Missed::Burst)

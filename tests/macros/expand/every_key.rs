@@ -17,6 +17,7 @@
     respawn_delay = "500ms",
     respawn_limit = 0,
     children = "end",
+    version = "1.2.3",
     every = "250us",
     times = 1_000,
     missed = "burst",

@@ -3,6 +3,7 @@ fn main() -> ::std::process::ExitCode {
         println!("testing daemon ...");
     }
     ::daemonic::Daemon::new(::daemonic::program_name())
+        .version(::core::env!("CARGO_PKG_VERSION"))
         .pidfile("/tmp/example.pid")
         .main(main)
 }

@@ -7,6 +7,7 @@ fn main() -> ::std::process::ExitCode {
         assert!(watcher. await .is_ok_and(| stopped | stopped));
     }
     ::daemonic::Daemon::new(::daemonic::program_name())
+        .version(::core::env!("CARGO_PKG_VERSION"))
         .stop_signal(::daemonic::Signal::SIGINT)
         .main(move |context: &::daemonic::Context| daemon_main(
             <::daemonic::Context as ::core::clone::Clone>::clone(context),

@@ -4,9 +4,9 @@
 //! and the umask in octal. `SUBJECT_BODY` is a script: steps divided by `;`, each a verb and its
 //! object, as in `print hello; park`. With `SUBJECT_CONTEXT` the body takes a `Context`.
 //!
-//! `subject ACTION` runs one action. `subject converse` runs an action for each line of its
-//! standard input and answers each with a line, which shows the effects on a caller that lives on.
-//! The line `reap` has it wait for a child.
+//! `subject ACTION` runs one action, also with options, as in `subject logs -n 5`. `subject
+//! converse` runs an action for each line of its standard input and answers each with a line, which
+//! shows the effects on a caller that lives on. The line `reap` has it wait for a child.
 
 use std::env;
 use std::ffi::{c_int, c_long, c_uint};
@@ -23,7 +23,9 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use daemonic::{Answer, Children, Context, Daemon, Event, Missed, OnError, Repeating, Respawn};
+use daemonic::{
+    Answer, Children, Context, Daemon, Event, IntoAction, Invocation, Missed, OnError, Repeating, Respawn,
+};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
@@ -42,7 +44,8 @@ static NOTES: OnceLock<File> = OnceLock::new();
 /// The descriptor that the program has duplicated without `O_CLOEXEC`.
 static DUPLICATE: OnceLock<RawFd> = OnceLock::new();
 
-fn main() -> ExitCode {
+/// Runs it, here or as part of a program with a feature.
+pub(crate) fn main() -> ExitCode {
     if let Some(path) = key("OPEN") {
         let file = File::options().create(true).append(true).open(path).expect("the notes open");
         NOTES.set(file).expect("they are opened once");
@@ -80,9 +83,12 @@ fn main() -> ExitCode {
         halt(process.parse().expect("a number"));
     }
     print!("{}", key("EARLY").unwrap_or_default());
-    match env::args().nth(1) {
-        Some(word) if word == "converse" => converse(),
-        action => daemonic::report(dispatch(action)),
+    let words: Vec<String> = env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("converse") => converse(),
+        // With options, as a whole program has them.
+        Some(_) if words.len() > 1 => daemonic::report(dispatch(Invocation::from_args(words))),
+        word => daemonic::report(dispatch(word)),
     }
 }
 
@@ -113,7 +119,7 @@ fn milliseconds(text: &str) -> Duration {
     Duration::from_millis(text.parse().expect("a number of milliseconds"))
 }
 
-fn dispatch(action: Option<String>) -> daemonic::Result {
+fn dispatch(action: impl IntoAction) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
     let every = key("EVERY").map(|period| milliseconds(&period));
     if let Some(check) = key("CHECK").map(Script) {
@@ -149,7 +155,7 @@ fn dispatch(action: Option<String>) -> daemonic::Result {
 
 /// Dispatches a body whose launcher makes a check, with a setup if it repeats.
 fn dispatch_with_check(
-    action: Option<String>,
+    action: impl IntoAction,
     every: Option<Duration>,
     script: &Script,
     check: &Script,
@@ -167,7 +173,7 @@ fn dispatch_with_check(
 
 /// Dispatches a body that owns a value whose drop can be seen.
 fn dispatch_with_guard(
-    action: Option<String>,
+    action: impl IntoAction,
     every: Option<Duration>,
     script: Script,
     guard: After,
@@ -196,7 +202,7 @@ struct Kept {
 
 /// Dispatches a body that counts its runs in a value that a script has made.
 fn dispatch_with_setup(
-    action: Option<String>,
+    action: impl IntoAction,
     every: Duration,
     script: Script,
     setup: &Script,
@@ -232,7 +238,7 @@ fn policy(respawn: &str) -> Respawn {
 
 /// Dispatches a body that may have several lives, and that owns a value whose drop can be seen.
 fn dispatch_respawning(
-    action: Option<String>,
+    action: impl IntoAction,
     every: Option<Duration>,
     script: Script,
     respawn: Respawn,

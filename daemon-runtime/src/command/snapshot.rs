@@ -1,0 +1,73 @@
+//! What an action has seen of the daemon, from which its JSON is made.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::command::exit::Exit;
+use crate::command::report::{Phase, Report};
+
+/// What was seen of a daemon at the end of an action.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) state: State,
+    /// The process that holds the pidfile, with the time since boot at which it was seen to.
+    pub(crate) holder: Option<(u32, Option<Duration>)>,
+    pub(crate) pidfile: Option<PathBuf>,
+    /// The file that standard output is appended to. None if there is no such key.
+    pub(crate) stdout: Option<PathBuf>,
+    /// What a supervisor has reported.
+    pub(crate) report: Option<Report<'static>>,
+    pub(crate) last: Option<End>,
+}
+
+/// The state of a daemon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    Starting,
+    Running,
+    Waiting,
+    Stopping,
+    /// It has ended in another way than by a stop or by success, or could not be started.
+    Failed,
+    Stopped,
+    #[default]
+    Unknown,
+}
+
+/// The end of a daemon, or of one life of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    pub(crate) message: Option<String>,
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl State {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns whether a process holds the pidfile.
+    pub(crate) fn is_held(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Waiting | Self::Stopping)
+    }
+}
+
+impl From<Phase> for State {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Starting => Self::Starting,
+            Phase::Running => Self::Running,
+            Phase::Waiting => Self::Waiting,
+            Phase::Stopping => Self::Stopping,
+        }
+    }
+}

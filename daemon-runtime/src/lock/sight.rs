@@ -1,0 +1,152 @@
+//! What there is to see of a daemon: its presence, with what it reports of itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::command::error::Result;
+use crate::command::outcome::{Answer, Outcome};
+use crate::command::report::Report;
+use crate::lock::look::Presence;
+use crate::lock::pidfile::Pidfile;
+use crate::lock::ready;
+use crate::sys::process::number;
+use crate::sys::procfs;
+
+/// One sight of a daemon.
+pub(crate) struct Sight {
+    presence: Presence,
+    /// Root's pidfile, if the daemon is not the user's own but root's.
+    roots_pidfile: Option<PathBuf>,
+    report: Option<Report<'static>>,
+}
+
+impl Sight {
+    /// Looks at the daemon. If it is a supervisor, this waits for its report, at most a second.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the holder is unknown or another program, or if the pidfile cannot be examined.
+    pub(crate) fn take(pidfile: &Pidfile) -> Result<Self> {
+        let (presence, roots) = pidfile.presence_or_roots()?;
+        let roots_pidfile = roots.map(|path| path.as_path().into());
+        let report = match presence {
+            Presence::Running { pid, published, .. } => ready::report(pid, published),
+            Presence::NotRunning | Presence::Stale | Presence::Failed(_) => None,
+        };
+        Ok(Self { presence, roots_pidfile, report })
+    }
+
+    /// Returns the holder, if there is one, and whether it is proven to be this program.
+    pub(crate) fn running(&self) -> Option<(Pid, bool)> {
+        match self.presence {
+            Presence::Running { pid, is_verified, .. } => Some((pid, is_verified)),
+            Presence::NotRunning | Presence::Stale | Presence::Failed(_) => None,
+        }
+    }
+
+    /// Returns the answer of `status`.
+    pub(crate) fn answer(&self, pidfile: &Pidfile) -> Answer {
+        match &self.presence {
+            Presence::NotRunning => Answer::NotRunning,
+            Presence::Stale => Answer::Stale { pidfile: pidfile.path().as_path().into() },
+            Presence::Failed(failure) => Answer::Failed {
+                pidfile: pidfile.path().as_path().into(),
+                ago: failure.ago(),
+                exit: failure.exit,
+                message: failure.message.clone(),
+            },
+            Presence::Running { pid, is_verified, .. } => {
+                let up = procfs::age(*pid, *is_verified).map(|age| Duration::from_secs(age.as_secs()));
+                Answer::of_running(number(*pid), up, self.report.as_ref())
+            }
+        }
+    }
+
+    /// Adds to an outcome what its answer does not say.
+    pub(crate) fn add_to(self, outcome: Outcome) -> Outcome {
+        #[cfg(feature = "json")]
+        let outcome = outcome.seen(|snapshot| self.show(snapshot));
+        outcome.with_pidfile(self.roots_pidfile).with_report(self.report)
+    }
+}
+
+#[cfg(feature = "json")]
+pub(crate) use json::describe;
+
+/// What JSON shows of a sight.
+#[cfg(feature = "json")]
+mod json {
+    use std::path::Path;
+
+    use super::Sight;
+    use crate::command::action::Action;
+    use crate::command::outcome::Result;
+    use crate::command::snapshot::{End, Snapshot, State};
+    use crate::lock::bytes::Published;
+    use crate::lock::failure::Failure;
+    use crate::lock::look::Presence;
+    use crate::lock::pidfile::Pidfile;
+    use crate::settings::Plan;
+    use crate::sys::process::number;
+    use crate::sys::procfs;
+
+    /// Makes the result of an action one that is reported as JSON.
+    ///
+    /// The daemon is looked at once more, because other actions than `status` do not see all of it. Where `status` has
+    /// failed, or a stop has succeeded, there is nothing to see.
+    pub(crate) fn describe(plan: Option<&Plan<'_>>, action: Action, result: Result) -> Result {
+        let unseen = plan.map_or_else(Snapshot::default, Snapshot::of);
+        let see = |unseen: Snapshot| match plan.map(|plan| Sight::take(&Pidfile::new(plan))) {
+            Some(Ok(sight)) => sight.show(unseen),
+            Some(Err(_)) | None => unseen,
+        };
+        match (action, result) {
+            (Action::Status | Action::Stop, Ok(outcome)) => Ok(outcome.in_json()),
+            (_, Ok(outcome)) => Ok(outcome.with_snapshot(see(unseen)).in_json()),
+            (Action::Status, Err(error)) => Err(error.in_json(unseen)),
+            (_, Err(error)) => Err(error.in_json(see(unseen))),
+        }
+    }
+
+    impl Snapshot {
+        /// Makes one in which the daemon has not been seen.
+        pub(crate) fn of(plan: &Plan<'_>) -> Self {
+            let stdout = plan.stdout.as_path();
+            let has_log = stdout != Path::new("/dev/null");
+            Self {
+                pidfile: Some(plan.pidfile.as_path().into()),
+                stdout: has_log.then(|| stdout.into()),
+                ..Self::default()
+            }
+        }
+    }
+
+    impl Sight {
+        /// Shows what has just been seen.
+        pub(super) fn show(&self, unseen: Snapshot) -> Snapshot {
+            let mut snapshot = unseen;
+            if let Some(roots) = &self.roots_pidfile {
+                snapshot.pidfile = Some(roots.clone());
+            }
+            snapshot.state = match &self.presence {
+                Presence::NotRunning => State::Stopped,
+                Presence::Stale => State::Failed,
+                Presence::Failed(Failure { at, exit, message }) => {
+                    snapshot.last = Some(End { exit: *exit, message: message.clone(), at: Some(*at) });
+                    State::Failed
+                }
+                Presence::Running { pid, published, .. } => {
+                    // Only a supervisor has reported.
+                    if matches!(published, Some(Published::Served(_))) {
+                        snapshot.report.clone_from(&self.report);
+                    }
+                    snapshot.holder = Some((number(*pid), procfs::moment()));
+                    self.report.as_ref().map_or(State::Running, |report| report.state.into())
+                }
+            };
+            snapshot
+        }
+    }
+}

@@ -1,0 +1,8 @@
+use daemonic::daemon;
+
+#[daemon(version = "")]
+fn example() {}
+
+fn main() {
+    let _ = example("start");
+}

@@ -1,0 +1,4 @@
+//! A whole program by the attribute.
+
+#[daemonic::daemon]
+fn main() {}
