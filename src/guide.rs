@@ -9,7 +9,9 @@
 //! 7. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
 //! 8. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
 //!    containers and systemd.
-//! 8. [JSON](json): the state of a daemon, for programs.
+//! 9. [JSON](json): the state of a daemon, for programs.
+//! 10. [A command line made by clap](clap): the actions beside a program's own options.
+//! 11. [From one machine to many](deploy): images, Kubernetes, Nomad and systemd templates.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
 //! background: [security], with the attackers and the limits; [platform], with the differences
@@ -44,6 +46,12 @@
 
 #[doc = include_str!("guide/actions.md")]
 pub mod actions {}
+
+#[doc = include_str!("guide/clap.md")]
+pub mod clap {}
+
+#[doc = include_str!("guide/deploy.md")]
+pub mod deploy {}
 
 #[doc = "[platform]: crate::guide::platform"]
 #[doc = "[security]: crate::guide::security"]

@@ -1,4 +1,5 @@
 // Where the README's links lead in this documentation: the first definition of a label counts.
+//! [clap]: crate::guide::clap
 //! [contributing]: https://docs.rs/crate/daemonic/latest/source/CONTRIBUTING.md
 //! [design]: crate::guide::design
 //! [examples]: crate::guide::examples
@@ -16,7 +17,8 @@
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
 //! [supervision](crate::guide::supervision) · [the log](crate::guide::log) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes) ·
-//! [JSON](crate::guide::json)
+//! [JSON](crate::guide::json) · [a command line made by clap](crate::guide::clap) ·
+//! [from one machine to many](crate::guide::deploy)
 
 #[cfg(not(unix))]
 compile_error!("daemonic makes Unix daemons: this system has no fork, no sessions and no signals for one");

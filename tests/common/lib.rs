@@ -31,7 +31,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use programs::{build, library, program, program_with, static_program};
+pub use programs::{build, library, program, program_with, static_program, static_program_of};
 pub use subject::{Answer, Conversation, Foreground, Locker, Subject, lines};
 
 /// Returns the directory of the whole workspace.

@@ -37,17 +37,31 @@ pub fn program_with(feature: &str, name: &str) -> PathBuf {
 /// Returns the path of a helper program that needs no C library beside it. Returns `None` if this
 /// system cannot link one.
 pub fn static_program(name: &str) -> Option<PathBuf> {
-    static BUILD: Mutex<()> = Mutex::new(());
     let path = program(name);
     if is_static(path) {
         return Some(path.into());
     }
+    static_build(&["--package", "daemonic-test-programs"], name)
+}
+
+/// Returns the path of a program of another package that needs no C library beside it. Returns `None` if this system
+/// cannot link one.
+pub fn static_program_of(package: &str, name: &str) -> Option<PathBuf> {
+    if env::var_os("DAEMONIC_CARGO").is_none() {
+        return static_build(&["--package", package], name);
+    }
+    build(&["--package", package, "--bin", name]).into_iter().find(|path| is_static(path))
+}
+
+/// Builds a program with a static C library.
+fn static_build(package: &[&str], name: &str) -> Option<PathBuf> {
+    static BUILD: Mutex<()> = Mutex::new(());
     let _one_at_a_time = BUILD.lock();
     // With a target of its own, the flag does not apply to macros, and the usual build stays as it is.
     let target = format!("{}-unknown-linux-gnu", consts::ARCH);
     let flags = format!(r#"target.{target}.rustflags=["-Ctarget-feature=+crt-static"]"#);
-    let arguments = ["--package", "daemonic-test-programs", "--bin", name, "--target", &target];
-    let programs = build_by(env!("CARGO").as_ref(), &[&arguments[..], &["--config", &flags]].concat());
+    let arguments = ["--bin", name, "--target", &target, "--config", &flags];
+    let programs = build_by(env!("CARGO").as_ref(), &[package, &arguments[..]].concat());
     programs?.into_iter().find(|path| path.ends_with(name) && is_static(path))
 }
 

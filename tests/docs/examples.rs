@@ -1,4 +1,4 @@
-//! The examples `http`, `runner`, `tracing` and `worker`, used as documented.
+//! The examples `cli`, `http`, `runner`, `tracing` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,9 +28,10 @@ impl Example {
         let examples = EXAMPLES.get_or_init(|| {
             let mut examples =
                 build(&["--package", "daemonic", "--example", "runner", "--example", "worker"]);
-            examples.extend(build(&["--package", "example-http"]));
-            // Its features would change the others.
-            examples.extend(build(&["--package", "example-tracing"]));
+            for package in ["example-cli", "example-http", "example-tracing"] {
+                // One at a time, since the features of one would change the others.
+                examples.extend(build(&["--package", package]));
+            }
             examples
         });
         let is_it = |path: &&PathBuf| path.ends_with(name) || path.ends_with(format!("example-{name}"));
@@ -583,5 +584,119 @@ fn tracing_logs_a_panic_and_an_error_as_one_event_each() {
         assert_eq!(events.len(), 1, "{log}");
         assert!(events[0].starts_with(event), "{log}");
         assert!(events[0].contains(reason.trim_start_matches("panicked: ")), "{log}");
+    }
+}
+
+// ---- cli ----
+
+/// An instance of the example `cli`, with a port of its own.
+struct Instance<'a> {
+    cli: &'a Example,
+    name: &'static str,
+    port: u16,
+}
+
+impl Instance<'_> {
+    /// Runs an action in the directory of the example, which has its configuration.
+    fn act(&self, words: &[&str]) -> Answer {
+        let mut command = self.cli.service.action("--instance");
+        command.arg(self.name).args(words);
+        command.env("HOME", self.cli.service.folder()).current_dir(self.cli.service.folder());
+        Answer::of(command)
+    }
+
+    /// Carries out an action that starts the daemon with `--port`.
+    #[track_caller]
+    fn up(&self, action: &str, options: &[&str]) -> Process {
+        let port = self.port.to_string();
+        let answer = self.act(&[&[action, "--port", &port], options].concat());
+        let daemon = answer.pid();
+        answer.says(0, &format!("cli-{}: {action}ed (pid {daemon})", self.name));
+        daemon
+    }
+
+    fn greeting(&self) -> String {
+        let mut greeting = String::new();
+        let mut client = TcpStream::connect(("localhost", self.port)).expect("a server");
+        client.read_to_string(&mut greeting).expect("a greeting");
+        greeting
+    }
+}
+
+/// Finds a port that no process listens on. The kernel does not give ports of this range to clients.
+fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let own = usize::try_from(std::process::id()).expect("a pid") % 500 * 20;
+    let mut ports = (0..1000).map(|_| 20_000 + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    let is_free = |port: &u16| TcpListener::bind(("localhost", *port)).is_ok();
+    ports.find_map(|port| port.try_into().ok().filter(is_free)).expect("a free port")
+}
+
+#[test]
+fn cli_serves_two_instances_that_have_their_own_options() {
+    let cli = Example::new("cli");
+    let [one, two] = ["one", "two"].map(|name| Instance { cli: &cli, name, port: free_port() });
+    fs::write(cli.home("greeting.txt"), "hello\n").unwrap();
+    fs::write(cli.home("other.txt"), "good morning\n").unwrap();
+    let first = one.up("start", &[]);
+    let second = two.up("start", &["--config", "other.txt"]);
+    assert_eq!((one.greeting().as_str(), two.greeting().as_str()), ("hello\n", "good morning\n"));
+    let taken = one.port.to_string();
+    two.act(&["stop"]).says(0, &format!("cli-two: stopped (pid {second})"));
+    two.act(&["status"]).says(3, "cli-two: not running");
+    let reason = format!("port {taken}: Address already in use (os error 98)");
+    two.act(&["start", "--port", &taken]).fails(1, &format!("cli-two: failed to start: {reason}"));
+    let restarted = one.up("restart", &["--config", "other.txt"]);
+    assert_eq!(one.greeting(), "good morning\n");
+    assert!(!first.is_alive());
+    one.act(&["stop"]).says(0, &format!("cli-one: stopped (pid {restarted})"));
+}
+
+#[test]
+fn cli_names_the_whole_path_of_a_configuration_that_is_missing() {
+    let cli = Example::new("cli");
+    let instance = Instance { cli: &cli, name: "lost", port: 0 };
+    let path = cli.home("greeting.txt");
+    let reason = format!("cannot read {}: No such file or directory (os error 2)", path.display());
+    instance.act(&["start"]).fails(1, &format!("cli-lost: failed to start: {reason}"));
+}
+
+#[test]
+fn cli_refuses_what_its_command_line_does_not_have() {
+    let cli = Example::new("cli");
+    let instance = Instance { cli: &cli, name: "none", port: 0 };
+    for words in
+        [&["begin"][..], &["stop", "--port", "1"], &["start", "--port", "http"], &["start", "1"], &[]]
+    {
+        let answer = instance.act(words);
+        assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(2), ""), "{answer:?}");
+        assert!(answer.stderr.contains("Usage: ") || answer.stderr.contains("--help"), "{answer:?}");
+    }
+    instance
+        .act(&["--all", "start"])
+        .fails(2, "error: `--all` goes with `status` and `stop` only, not with `start`");
+}
+
+#[test]
+fn cli_prints_completions_and_a_manual_page_with_every_action() {
+    let cli = Example::new("cli");
+    let print = |words: &[&str]| {
+        let mut command = cli.service.action(words[0]);
+        command.args(&words[1..]);
+        let answer = Answer::of(command);
+        assert_eq!((answer.status.code(), answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
+        answer.stdout
+    };
+    // The shell completes `cli st`.
+    fs::write(cli.home("completions"), print(&["completions", "bash"])).unwrap();
+    let mut shell = cli.service.command("bash");
+    let script = r#". "$0"; COMP_WORDS=(cli st); COMP_CWORD=1; _cli cli st cli; echo "${COMPREPLY[@]}""#;
+    shell.args(["-c", script]).arg(cli.home("completions"));
+    Answer::of(shell).says(0, "start stop status");
+    let (page, help) = (print(&["man"]), print(&["--help"]));
+    assert!(page.contains("\n.TH cli 1 "), "{page}");
+    for action in ["start", "stop", "restart", "ensure", "status", "reload", "logs", "check", "run"] {
+        assert!(page.contains(&format!("\ncli\\-{action}(1)\n")), "{action} is not in {page}");
+        assert!(help.contains(&format!("\n  {action} ")), "{action} is not in {help}");
     }
 }

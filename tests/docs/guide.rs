@@ -8,6 +8,7 @@
 //! | `rust` | rustdoc runs it |
 //! | `rust,no_run (program NAME)`, with `ignore` if it needs a feature | it is built here, as the program `NAME` |
 //! | `KIND (file PATH)` | it is written to `PATH` |
+//! | `KIND (copy PATH)` | it is the file `PATH` of the repository |
 //! | `console` | a shell executes the lines with `$ `; the other lines are the output |
 //! | `rust,ignore (before)` | nothing, since it uses another crate: it is the code before a migration |
 //!
@@ -28,8 +29,19 @@ use common::torture::attempt;
 use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
-const CHAPTERS: [&str; 9] =
-    ["tour", "keys", "actions", "supervision", "log", "promises", "migrating", "recipes", "json"];
+const CHAPTERS: [&str; 11] = [
+    "tour",
+    "keys",
+    "actions",
+    "supervision",
+    "log",
+    "promises",
+    "migrating",
+    "recipes",
+    "json",
+    "clap",
+    "deploy",
+];
 
 fn chapter(name: &str) -> String {
     fs::read_to_string(repository().join(format!("src/guide/{name}.md"))).expect("a chapter")
@@ -131,7 +143,9 @@ edition = "2024"
 [workspace]
 
 [dependencies]
-daemonic = { path = "ROOT", features = ["json", "systemd", "tokio", "tracing"] }
+clap = { version = "4", default-features = false, features = ["derive", "error-context", "help", "std", "usage"] }
+clap_complete = { version = "4", default-features = false }
+daemonic = { path = "ROOT", features = ["clap", "json", "systemd", "tokio", "tracing"] }
 tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
 tracing = { version = "0.1", default-features = false, features = ["std"] }
 tracing-subscriber = { version = "0.3", default-features = false, features = ["fmt", "std"] }
@@ -399,6 +413,11 @@ fn the_json_is_true() {
 }
 
 #[test]
+fn the_command_line_made_by_clap_is_true() {
+    play("clap", &["bash"]);
+}
+
+#[test]
 fn a_scene_disturbs_no_neighbour_and_is_not_disturbed() {
     if !can_play(&[]) {
         return;
@@ -454,10 +473,23 @@ fn no_example_is_left_out() {
             let is_run = match info.as_str() {
                 "rust" | "console" => true,
                 "rust,ignore (before)" => name == "migrating",
+                _ if block.value("copy").is_some() => true,
                 _ => is_played && (block.value("program").is_some() || block.value("file").is_some()),
             };
             assert!(is_run, "{name}, {section}: nothing runs the block `{info}`");
         }
+    }
+}
+
+#[test]
+fn every_copy_of_a_file_is_like_it() {
+    let blocks = blocks(&chapter("deploy"));
+    let copies: Vec<_> =
+        blocks.iter().filter_map(|block| Some((block.value("copy")?, &block.text))).collect();
+    assert_eq!(copies.len(), 6);
+    for (path, text) in copies {
+        let file = fs::read_to_string(repository().join(path)).expect("a file");
+        assert_eq!(*text, file, "the guide shows another {path}");
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 /// An action of a daemon's command line.
 ///
+/// With the feature `clap`, it is also a value of an argument and a subcommand. [`Invocation`](crate::Invocation) has
+/// the options as well.
+///
 /// # Examples
 ///
 /// ```
@@ -98,7 +101,7 @@ impl Action {
         }
     }
 
-    fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Start => "start in the background; return once it is ready",
             Self::Stop => "stop it; return once it is gone",
@@ -106,9 +109,9 @@ impl Action {
             Self::Ensure => "start it unless it is running; return once it is ready",
             Self::Status => "report whether it is running",
             Self::Reload => "make it reopen its log files",
-            Self::Logs => "print the end of its log: the last 50 lines, or -n N; -f follows it",
+            Self::Logs => "print the end of its log",
             #[cfg(feature = "service")]
-            Self::Unit => "print a systemd unit for it, with --timer also a timer",
+            Self::Unit => "print a systemd unit for it",
             #[cfg(feature = "service")]
             Self::Install => "install it as a service of systemd, and start that",
             #[cfg(feature = "service")]
@@ -118,13 +121,23 @@ impl Action {
         }
     }
 
+    /// Returns what the action's own arguments do, which stand after its word.
+    fn arguments(self) -> &'static str {
+        match self {
+            Self::Logs => ": the last 50 lines, or -n N; -f follows it",
+            #[cfg(feature = "service")]
+            Self::Unit => ", with --timer also a timer",
+            _ => "",
+        }
+    }
+
     /// Returns the usage text of a program whose first argument is an action.
     pub(crate) fn usage(program: &str, has_version: bool) -> String {
         let mut text = format!("usage: {program} ACTION\n\n");
-        let actions = Self::ALL.iter().map(|action| (action.as_str(), action.meaning()));
-        for (name, meaning) in actions.chain([("help", "print this text")]) {
-            let _ = writeln!(text, "  {name:<9} {meaning}");
+        for action in Self::ALL {
+            let _ = writeln!(text, "  {action:<9} {}{}", action.meaning(), action.arguments());
         }
+        text.push_str("  help      print this text\n");
         text.push_str("\noptions, before the action:\n\n");
         #[cfg(feature = "json")]
         text.push_str("  --json    report in one line of JSON\n");

@@ -28,6 +28,9 @@ use crate::command::words::{missing, read};
 /// `ensure` takes longer than half a second, a line on standard error has the time left. It is cleared afterwards. If
 /// standard error is no terminal, or `TERM` is `dumb`, nothing is shown.
 ///
+/// With the feature `clap`, an invocation is also a subcommand, which
+/// [a chapter of the guide](https://docs.rs/daemonic/latest/daemonic/guide/clap/) describes.
+///
 /// # Examples
 ///
 /// ```
@@ -176,7 +179,7 @@ impl Invocation {
     }
 
     /// Refuses options that do not go with the action.
-    fn verify(&self) -> Result<()> {
+    pub(crate) fn verify(&self) -> Result<()> {
         if self.all && !matches!(self.action, Action::Status | Action::Stop) {
             return Err(Error::usage(format_args!(
                 "`--all` goes with `status` and `stop` only, not with `{}`",

@@ -23,5 +23,7 @@ pub(crate) mod respawn;
 pub(crate) mod signal;
 #[cfg(feature = "json")]
 pub(crate) mod snapshot;
+#[cfg(feature = "clap")]
+mod subcommand;
 pub(crate) mod timestamp;
 pub(crate) mod words;

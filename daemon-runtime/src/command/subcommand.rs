@@ -1,0 +1,235 @@
+//! Actions as values or subcommands of clap.
+
+use clap::builder::PossibleValue;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum, value_parser};
+
+use crate::command::action::Action;
+use crate::command::error::Error;
+use crate::command::format::Format;
+use crate::command::invocation::Invocation;
+
+/// The names of the arguments, which are also those of the options.
+const JSON: &str = "json";
+const ALL: &str = "all";
+const LINES: &str = "lines";
+const FOLLOW: &str = "follow";
+#[cfg(feature = "service")]
+const TIMER: &str = "timer";
+
+/// An action as the value of an argument.
+#[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
+impl ValueEnum for Action {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()).help(self.meaning()))
+    }
+}
+
+/// A subcommand for each action. A subcommand that is already there, such as the program's own `start`, is left alone.
+#[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
+impl Subcommand for Action {
+    fn augment_subcommands(command: Command) -> Command {
+        add_actions(command, |_, subcommand| subcommand)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        name.parse::<Self>().is_ok()
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
+impl FromArgMatches for Action {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let word = matches.subcommand_name();
+        let word = word.ok_or_else(|| refused(ErrorKind::MissingSubcommand, "missing action"))?;
+        word.parse().map_err(|error: Error| refused(ErrorKind::InvalidSubcommand, error))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        // Without a subcommand, an update changes nothing.
+        if matches.subcommand_name().is_some() {
+            *self = Self::from_arg_matches(matches)?;
+        }
+        Ok(())
+    }
+}
+
+/// A subcommand for each action, with the action's own arguments. The options before the action become arguments of the
+/// command above. A subcommand that is already there, such as the program's own `start`, is left alone.
+#[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
+impl Subcommand for Invocation {
+    fn augment_subcommands(command: Command) -> Command {
+        let all = flag(ALL).long(ALL).help("act on every running daemon of this program (status, stop)");
+        let command = if cfg!(feature = "json") {
+            command.arg(flag(JSON).long(JSON).help("report in one line of JSON"))
+        } else {
+            command
+        };
+        add_actions(command.arg(all), |action, subcommand| match action {
+            Action::Logs => {
+                let lines = Arg::new(LINES).short('n').value_name("N").value_parser(value_parser!(usize));
+                subcommand
+                    .arg(lines.help("how many lines to print [default: 50]"))
+                    .arg(flag(FOLLOW).short('f').help("follow the log"))
+            }
+            #[cfg(feature = "service")]
+            Action::Unit => subcommand.arg(flag(TIMER).long(TIMER).help("print a service with a timer")),
+            _ => subcommand,
+        })
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Action::has_subcommand(name)
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
+impl FromArgMatches for Invocation {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut invocation = Self::from(Action::from_arg_matches(matches)?);
+        invocation.all = is_set(matches, ALL);
+        if is_set(matches, JSON) {
+            invocation.format = Format::Json;
+        }
+        if let Some((_, arguments)) = matches.subcommand() {
+            invocation.lines = arguments.try_get_one(LINES).ok().flatten().copied();
+            invocation.follow = is_set(arguments, FOLLOW);
+            #[cfg(feature = "service")]
+            {
+                invocation.timer = is_set(arguments, TIMER);
+            }
+        }
+        invocation.verify().map_err(|error| refused(ErrorKind::ArgumentConflict, error))?;
+        Ok(invocation)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if matches.subcommand_name().is_some() {
+            *self = Self::from_arg_matches(matches)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the actions that the command does not have yet.
+fn add_actions(command: Command, complete: impl Fn(Action, Command) -> Command) -> Command {
+    Action::ALL.iter().fold(command, |command, action| {
+        if command.find_subcommand(action.as_str()).is_some() {
+            return command;
+        }
+        command.subcommand(complete(*action, Command::new(action.as_str()).about(action.meaning())))
+    })
+}
+
+fn flag(name: &'static str) -> Arg {
+    Arg::new(name).action(ArgAction::SetTrue)
+}
+
+/// Returns whether a flag is given. The command may lack it, if the flag is another action's.
+fn is_set(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_get_one(name).ok().flatten().copied().unwrap_or_default()
+}
+
+fn refused(kind: ErrorKind, message: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(kind, format!("{message}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actions() -> Command {
+        Action::augment_subcommands(Command::new("example"))
+    }
+
+    fn invocations() -> Command {
+        Invocation::augment_subcommands(Command::new("example"))
+    }
+
+    fn read(words: &[&str]) -> Result<Invocation, clap::Error> {
+        let words = [&["example"], words].concat();
+        Invocation::from_arg_matches(&invocations().try_get_matches_from(words)?)
+    }
+
+    #[test]
+    fn every_action_is_a_value_and_a_subcommand_with_the_usage_text_as_help() {
+        actions().debug_assert();
+        invocations().debug_assert();
+        for action in Action::ALL {
+            let value = action.to_possible_value().unwrap();
+            assert_eq!(value.get_help().unwrap().to_string(), action.meaning());
+            assert_eq!(<Action as ValueEnum>::from_str(action.as_str(), false), Ok(*action));
+            for command in [actions(), invocations()] {
+                let subcommand = command.find_subcommand(action.as_str()).unwrap();
+                assert_eq!(subcommand.get_about().unwrap().to_string(), action.meaning());
+            }
+            let matches = actions().try_get_matches_from(["example", action.as_str()]).unwrap();
+            assert_eq!(Action::from_arg_matches(&matches).unwrap(), *action);
+            assert!(Action::has_subcommand(action.as_str()) && Invocation::has_subcommand(action.as_str()));
+        }
+        assert!(!Action::has_subcommand("help"));
+    }
+
+    #[test]
+    fn an_invocation_is_read_as_without_clap() {
+        let mut lines =
+            vec!["status", "--all status", "--all stop", "start", "logs", "logs -n 20", "logs -f -n5"];
+        if cfg!(feature = "json") {
+            lines.extend(["--json start", "--json --all status", "--json logs"]);
+        }
+        if cfg!(feature = "service") {
+            lines.extend(["unit", "unit --timer", "install"]);
+        }
+        for line in lines {
+            let words: Vec<_> = line.split(' ').collect();
+            assert_eq!(read(&words).unwrap(), Invocation::from_args(words).unwrap(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_does_not_go_with_the_action_is_refused() {
+        for line in
+            ["--all start", "--colour status", "logs -n x", "logs --all", "status -f", "begin", "start 1"]
+        {
+            let error = read(&line.split(' ').collect::<Vec<_>>()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        let error = read(&["--all", "start"]).unwrap_err().to_string();
+        assert_eq!(error, "error: `--all` goes with `status` and `stop` only, not with `start`\n");
+        let error = read(&[]).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::MissingSubcommand, 2));
+    }
+
+    #[test]
+    fn an_action_of_the_program_is_left_alone() {
+        let own = Command::new("start").about("our own").arg(flag("port").long("port"));
+        let command = Invocation::augment_subcommands(Command::new("example").subcommand(own));
+        command.clone().debug_assert();
+        assert_eq!(command.find_subcommand("start").unwrap().get_about().unwrap().to_string(), "our own");
+        let matches = command.try_get_matches_from(["example", "start", "--port"]).unwrap();
+        assert_eq!(Invocation::from_arg_matches(&matches).unwrap(), Action::Start.into());
+    }
+
+    #[test]
+    fn an_update_without_an_action_changes_nothing() {
+        let (mut action, mut invocation) = (Action::Stop, Invocation::from(Action::Stop));
+        for (words, expected) in [(&["example"][..], Action::Stop), (&["example", "run"], Action::Run)] {
+            let matches = actions().try_get_matches_from(words).unwrap();
+            action.update_from_arg_matches(&matches).unwrap();
+            invocation.update_from_arg_matches(&matches).unwrap();
+            assert_eq!((action, invocation.clone()), (expected, expected.into()));
+        }
+    }
+}
