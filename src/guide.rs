@@ -5,13 +5,14 @@
 //! 3. [The actions](actions): what each action does, prints and exits with.
 //! 4. [Supervision](supervision): how the body is started again, and what it has started is ended.
 //! 5. [The log](log): what the daemon reports about itself, as lines or as events of `tracing`.
-//! 6. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
-//! 7. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
-//! 8. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
+//! 6. [A service of systemd](service): the unit that a program makes for itself.
+//! 7. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
+//! 8. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
+//! 9. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
 //!    containers and systemd.
-//! 9. [JSON](json): the state of a daemon, for programs.
-//! 10. [A command line made by clap](clap): the actions beside a program's own options.
-//! 11. [From one machine to many](deploy): images, Kubernetes, Nomad and systemd templates.
+//! 10. [JSON](json): the state of a daemon, for programs.
+//! 11. [A command line made by clap](clap): the actions beside a program's own options.
+//! 12. [From one machine to many](deploy): images, Kubernetes, Nomad and systemd templates.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
 //! background: [security], with the attackers and the limits; [platform], with the differences
@@ -85,6 +86,9 @@ pub mod recipes {}
 
 #[doc = include_str!("../SECURITY.md")]
 pub mod security {}
+
+#[doc = include_str!("guide/service.md")]
+pub mod service {}
 
 #[doc = include_str!("guide/supervision.md")]
 pub mod supervision {}

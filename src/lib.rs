@@ -9,6 +9,7 @@
 //! [log]: crate::guide::log
 //! [platform]: crate::guide::platform
 //! [security]: crate::guide::security
+//! [service]: crate::guide::service
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
 #![doc = include_str!("../docs/life-cycle.md")]
 #![doc = include_str!("../README.md")]
@@ -16,7 +17,8 @@
 //! ## The guide
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
-//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes) ·
+//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) ·
+//! [a service of systemd](crate::guide::service) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes) ·
 //! [JSON](crate::guide::json) · [a command line made by clap](crate::guide::clap) ·
 //! [from one machine to many](crate::guide::deploy)
 
@@ -34,3 +36,5 @@ pub use daemon_runtime::{
     Daemon, Error, Event, Exit, IntoAction, Invocation, Missed, OnError, Once, Outcome, Repeating, Respawn,
     RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
 };
+#[cfg(all(unix, feature = "service"))]
+pub use daemon_runtime::{Hardening, Unit};

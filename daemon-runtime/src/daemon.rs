@@ -1,5 +1,8 @@
 //! The builder `Daemon`, whose methods set the keys or carry out an action.
 
+#[cfg(feature = "service")]
+mod service;
+
 use std::env;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -37,6 +40,8 @@ use crate::lock::sight::Sight;
 use crate::lock::stop::{self, Stopped};
 use crate::logs::{file, follow};
 use crate::progress::Progress;
+#[cfg(feature = "service")]
+use crate::service::installed_service;
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
@@ -110,7 +115,8 @@ impl Daemon {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn every(self, period: Duration) -> Daemon<Repeating> {
-        Daemon { settings: self.settings, mode: Repeating::new(period) }
+        let settings = Settings { period: Some(period), ..self.settings };
+        Daemon { settings, mode: Repeating::new(period) }
     }
 }
 
@@ -242,7 +248,9 @@ impl<M> Daemon<M> {
     /// The default is `/run/NAME.pid` for root. For another user it is `$XDG_STATE_HOME/NAME.pid` if that variable is
     /// an absolute path, otherwise `$HOME/.local/state/NAME.pid`. Without an absolute `HOME`, the home directory is the
     /// one in the user database. A start creates the pidfile's directory if it is missing. If the user has no home
-    /// directory, every action fails with an error that asks for this key.
+    /// directory, every action fails with an error that asks for this key. With the feature `service`, the default is
+    /// `NAME.pid` in `$RUNTIME_DIRECTORY` if a unit of systemd sets that, and for an installed service of the machine
+    /// `/run/NAME/NAME.pid`.
     ///
     /// Daemons of the same name have the same default. If the holder is proven to be another program, by its path and
     /// by its file ([proc_pid_exe(5)](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html)), every action fails
@@ -427,7 +435,8 @@ impl<M> Daemon<M> {
     /// Sets the user that the daemon becomes, by name or number. By default the user stays the same.
     ///
     /// The daemon gets the user's supplementary groups, and the user's primary group unless [`group`](Daemon::group) is
-    /// given. The pidfile and the logs are opened before the change. Only root can use this key.
+    /// given. The pidfile and the logs are opened before the change. Only root can use this key, and a process that has the
+    /// user and the group already; its supplementary groups stay as they are.
     ///
     /// # Examples
     ///
@@ -445,7 +454,7 @@ impl<M> Daemon<M> {
     /// Sets the group that the daemon runs as, by name or number.
     ///
     /// Without [`user`](Daemon::user), the user stays the same and the supplementary groups are removed. Only root can
-    /// use this key.
+    /// use this key, and a process that has the group already.
     ///
     /// # Examples
     ///
@@ -758,9 +767,11 @@ impl<M> Daemon<M> {
             Action::Logs => self.print_logs(invocation),
             Action::Check => self.check_alone::<K, B>(),
             #[cfg(feature = "service")]
-            Action::Unit | Action::Install | Action::Uninstall => {
-                Err(Error::usage(format_args!("TODO(13) service: {}", invocation.timer)))
-            }
+            Action::Unit => self.print_unit(invocation.timer),
+            #[cfg(feature = "service")]
+            Action::Install => self.install(),
+            #[cfg(feature = "service")]
+            Action::Uninstall => self.uninstall(),
             Action::Run => self.run(body),
         }
     }
@@ -836,6 +847,10 @@ impl<M> Daemon<M> {
     }
 
     fn start_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        #[cfg(feature = "service")]
+        if let Some(service) = self.service() {
+            return self.start_service::<K, B>(&service, Action::Start);
+        }
         self.answer_showing(progress, Action::Start, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             let pid = startup.launch(preconditions::check()?, &mut Some(body))?;
@@ -874,6 +889,10 @@ impl<M> Daemon<M> {
     }
 
     fn stop_showing(&self, progress: Progress) -> Result {
+        #[cfg(feature = "service")]
+        if let Some(service) = self.service_in_charge() {
+            return self.stop_service(&service);
+        }
         self.answer_showing(progress, Action::Stop, |plan, pidfile| stop_at(pidfile, plan))
     }
 
@@ -897,6 +916,10 @@ impl<M> Daemon<M> {
     }
 
     fn restart_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        #[cfg(feature = "service")]
+        if let Some(service) = self.service() {
+            return self.restart_service::<K, B>(&service);
+        }
         self.answer_showing(progress, Action::Restart, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             let _ = preconditions::check()?;
@@ -941,6 +964,10 @@ impl<M> Daemon<M> {
     }
 
     fn ensure_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        #[cfg(feature = "service")]
+        if let Some(service) = self.service() {
+            return self.start_service::<K, B>(&service, Action::Ensure);
+        }
         self.answer_showing(progress, Action::Ensure, |plan, pidfile| {
             let identity = startup::check::<M, K, B>(plan, &self.mode)?;
             let patience = Patience::new(pidfile, plan);
@@ -992,10 +1019,13 @@ impl<M> Daemon<M> {
             log = sight.running().and_then(|(pid, is_verified)| file::of_process(pid, is_verified, plan));
             Ok(sight.answer(pidfile))
         })?;
-        Ok(match sight {
-            Some(sight) => sight.add_to(outcome).with_log(log),
-            None => outcome,
-        })
+        let Some(sight) = sight else { return Ok(outcome) };
+        #[cfg(feature = "service")]
+        let unit = sight.running().and_then(|(pid, _)| installed_service::unit_of(&self.settings.name, pid));
+        let outcome = sight.add_to(outcome).with_log(log);
+        #[cfg(feature = "service")]
+        let outcome = outcome.with_unit(unit);
+        Ok(outcome)
     }
 
     /// Reports on every daemon of this program that is running, whatever its name and its pidfile.
@@ -1117,6 +1147,10 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn reload(&self) -> Result {
+        #[cfg(feature = "service")]
+        if let Some(service) = self.service_in_charge() {
+            return self.reload_service(&service);
+        }
         self.answer(Action::Reload, |plan, pidfile| {
             Ok(Answer::Reloaded { pid: number(stop::reload(pidfile, plan)?) })
         })
@@ -1230,7 +1264,7 @@ impl<M> Daemon<M> {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
-        self.answer(Action::Run, |plan, pidfile| {
+        self.answer_by(&self.settings.in_foreground(), Progress::silent(), Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             Ok(Answer::Finished { code: startup.run(body)? })
         })
@@ -1250,7 +1284,7 @@ impl<M> Daemon<M> {
 
     /// Checks the keys, carries out the action, and adds the daemon's name to the answer or the error.
     fn answer(&self, action: Action, act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>) -> Result {
-        self.answer_showing(Progress::silent(), action, act)
+        self.answer_by(&self.settings, Progress::silent(), action, act)
     }
 
     /// Does the same, and shows what the action waits for.
@@ -1260,8 +1294,19 @@ impl<M> Daemon<M> {
         action: Action,
         act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>,
     ) -> Result {
+        self.answer_by(&self.settings, progress, action, act)
+    }
+
+    /// Does the same by other settings of the daemon.
+    fn answer_by(
+        &self,
+        settings: &Settings,
+        progress: Progress,
+        action: Action,
+        act: impl FnOnce(&Plan<'_>, &Pidfile) -> Result<Answer>,
+    ) -> Result {
         let name = &self.settings.name;
-        let outcome = self.settings.plan().and_then(|plan| {
+        let outcome = settings.plan().and_then(|plan| {
             let plan = Plan { progress, ..plan };
             let pidfile = Pidfile::new(&plan);
             if action != Action::Run {

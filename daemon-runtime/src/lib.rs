@@ -10,10 +10,14 @@ mod life;
 mod lock;
 mod logs;
 mod progress;
+#[cfg(feature = "service")]
+mod service;
 mod settings;
 mod start;
 mod supervise;
 mod sys;
+#[cfg(feature = "service")]
+mod unit_file;
 
 pub use command::account::Account;
 pub use command::action::Action;
@@ -32,4 +36,7 @@ pub use life::context::{Context, Event};
 pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
 pub use life::respawning::{RespawnBody, Respawning};
 pub use life::setup::{SetupResult, WithSetup};
+#[cfg(feature = "service")]
+#[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+pub use service::{hardening::Hardening, unit::Unit};
 pub use sys::program::program_name;

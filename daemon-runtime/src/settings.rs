@@ -1,5 +1,6 @@
 //! The keys of a daemon, from which a checked plan is made.
 
+use std::borrow::Cow;
 use std::env;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,10 @@ use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 use crate::progress::Progress;
 use crate::sys::family::HAS_SUBREAPERS;
+#[cfg(feature = "service")]
+use crate::unit_file::environment;
+#[cfg(feature = "service")]
+use crate::unit_file::installed::{self, Installed, Scope};
 
 /// The time that a process has to end after SIGKILL. It takes longer only if one of its system calls hangs in the
 /// kernel.
@@ -43,6 +48,9 @@ pub(crate) struct Settings {
     pub(crate) respawn_delay: Duration,
     pub(crate) respawn_limit: u32,
     pub(crate) children: Children,
+    /// The period of a repeating daemon.
+    #[cfg_attr(not(feature = "service"), allow(dead_code, reason = "only a unit's timer has it"))]
+    pub(crate) period: Option<Duration>,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -103,7 +111,17 @@ impl Settings {
             respawn_delay: Duration::from_secs(1),
             respawn_limit: 10,
             children: Children::default(),
+            period: None,
         }
+    }
+
+    /// Returns the settings of a daemon in the foreground, without what its unit does.
+    pub(crate) fn in_foreground(&self) -> Cow<'_, Self> {
+        #[cfg(feature = "service")]
+        if environment::enter(&self.name) {
+            return Cow::Owned(Self { respawn: Respawn::Never, chroot: None, ..self.clone() });
+        }
+        Cow::Borrowed(self)
     }
 
     /// Returns whether the body lives in a child of a supervisor.
@@ -178,9 +196,13 @@ impl Settings {
             return Ok((resolve("pidfile", path)?, PidfileChoice::Given));
         }
         let file = format!("{}.pid", self.name);
-        let roots = resolve("name", &Path::new("/run").join(&file))?;
+        let roots = resolve("name", &roots_directory(&self.name).join(&file))?;
+        let own = given_directory().map(|directory| resolve("name", &directory.join(&file))).transpose()?;
         if geteuid().is_root() {
-            return Ok((roots, PidfileChoice::RootsDefault));
+            return Ok((own.unwrap_or(roots), PidfileChoice::RootsDefault));
+        }
+        if let Some(own) = own {
+            return Ok((own, PidfileChoice::UsersDefault { roots }));
         }
         match state_directory() {
             Some(directory) => {
@@ -189,6 +211,25 @@ impl Settings {
             None => Ok((roots.clone(), PidfileChoice::NoHome { roots })),
         }
     }
+}
+
+/// Returns the directory of root's default pidfile: that of the installed service, if the program is one.
+fn roots_directory(name: &str) -> PathBuf {
+    #[cfg(feature = "service")]
+    if Installed::find(Scope::System, name).is_some() {
+        return installed::runtime_directory(name);
+    }
+    let _ = name;
+    "/run".into()
+}
+
+/// Returns the directory that systemd has made for this service.
+fn given_directory() -> Option<PathBuf> {
+    #[cfg(feature = "service")]
+    if let Some(directory) = environment::runtime_directory() {
+        return Some(directory);
+    }
+    None
 }
 
 /// Returns the directory in which a user other than root keeps what outlives a session, by the [XDG Base Directory

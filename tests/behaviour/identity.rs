@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
 use common::notice::unstamped;
-use common::{Answer, Process, Subject, available_or_skip, root_or_skip, wait_for, wait_until};
+use common::{Answer, Process, Subject, available_or_skip, root_or_skip, tool_or_skip, wait_for, wait_until};
 
 const NOBODY: &str = "65534";
 
@@ -377,5 +377,28 @@ fn capabilities_that_the_program_would_keep_are_gone_with_the_user() {
     let daemon = subject.start();
     for set in ["CapPrm", "CapEff"] {
         assert_eq!(daemon.status(set), "0000000000000000", "{set}");
+    }
+}
+
+#[test]
+fn a_process_that_has_the_user_and_group_already_needs_no_root() {
+    if !root_or_skip() || !tool_or_skip(&["setpriv", "--version"]) {
+        return;
+    }
+    let subject = || Subject::new().open_to_all().key("user", NOBODY).key("group", NOBODY);
+    let ids = ["setpriv", "--reuid=65534", "--regid=65534"];
+    for (groups, expected) in [("--clear-groups", ""), ("--groups=8", "8")] {
+        let subject = subject();
+        let daemon = Answer::of(subject.wrapped(&[&ids[..], &[groups]].concat(), "start")).started();
+        has_identity(daemon, NOBODY, NOBODY, expected);
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+    // With another real user there is a way back, and another group is another identity.
+    let way_back = ["setpriv", "--euid=65534", "--regid=65534", "--clear-groups"];
+    for (wrapper, group) in [(&way_back[..], NOBODY), (&[&ids[..], &["--clear-groups"]].concat(), "8")] {
+        let subject = subject().key("group", group);
+        let reason = format!("cannot become user {NOBODY}, group {group} without being root");
+        let text = format!("subject: permission denied: {reason}: Operation not permitted (os error 1)");
+        Answer::of(subject.wrapped(wrapper, "start")).fails(4, &text);
     }
 }

@@ -27,6 +27,7 @@ mod reloading;
 mod repeat;
 mod respawn;
 mod run;
+mod service;
 mod start;
 mod starting;
 mod status;

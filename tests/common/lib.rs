@@ -11,6 +11,7 @@
 )]
 
 pub mod async_programs;
+pub mod machine;
 pub mod notice;
 pub mod notify_socket;
 mod process;
@@ -31,7 +32,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use programs::{build, library, program, program_with, static_program, static_program_of};
+pub use programs::{
+    build, library, program, program_with, service_subject, static_program, static_program_of,
+};
 pub use subject::{Answer, Conversation, Foreground, Locker, Subject, lines};
 
 /// Returns the directory of the whole workspace.

@@ -34,6 +34,15 @@ pub fn program_with(feature: &str, name: &str) -> PathBuf {
     programs.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
+/// Returns the path of the program `subject` with the features of a service, in a binary of its own.
+pub fn service_subject() -> &'static Path {
+    static PROGRAM: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let arguments =
+        ["--package", "daemonic-test-programs", "--features", "service", "--bin", "service_subject"];
+    let programs = PROGRAM.get_or_init(|| build(&arguments));
+    programs.iter().find(|path| path.ends_with("service_subject")).expect("a program")
+}
+
 /// Returns the path of a helper program that needs no C library beside it. Returns `None` if this
 /// system cannot link one.
 pub fn static_program(name: &str) -> Option<PathBuf> {

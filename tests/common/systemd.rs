@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::torture::say;
 use crate::{Process, Subject, available_or_skip, is_long, lines, root_or_skip, wait_for};
 
-const PROGRAM: &str = "/lib/systemd/systemd";
+pub(crate) const PROGRAM: &str = "/lib/systemd/systemd";
 
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,7 +88,7 @@ pub struct Manager {
     child: Child,
     words: Option<ChildStdin>,
     answers: Receiver<String>,
-    journal: Option<JoinHandle<Vec<Entry>>>,
+    journal: Journal,
 }
 
 /// An entry of systemd's journal.
@@ -129,14 +129,14 @@ impl Manager {
     /// Starts the systemd below a directory.
     fn start_in(directory: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a directory");
-        let journal = listen(&folder.path().join("journal"));
+        let journal = Journal::listen(folder.path());
         let mut command = Command::new("bash");
         command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).arg(directory);
         // A service gets its environment from its unit alone.
         command.env_remove("NOTIFY_SOCKET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
         let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
-        let manager = Self { folder, child, words, answers, journal: Some(journal) };
+        let manager = Self { folder, child, words, answers, journal };
         let word = manager.answers.recv_timeout(PATIENCE);
         let is_up = word.as_deref().is_ok_and(|word| ["is running", "is degraded"].contains(&word));
         available_or_skip("a systemd in namespaces of its own", is_up).then_some(manager)
@@ -214,17 +214,7 @@ impl Manager {
     #[track_caller]
     pub fn complains(mut self, unit: &Unit, expected: &[&str]) {
         self.end();
-        let socket = UnixDatagram::unbound().expect("a socket");
-        socket.send_to(b"", self.folder.path().join("journal")).expect("the journal listens");
-        let journal = self.journal.take().expect("a journal").join().expect("a journal");
-        let about = |entry: &&Entry| entry.unit == unit.name || entry.message.contains(&unit.name);
-        let complaints: Vec<_> = journal.iter().filter(about).filter(|entry| entry.priority < 6).collect();
-        let texts: Vec<_> = complaints.iter().map(|entry| entry.about(&unit.name)).collect();
-        assert_eq!(texts, expected, "what systemd has logged of {}", unit.name);
-        assert!(
-            journal.iter().any(|entry| entry.unit == unit.name),
-            "systemd has logged nothing: {journal:?}"
-        );
+        assert_eq!(self.journal.complaints(&unit.name), expected, "what systemd has logged of {}", unit.name);
     }
 
     fn end(&mut self) {
@@ -239,17 +229,39 @@ impl Drop for Manager {
     }
 }
 
-/// Receives the entries of the journal until an empty message comes.
-fn listen(path: &Path) -> JoinHandle<Vec<Entry>> {
-    let socket = UnixDatagram::bind(path).expect("a socket");
-    thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
-        let mut next = || {
-            let length = socket.recv(&mut buffer).expect("a message");
-            (length > 0).then(|| Entry::read(&String::from_utf8_lossy(&buffer[..length])))
-        };
-        std::iter::from_fn(&mut next).collect()
-    })
+/// What a systemd logs, received in its journal's place.
+pub(crate) struct Journal {
+    path: PathBuf,
+    entries: Option<JoinHandle<Vec<Entry>>>,
+}
+
+impl Journal {
+    /// Receives entries at the socket `journal` in a directory, until an empty one comes.
+    pub(crate) fn listen(directory: &Path) -> Self {
+        let path = directory.join("journal");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        let entries = thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            let mut next = || {
+                let length = socket.recv(&mut buffer).expect("a message");
+                (length > 0).then(|| Entry::read(&String::from_utf8_lossy(&buffer[..length])))
+            };
+            std::iter::from_fn(&mut next).collect()
+        });
+        Self { path, entries: Some(entries) }
+    }
+
+    /// Returns the messages above *info* about a unit, of which there must be some message.
+    #[track_caller]
+    pub(crate) fn complaints(&mut self, unit: &str) -> Vec<String> {
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"", &self.path).expect("the journal listens");
+        let entries = self.entries.take().expect("a journal").join().expect("a journal");
+        assert!(entries.iter().any(|entry| entry.unit == unit), "systemd has logged nothing: {entries:?}");
+        let about = |entry: &&Entry| entry.unit == unit || entry.message.contains(unit);
+        let complaints = entries.iter().filter(about).filter(|entry| entry.priority < 6);
+        complaints.map(|entry| entry.about(unit)).collect()
+    }
 }
 
 impl Entry {
@@ -260,7 +272,8 @@ impl Entry {
             line.unwrap_or_default().to_owned()
         };
         let priority = field("PRIORITY").parse().unwrap_or(0);
-        Self { priority, unit: field("USER_UNIT"), message: field("MESSAGE") }
+        let unit = [field("USER_UNIT"), field("UNIT")].concat();
+        Self { priority, unit, message: field("MESSAGE") }
     }
 
     /// Returns the message without its PIDs and the name of the unit.

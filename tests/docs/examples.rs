@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +16,23 @@ use common::notice::unstamped;
 use common::{Answer, Process, build, tool_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
+/// Returns the path of an example, built with the features of a service.
+pub fn program(name: &str) -> &'static Path {
+    static EXAMPLES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let words = "--package daemonic --example runner --example worker --example repeat --package example-http \
+                 --bin example-http --features daemonic/service,daemonic/systemd";
+    let examples = EXAMPLES.get_or_init(|| {
+        let mut examples = build(&words.split_whitespace().collect::<Vec<_>>());
+        for package in ["example-cli", "example-tracing"] {
+            // One at a time, since the features of one would change the others.
+            examples.extend(build(&["--package", package]));
+        }
+        examples
+    });
+    let is_it = |path: &&PathBuf| path.ends_with(name) || path.ends_with(format!("example-{name}"));
+    examples.iter().find(is_it).expect("an example of that name")
+}
+
 /// An example with a home directory of its own.
 struct Example {
     service: Service,
@@ -24,19 +41,7 @@ struct Example {
 
 impl Example {
     fn new(name: &'static str) -> Self {
-        static EXAMPLES: OnceLock<Vec<PathBuf>> = OnceLock::new();
-        let examples = EXAMPLES.get_or_init(|| {
-            let mut examples =
-                build(&["--package", "daemonic", "--example", "runner", "--example", "worker"]);
-            for package in ["example-cli", "example-http", "example-tracing"] {
-                // One at a time, since the features of one would change the others.
-                examples.extend(build(&["--package", package]));
-            }
-            examples
-        });
-        let is_it = |path: &&PathBuf| path.ends_with(name) || path.ends_with(format!("example-{name}"));
-        let program = examples.iter().find(is_it).expect("an example of that name");
-        Self { service: Service::of(program), name }
+        Self { service: Service::of(program(name)), name }
     }
 
     fn home(&self, name: &str) -> PathBuf {

@@ -29,12 +29,13 @@ use common::torture::attempt;
 use common::{Answer, available_or_skip, repository, root_or_skip, tool_or_skip};
 use tempfile::TempDir;
 
-const CHAPTERS: [&str; 11] = [
+const CHAPTERS: [&str; 12] = [
     "tour",
     "keys",
     "actions",
     "supervision",
     "log",
+    "service",
     "promises",
     "migrating",
     "recipes",
@@ -43,32 +44,32 @@ const CHAPTERS: [&str; 11] = [
     "deploy",
 ];
 
-fn chapter(name: &str) -> String {
+pub fn chapter(name: &str) -> String {
     fs::read_to_string(repository().join(format!("src/guide/{name}.md"))).expect("a chapter")
 }
 
 // ---- reading ----
 
 /// A fenced block.
-struct Block {
-    section: String,
+pub struct Block {
+    pub section: String,
     info: String,
-    text: String,
+    pub text: String,
 }
 
 impl Block {
-    fn is_console(&self) -> bool {
+    pub fn is_console(&self) -> bool {
         self.info == "console"
     }
 
     /// Returns the NAME of `(program NAME)` for the key `program`.
-    fn value(&self, key: &str) -> Option<&str> {
+    pub fn value(&self, key: &str) -> Option<&str> {
         let (_, remark) = self.info.strip_suffix(')')?.split_once(" (")?;
         remark.strip_prefix(key)?.strip_prefix(' ')
     }
 
     /// Splits a block into commands and their outputs.
-    fn commands(&self) -> Vec<(String, String)> {
+    pub fn commands(&self) -> Vec<(String, String)> {
         let mut commands: Vec<(String, String)> = Vec::new();
         for line in self.text.lines() {
             match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {
@@ -88,7 +89,7 @@ impl Block {
     }
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (mut section, mut inside) = (String::new(), false);
     for line in text.lines() {
@@ -118,7 +119,7 @@ fn blocks(text: &str) -> Vec<Block> {
 // ---- building ----
 
 /// Returns the directory with all programs of the guide, built once.
-fn programs() -> &'static Path {
+pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
@@ -145,7 +146,7 @@ edition = "2024"
 [dependencies]
 clap = { version = "4", default-features = false, features = ["derive", "error-context", "help", "std", "usage"] }
 clap_complete = { version = "4", default-features = false }
-daemonic = { path = "ROOT", features = ["clap", "json", "systemd", "tokio", "tracing"] }
+daemonic = { path = "ROOT", features = ["clap", "json", "service", "systemd", "tokio", "tracing"] }
 tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
 tracing = { version = "0.1", default-features = false, features = ["std"] }
 tracing-subscriber = { version = "0.3", default-features = false, features = ["fmt", "std"] }
@@ -196,7 +197,7 @@ const OWN: [&str; 11] = [
 const NAMESPACES: [&str; 5] = ["-m", "-n", "-p", "-f", "--mount-proc"];
 
 /// A sed script that removes what differs from run to run.
-const VARIES: &str = r#"s/[0-9]{4}(-[0-9]{2}){2}T[0-9:.]+Z/TIME/g; s/(pid|body) [0-9]+/\1 N/g; s/up [0-9dhms ]+([),;])/up T\1/g; s/ in [0-9dhms ]+;/ in T;/g; s/[0-9][0-9dhms ]* ago/T ago/g; s/("(pid|body_pid|uptime_seconds|cpu_seconds|memory_bytes)": ?)[0-9.]+/\1N/g; s/("(since|at)": ?)"[^"]*"/\1T/g"#;
+pub const VARIES: &str = r#"s/[0-9]{4}(-[0-9]{2}){2}T[0-9:.]+Z/TIME/g; s/(pid|body) [0-9]+/\1 N/g; s/up [0-9dhms ]+([),;])/up T\1/g; s/ in [0-9dhms ]+;/ in T;/g; s/[0-9][0-9dhms ]* ago/T ago/g; s/("(pid|body_pid|uptime_seconds|cpu_seconds|memory_bytes)": ?)[0-9.]+/\1N/g; s/("(since|at)": ?)"[^"]*"/\1T/g"#;
 
 /// Shell functions. `right N` returns whether the output of command N is as shown. `record N` writes
 /// what the system knows: the kernel's recording has the last 50 calls of programs other than the
@@ -229,6 +230,23 @@ record() {
 fn pids(text: &str) -> Vec<&str> {
     let rests = text.split("pid ").skip(1);
     rests.map(|rest| &rest[..rest.find(|end: char| !end.is_ascii_digit()).unwrap_or(rest.len())]).collect()
+}
+
+/// The PIDs that the guide shows, with those that were printed.
+#[derive(Default)]
+pub struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Adds those of one output. Returns whether the printed ones are equal exactly where the guide shows the same PID
+    /// twice.
+    pub fn fit(&mut self, shown: &str, printed: &str) -> bool {
+        let mut fit = true;
+        for (one, other) in pids(shown).into_iter().zip(pids(printed)) {
+            fit &= self.0.iter().all(|pair| (pair.0 == one) == (pair.1 == other));
+            self.0.push((one.to_owned(), other.to_owned()));
+        }
+        fit
+    }
 }
 
 /// A section with its files and commands.
@@ -315,16 +333,11 @@ impl Scene {
         assert!(played && answer.stderr.is_empty(), "{title}: the scene doesn't work: {answer:?}");
         let read = |name: String| fs::read_to_string(self.folder.path().join(name)).expect("text");
         let mut wrong = Vec::new();
-        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut pairs = Pairs::default();
         for (number, (command, shown)) in self.commands.iter().enumerate() {
             let output = read(format!("file/output/{number}"));
             let mut is_wrong = read(format!("shown/{number}")) != read(format!("output/{number}"));
-            // Where the guide shows the same PID twice, the PIDs must be equal, and otherwise
-            // different.
-            for (one, other) in pids(shown).into_iter().zip(pids(&output)) {
-                is_wrong |= pairs.iter().any(|pair| (pair.0 == one) != (pair.1 == other));
-                pairs.push((one.to_owned(), other.to_owned()));
-            }
+            is_wrong |= !pairs.fit(shown, &output);
             if is_wrong {
                 let record =
                     fs::read(self.folder.path().join(format!("record/{number}"))).unwrap_or_default();

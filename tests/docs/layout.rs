@@ -18,14 +18,17 @@ use tempfile::TempDir;
 /// The rooms from the top down. A file may import from its own room and from those below. It
 /// belongs to the room that names it most closely. `lib.rs` is above all.
 const ROOMS: &[&str] = &[
+    "daemon/",
     "daemon.rs",
     "start/",
     "supervise/",
     "logs/",
     "lock/stop.rs",
+    "service/",
     "life/",
     "lock/",
     "settings.rs",
+    "unit_file/",
     "progress.rs",
     "command/",
     "sys/",

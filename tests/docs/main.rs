@@ -5,3 +5,4 @@ mod examples;
 mod guide;
 mod layout;
 mod public_api;
+mod services;

@@ -80,8 +80,14 @@ impl Snapshot {
                 let exit = || End { exit: Exit::Code(*code), message: None, at: now() };
                 ended(state, Some(self.last.clone().filter(|_| *code != 0).unwrap_or_else(exit)))
             }
+            #[cfg(feature = "service")]
+            Answer::Uninstalled { .. } | Answer::NotInstalled => ended(State::Stopped, None),
+            #[cfg(feature = "service")]
+            Answer::Unit { .. } => self,
             Answer::CheckPassed | Answer::LogShown { .. } | Answer::All { .. } => self,
             _ if self.state != State::Unknown => self,
+            #[cfg(feature = "service")]
+            Answer::Installed { pid, .. } => held(State::Running, pid),
             Answer::Started { pid }
             | Answer::Restarted { pid }
             | Answer::AlreadyRunning { pid }

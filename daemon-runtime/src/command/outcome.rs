@@ -59,6 +59,8 @@ pub struct Outcome {
     pidfile: Option<PathBuf>,
     /// What the daemon's supervisor has reported about the body.
     report: Option<Report<'static>>,
+    /// The unit by which systemd runs the daemon.
+    unit: Option<String>,
     /// The log of a daemon that is running.
     log: Option<PathBuf>,
     /// The form in which [`report`] prints this.
@@ -178,6 +180,33 @@ pub enum Answer {
     },
     /// The [`check`](crate::Daemon::check) has returned no error.
     CheckPassed,
+    /// A systemd unit for the program.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Unit {
+        /// The text of the unit file.
+        text: String,
+    },
+    /// The program is installed as a service of systemd, which runs the daemon.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Installed {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The path of the unit file.
+        unit: PathBuf,
+    },
+    /// The service has been stopped and removed.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    Uninstalled {
+        /// The path that the unit file had.
+        unit: PathBuf,
+    },
+    /// There is no service to remove.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    NotInstalled,
     /// The daemon has run in the foreground, and its body has ended.
     Finished {
         /// The exit code of the body.
@@ -206,6 +235,7 @@ impl Outcome {
             pidfile: None,
             report: None,
             log: None,
+            unit: None,
             format: Format::Text,
             #[cfg(feature = "json")]
             snapshot: Snapshot::default(),
@@ -253,6 +283,12 @@ impl Outcome {
     #[cfg(feature = "json")]
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// Adds the unit by which systemd runs the daemon.
+    #[cfg(feature = "service")]
+    pub(crate) fn with_unit(self, unit: Option<String>) -> Self {
+        Self { unit, ..self }
     }
 
     /// Returns the action.
@@ -315,6 +351,10 @@ impl Outcome {
             | Answer::Running { pid, .. }
             | Answer::NotStopped { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
+            #[cfg(feature = "service")]
+            Answer::Installed { pid, .. } => Some(pid),
+            #[cfg(feature = "service")]
+            Answer::Unit { .. } | Answer::Uninstalled { .. } | Answer::NotInstalled => None,
             Answer::NotRunning
             | Answer::Stale { .. }
             | Answer::Failed { .. }
@@ -426,31 +466,50 @@ impl fmt::Display for Outcome {
             }
             Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
             Answer::LogShown { .. } | Answer::Finished { .. } => return Ok(()),
+            #[cfg(feature = "service")]
+            Answer::Unit { text } => return f.write_str(text.trim_end()),
+            #[cfg(feature = "service")]
+            Answer::Installed { pid, unit } => {
+                return write!(f, "{}: installed (pid {pid}; unit {})", self.name, unit.display());
+            }
+            #[cfg(feature = "service")]
+            Answer::Uninstalled { unit } => {
+                return write!(f, "{}: uninstalled (unit {})", self.name, unit.display());
+            }
+            #[cfg(feature = "service")]
+            Answer::NotInstalled => return write!(f, "{}: not installed", self.name),
         };
-        write!(f, "{}: {what} (pid {pid}", self.name)?;
+        let is_about_unit =
+            matches!(self.answer, Answer::AlreadyRunning { .. }) || self.action == Action::Status;
+        let through = if self.unit.is_some() && !is_about_unit { " through systemd" } else { "" };
+        write!(f, "{}: {what}{through} (pid {pid}", self.name)?;
         match &self.answer {
             Answer::Killed { after, signal, .. } => {
-                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
-                write!(f, "): did not exit within {} of {signal}", Span(*after))
+                self.write_place(f)?;
+                write!(f, ": did not exit within {} of {signal}", Span(*after))
             }
             Answer::Running { up, .. } | Answer::Starting { up, .. } => {
                 up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
                 self.report.iter().try_for_each(|report| report.write_body(f))?;
-                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
-                f.write_str(")")
+                self.write_place(f)
             }
             Answer::Waiting { due, .. } => {
                 due.iter().try_for_each(|due| write!(f, ", in {}", seconds_left(*due)))?;
                 let last = self.report.as_ref().and_then(|report| report.last.as_ref());
                 last.iter().try_for_each(|last| write!(f, "; {last}"))?;
-                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
-                f.write_str(")")
+                self.write_place(f)
             }
-            _ => {
-                self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
-                f.write_str(")")
-            }
+            _ => self.write_place(f),
         }
+    }
+}
+
+impl Outcome {
+    /// Writes the unit, if there is one, and the end of the parenthesis.
+    fn write_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
+        self.unit.iter().try_for_each(|unit| write!(f, "; unit {unit}"))?;
+        f.write_str(")")
     }
 }
 

@@ -6,10 +6,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, Valu
 
 use crate::command::action::Action;
 use crate::command::error::Error;
+#[cfg(feature = "json")]
 use crate::command::format::Format;
-use crate::command::invocation::Invocation;
+use crate::command::invocation::{Invocation, Origin};
 
 /// The names of the arguments, which are also those of the options.
+#[cfg(feature = "json")]
 const JSON: &str = "json";
 const ALL: &str = "all";
 const LINES: &str = "lines";
@@ -68,11 +70,8 @@ impl FromArgMatches for Action {
 impl Subcommand for Invocation {
     fn augment_subcommands(command: Command) -> Command {
         let all = flag(ALL).long(ALL).help("act on every running daemon of this program (status, stop)");
-        let command = if cfg!(feature = "json") {
-            command.arg(flag(JSON).long(JSON).help("report in one line of JSON"))
-        } else {
-            command
-        };
+        #[cfg(feature = "json")]
+        let command = command.arg(flag(JSON).long(JSON).help("report in one line of JSON"));
         add_actions(command.arg(all), |action, subcommand| match action {
             Action::Logs => {
                 let lines = Arg::new(LINES).short('n').value_name("N").value_parser(value_parser!(usize));
@@ -99,7 +98,9 @@ impl Subcommand for Invocation {
 impl FromArgMatches for Invocation {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut invocation = Self::from(Action::from_arg_matches(matches)?);
+        invocation.origin = Origin::CommandLine;
         invocation.all = is_set(matches, ALL);
+        #[cfg(feature = "json")]
         if is_set(matches, JSON) {
             invocation.format = Format::Json;
         }

@@ -201,7 +201,7 @@ impl Repeating {
             }
             runs += 1;
             ending.report_run(name, runs);
-            if runs == self.times {
+            if runs == self.times || is_by_timer() {
                 break;
             }
             let end = now();
@@ -242,6 +242,14 @@ impl Repeating {
             }
         }
     }
+}
+
+/// Returns whether a timer of systemd starts each run.
+fn is_by_timer() -> bool {
+    #[cfg(feature = "service")]
+    return crate::unit_file::environment::is_by_timer();
+    #[cfg(not(feature = "service"))]
+    false
 }
 
 /// Converts nanoseconds as `Duration::from_nanos` does, which takes only 64 bits.

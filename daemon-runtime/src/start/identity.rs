@@ -46,9 +46,9 @@ impl Identity {
         Ok(Some(Self { label, uid, gid, groups }))
     }
 
-    /// Fails unless this process is root, which alone can become another user.
+    /// Fails unless this process is root, which alone can become another user, or has this identity already.
     pub(crate) fn require_root(&self) -> Result<()> {
-        if geteuid().is_root() {
+        if geteuid().is_root() || self.is_own() {
             return Ok(());
         }
         let label = &self.label;
@@ -57,7 +57,13 @@ impl Identity {
 
     /// Sets the supplementary groups, then the group, then the user, as real, effective and saved IDs. Then checks that
     /// all are set, with no way back.
+    ///
+    /// A process that has this user and group already stays as it is. Its caller, such as a service manager or a
+    /// container, has chosen its supplementary groups and privileges.
     pub(crate) fn take_on(&self) -> Result<()> {
+        if self.is_own() {
+            return Ok(());
+        }
         let cannot = |errno| Error::os(format_args!("cannot become {}", self.label), errno);
         capabilities::drop_with_user()
             .and_then(|()| supplementary::set(&self.groups))
@@ -72,6 +78,15 @@ impl Identity {
                 self.label
             )))
         }
+    }
+
+    /// Returns whether this process has the user and the group for good. If it is root, it must have the groups too.
+    fn is_own(&self) -> bool {
+        let root = Uid::from_raw(0);
+        let has_ids = [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2];
+        has_ids
+            && saved::are(self.uid, self.gid) == Ok(true)
+            && (self.uid != root || supplementary::are(&self.groups) == Ok(true))
     }
 
     fn is_taken_on(&self) -> nix::Result<bool> {

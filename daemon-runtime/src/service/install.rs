@@ -1,0 +1,111 @@
+//! The unit file of this program in systemd's own directory: writing it, removing it.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::command::error::{Error, Result};
+use crate::service::manager::Manager;
+use crate::service::unit::Unit;
+use crate::unit_file::installed::{self, Installed, Scope};
+
+/// The beginning of a file that `install` has written.
+const HEADER: &str = "# Installed by ";
+
+/// Writes the unit, makes systemd read and enable it, and starts the daemon. Returns the path of the file.
+///
+/// If the same unit is there already, the daemon goes on running.
+pub(crate) fn install(unit: &Unit) -> Result<PathBuf> {
+    let manager = Manager::require(unit.scope)?;
+    let path = path(unit.scope, &unit.name)?;
+    let text =
+        format!("{HEADER}{}; its action `uninstall` removes this file.\n{unit}", unit.program.display());
+    let before = read_own(unit.scope, &unit.name, &path)?;
+    let is_new = before.is_none_or(|before| before != text);
+    if is_new {
+        write(&path, &text).map_err(|error| cannot("write", &path, &error))?;
+    }
+    let file = installed::file_name(&unit.name);
+    manager.call(&["daemon-reload"])?;
+    manager.call(&["enable", &file])?;
+    // A daemon that has failed too often is not started before that is forgotten.
+    let _ = manager.call(&["reset-failed", &file]);
+    manager.call(&[if is_new { "restart" } else { "start" }, &file])?;
+    Ok(path)
+}
+
+/// Stops the daemon and removes its unit. Returns the path of the file, or `None` if there is none.
+pub(crate) fn uninstall(scope: Scope, name: &str) -> Result<Option<PathBuf>> {
+    let path = path(scope, name)?;
+    if read_own(scope, name, &path)?.is_none() {
+        return Ok(None);
+    }
+    let manager = Manager::require(scope)?;
+    let file = installed::file_name(name);
+    manager.call(&["disable", "--now", &file])?;
+    let _ = manager.call(&["reset-failed", &file]);
+    fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))?;
+    manager.call(&["daemon-reload"])?;
+    if scope == Scope::System {
+        // The unit keeps the directory, with the pidfile of a daemon that has failed.
+        let directory = installed::runtime_directory(name);
+        let _ = fs::remove_file(directory.join(format!("{name}.pid")));
+        let _ = fs::remove_dir(directory);
+    }
+    Ok(Some(path))
+}
+
+fn path(scope: Scope, name: &str) -> Result<PathBuf> {
+    let directory = installed::directory(scope).ok_or_else(|| {
+        Error::failed(format_args!("this user has no home directory, and so no directory of units"))
+    })?;
+    Ok(directory.join(installed::file_name(name)))
+}
+
+/// Returns the text of the file, if there is one. Refuses a file that this program has not installed.
+fn read_own(scope: Scope, name: &str, path: &Path) -> Result<Option<String>> {
+    let refuse = |reason: &dyn std::fmt::Display| {
+        Error::failed(format_args!("{} {reason}; move it away first", path.display()))
+    };
+    match fs::symlink_metadata(path) {
+        Ok(file) if file.is_file() => {}
+        Ok(_) => return Err(refuse(&"is not a regular file, so `install` has not made it")),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot("examine", path, &error)),
+    }
+    let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+    match Installed::read(scope, name, &text).filter(|_| text.starts_with(HEADER)) {
+        None => Err(refuse(&"was not written by `install`")),
+        Some(unit) => match unit.other_program() {
+            Some(program) => {
+                Err(refuse(&format_args!("is the unit of another program, {}", program.display())))
+            }
+            None => Ok(Some(text)),
+        },
+    }
+}
+
+/// Writes the whole file at once.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    // systemd ignores a file with such an ending.
+    let draft = path.with_extension(format!("service.{}.new", process::id()));
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o644).open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&draft);
+    })
+}
+
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> Error {
+    Error::io(format_args!("cannot {verb} {}", path.display()), error)
+}

@@ -1,0 +1,79 @@
+//! A daemon that systemd runs by an installed unit of this program.
+
+use std::fs;
+use std::path::{Component, Path};
+
+use nix::unistd::Pid;
+
+use crate::command::error::{Error, Result};
+use crate::service::manager::Manager;
+use crate::service::unit;
+use crate::sys::process::number;
+use crate::unit_file::installed::{self, Installed, Scope};
+
+/// The installed service of a daemon.
+pub(crate) struct Service {
+    manager: Manager,
+    /// The unit's file name.
+    pub(crate) unit: String,
+}
+
+impl Service {
+    /// Finds the service of this user's systemd that runs this program as the daemon.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        let installed = Installed::find(unit::scope(), name)?;
+        let is_ours = !installed.is_by_timer && installed.is_of_this_program();
+        is_ours.then(|| Self { manager: Manager(installed.scope), unit: installed::file_name(name) })
+    }
+
+    /// Makes systemd start, restart or reload the daemon, and waits for it. Returns the PID of the daemon.
+    pub(crate) fn call(&self, verb: &str) -> Result<u32> {
+        // Otherwise systemd may refuse a daemon that was started too often.
+        let _ = self.manager.call(&["reset-failed", &self.unit]);
+        self.manager.call(&[verb, &self.unit]).map_err(|error| self.with_hint(&error))?;
+        self.main_pid()
+    }
+
+    /// Makes systemd stop the daemon, or end its attempts to start it again. Returns whether it had to kill.
+    pub(crate) fn stop(&self) -> Result<bool> {
+        self.manager.call(&["stop", &self.unit])?;
+        Ok(self.manager.property(&self.unit, "Result")? == "timeout")
+    }
+
+    /// Returns the PID of the unit's main process.
+    pub(crate) fn main_pid(&self) -> Result<u32> {
+        let pid = self.manager.property(&self.unit, "MainPID")?;
+        pid.parse()
+            .ok()
+            .filter(|pid| *pid != 0)
+            .ok_or_else(|| self.with_hint(&Error::failed(format_args!("the daemon has ended already"))))
+    }
+
+    fn with_hint(&self, error: &Error) -> Error {
+        Error::failed(format_args!("{}; `journalctl -u {}` has its reason", error.text(), self.unit))
+    }
+
+    /// Returns whether a process is one of the unit.
+    pub(crate) fn runs(&self, pid: Pid) -> bool {
+        is_of_unit(&self.unit, number(pid))
+    }
+}
+
+/// Returns the installed unit, of this user or of the machine, that runs a process as the daemon.
+pub(crate) fn unit_of(name: &str, pid: Pid) -> Option<String> {
+    let unit = installed::file_name(name);
+    let is_installed = || {
+        let scopes = [Scope::System, Scope::User];
+        scopes.into_iter().any(|scope| Installed::find(scope, name).is_some())
+    };
+    (is_of_unit(&unit, number(pid)) && is_installed()).then_some(unit)
+}
+
+/// Returns whether a process is in the control group of a unit
+/// ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)).
+fn is_of_unit(unit: &str, pid: u32) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    // Lines such as `0::/system.slice/example.service`.
+    let mut paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.any(|path| Path::new(path).components().any(|part| part == Component::Normal(unit.as_ref())))
+}

@@ -1,0 +1,112 @@
+//! The unit of a program that is installed as a service of systemd.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::unit_file::environment::{Kind, Mark};
+use crate::unit_file::escape;
+
+/// The systemd that a unit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The machine's, which only root can change.
+    System,
+    /// The user's own.
+    User,
+}
+
+/// A unit file that was made by [`Unit`](crate::Unit), whoever has put it there.
+pub(crate) struct Installed {
+    pub(crate) scope: Scope,
+    /// Whether it is the service that a timer starts.
+    pub(crate) is_by_timer: bool,
+    program: Option<PathBuf>,
+}
+
+impl Installed {
+    /// Finds the unit of a daemon by its name, as systemd would: the first directory that has the file counts.
+    ///
+    /// Without a systemd that runs the machine, no unit is installed.
+    pub(crate) fn find(scope: Scope, name: &str) -> Option<Self> {
+        let file = file_name(name);
+        if !systemd_runs() {
+            return None;
+        }
+        let text =
+            directories(scope).into_iter().find_map(|directory| fs::read(directory.join(&file)).ok())?;
+        Self::read(scope, name, &String::from_utf8_lossy(&text))
+    }
+
+    /// Reads a unit file. Returns `None` if it is not one that was made for this daemon.
+    pub(crate) fn read(scope: Scope, name: &str, text: &str) -> Option<Self> {
+        let has = |kind| {
+            let mark = Mark(kind, name).to_string();
+            text.lines().any(|line| line == mark)
+        };
+        let is_by_timer = has(Kind::Timer);
+        if !is_by_timer && !has(Kind::Service) {
+            return None;
+        }
+        let program =
+            text.lines().find_map(|line| line.strip_prefix("ExecStart=")).and_then(escape::read_program);
+        Some(Self { scope, is_by_timer, program })
+    }
+
+    /// Returns whether the unit runs the program of this process.
+    pub(crate) fn is_of_this_program(&self) -> bool {
+        let own = env::current_exe().ok();
+        let (Some(program), Some(own)) = (&self.program, own) else { return false };
+        *program == own || id(program).is_some_and(|program| id(&own) == Some(program))
+    }
+
+    /// Returns the path of the unit's program if that is another program than this process's.
+    pub(crate) fn other_program(&self) -> Option<&Path> {
+        self.program.as_deref().filter(|program| program.exists() && !self.is_of_this_program())
+    }
+}
+
+/// Returns the device and the inode of a file.
+fn id(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// Returns whether systemd runs this machine
+/// ([sd_booted(3)](https://man7.org/linux/man-pages/man3/sd_booted.3.html)).
+pub(crate) fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Returns the file name of a daemon's unit.
+pub(crate) fn file_name(name: &str) -> String {
+    format!("{name}.service")
+}
+
+/// Returns the directory into which `install` writes, if there is one.
+pub(crate) fn directory(scope: Scope) -> Option<PathBuf> {
+    directories(scope).into_iter().next()
+}
+
+/// Returns the runtime directory of an installed service of the machine.
+pub(crate) fn runtime_directory(name: &str) -> PathBuf {
+    Path::new("/run").join(name)
+}
+
+/// Returns the directories of units, the most important first
+/// ([systemd.unit(5)](https://man7.org/linux/man-pages/man5/systemd.unit.5.html)).
+fn directories(scope: Scope) -> Vec<PathBuf> {
+    match scope {
+        Scope::System => {
+            let places = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"];
+            places.map(|place| Path::new(place).join("systemd/system")).into()
+        }
+        Scope::User => {
+            let absolute = |path: &PathBuf| path.is_absolute();
+            let given = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(absolute);
+            let home = || env::var_os("HOME").map(PathBuf::from).filter(absolute);
+            let usual = || home().map(|home| home.join(".config"));
+            given.or_else(usual).map(|directory| directory.join("systemd/user")).into_iter().collect()
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! A daemon as a service of systemd: its unit, and the actions that install it or go through it.
+//!
+//! The units are used by a systemd that is process 1 of a machine of the test's own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::machine::Machine;
+use common::{Subject, root_or_skip, service_subject, tool_or_skip};
+
+const UNIT: &str = "subject.service";
+const PATH: &str = "/etc/systemd/system/subject.service";
+
+// ---- the text ----
+
+/// A daemon without a key of its own, which only prints its unit.
+fn plain() -> Subject {
+    Subject::of(service_subject()).without("pidfile").without("stdout")
+}
+
+/// Returns the unit of a daemon.
+#[track_caller]
+fn unit(subject: &Subject) -> String {
+    let answer = subject.act("unit");
+    assert_eq!((answer.status.code(), answer.stderr.as_str()), (Some(0), ""));
+    answer.stdout
+}
+
+/// Fails unless a unit has a line.
+#[track_caller]
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+}
+
+/// Fails if a unit has a line that begins so.
+#[track_caller]
+fn lacks(text: &str, beginning: &str) {
+    assert!(!text.lines().any(|line| line.starts_with(beginning)), "{beginning} is in\n{text}");
+}
+
+#[test]
+fn the_keys_become_lines_of_the_unit() {
+    if !root_or_skip() {
+        return;
+    }
+    let text = unit(&plain());
+    for line in [
+        format!("ExecStart={} run", service_subject().display()),
+        "WorkingDirectory=/".into(),
+        "UMask=0022".into(),
+        "RuntimeDirectory=subject".into(),
+        "StandardOutput=journal".into(),
+        "KillSignal=SIGTERM".into(),
+        "TimeoutStopSec=10s".into(),
+        "ProtectSystem=strict".into(),
+        "ProtectHome=yes".into(),
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6".into(),
+    ] {
+        has(&text, &line);
+    }
+    for beginning in ["User=", "Restart=", "TimeoutStartSec=", "RootDirectory=", "ReadWritePaths="] {
+        lacks(&text, beginning);
+    }
+    let subject = plain()
+        .key("user", "nobody")
+        .key("group", "daemon")
+        .key("working_directory", "/srv/a place")
+        .key("umask", "7")
+        .key("stdout", "/var/log/100%.log")
+        .key("stop_signal", "SIGQUIT")
+        .key("stop_timeout", "90000")
+        .key("wait_ready", "2500")
+        .key("context", "")
+        .key("respawn", "on-failure")
+        .key("respawn_delay", "500")
+        .key("respawn_limit", "4");
+    let text = unit(&subject);
+    for line in [
+        "User=nobody",
+        "Group=daemon",
+        "WorkingDirectory=/srv/a place",
+        "UMask=0007",
+        "StandardOutput=append:/var/log/100%%.log",
+        "KillSignal=SIGQUIT",
+        "SuccessExitStatus=SIGQUIT",
+        "TimeoutStopSec=1m 30s",
+        "TimeoutStartSec=2s 500ms",
+        "Restart=on-failure",
+        "RestartSec=500ms",
+        "StartLimitBurst=4",
+        "StartLimitIntervalSec=4s",
+        "ReadWritePaths=-/var/log",
+        "ReadWritePaths=\"-/srv/a place\"",
+    ] {
+        has(&text, line);
+    }
+}
+
+#[test]
+fn the_type_of_the_unit_follows_the_installed_systemd() {
+    let subject = plain();
+    let versions =
+        [("253 (253.6-1)", "notify-reload"), ("257~rc2", "notify-reload"), ("252", "notify"), ("", "notify")];
+    for (version, service_type) in versions {
+        // A `systemctl` of the test's own answers for another systemd. Without any answer, there is none.
+        let script = format!("#!/bin/sh\necho 'systemd {version}'\n");
+        fs::write(subject.path("systemctl"), script).expect("a script");
+        fs::set_permissions(subject.path("systemctl"), fs::Permissions::from_mode(0o755))
+            .expect("permissions");
+        let mut command = subject.action("unit");
+        command.env("PATH", subject.path(""));
+        let output = command.output().expect("the program runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        has(&text, &format!("Type={service_type}"));
+        match service_type {
+            "notify" => has(&text, "ExecReload=/bin/kill -HUP $MAINPID"),
+            _ => lacks(&text, "ExecReload="),
+        }
+    }
+}
+
+#[test]
+fn keys_that_name_files_keep_these_reachable() {
+    if !root_or_skip() {
+        return;
+    }
+    for (key, value, line, absent) in [
+        ("stdout", "/home/alpha/log", "ProtectHome=read-only", "ProtectHome=yes"),
+        ("stdout", "/home/alpha/log", "ReadWritePaths=-/home/alpha", "StandardOutput=journal"),
+        ("stdout", "/root/log", "ReadWritePaths=-/root", "ProtectHome="),
+        ("stdout", "/var/tmp/log", "ReadWritePaths=-/var/tmp", "PrivateTmp="),
+        ("stdin", "/dev/ttyS0", "StandardInput=file:/dev/ttyS0", "PrivateDevices="),
+        ("pidfile", "/run/alpha/beta.pid", "RuntimeDirectory=alpha", "ReadWritePaths="),
+        ("pidfile", "/run/beta.pid", "ReadWritePaths=-/run", "RuntimeDirectory="),
+    ] {
+        let text = unit(&plain().key(key, value));
+        has(&text, line);
+        lacks(&text, absent);
+    }
+    let subject = plain().key("pidfile", "/run/beta.pid").key("user", "nobody");
+    subject.act("unit").fails(
+        1,
+        "subject: failed to make a unit: systemd would start the daemon as user nobody, who cannot make the pidfile \
+         /run/beta.pid; leave out the key `pidfile`, and systemd makes a directory for it",
+    );
+}
+
+#[test]
+fn a_unit_that_systemd_would_refuse_is_not_printed() {
+    let subject = plain();
+    for name in ["it's", "a\"b", "back\\slash", "two\nlines"] {
+        let program = subject.path(name);
+        assert!(Command::new("cp").arg(service_subject()).arg(&program).status().expect("cp runs").success());
+        let output = subject.command(&program).arg("unit").output().expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        assert!(text.contains("systemd starts no program whose path has"), "{text}");
+    }
+    for name in ["a@b", "with space", "été", ".hidden"] {
+        let answer = plain().key("name", name).act("unit");
+        assert_eq!(answer.status.code(), Some(1));
+        assert!(answer.stderr.contains("a unit has a name of at most 200"), "{}", answer.stderr);
+    }
+    let answer = plain().key("stdout", "/var/log/ends in a space ").act("unit");
+    assert!(root_or_skip() && answer.stderr.contains("of the key `stdout`"), "{}", answer.stderr);
+}
+
+#[test]
+fn an_ordinary_users_unit_has_only_lines_that_its_systemd_can_obey() {
+    if !root_or_skip() || !tool_or_skip(&["setpriv", "--version"]) {
+        return;
+    }
+    let subject = plain().open_to_all();
+    let answer =
+        subject.wrapped(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], "unit").output();
+    let text = String::from_utf8(answer.expect("the program runs").stdout).expect("text");
+    has(&text, "WantedBy=default.target");
+    has(&text, "NoNewPrivileges=yes");
+    for beginning in ["ProtectSystem=", "CapabilityBoundingSet=", "RuntimeDirectory=", "User="] {
+        lacks(&text, beginning);
+    }
+}
+
+#[test]
+fn a_timer_needs_a_period() {
+    let output = plain().action("unit").arg("--timer").output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.starts_with("subject: failed to make a unit: a timer is for a repeating daemon"), "{text}");
+}
+
+#[test]
+fn systemd_analyze_has_no_objection_to_a_unit_with_every_key() {
+    if !root_or_skip() || !tool_or_skip(&["systemd-analyze", "--version"]) {
+        return;
+    }
+    let subject = plain().key("stdout", "/var/log/subject.log").key("wait_ready", "2500").key("context", "");
+    let subject = subject.key("respawn", "always").key("stop_signal", "SIGUSR1").key("user", "daemon");
+    let file = subject.path(UNIT);
+    fs::write(&file, unit(&subject)).expect("a unit");
+    for words in [&["verify"][..], &["security", "--offline=yes", "--threshold=20"]] {
+        let output = Command::new("systemd-analyze").args(words).arg(&file).output().expect("it runs");
+        let (text, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && complaint.is_empty(), "{words:?}: {text}{complaint}");
+    }
+}
+
+// ---- the machine ----
+
+/// A daemon in a machine, by a unit whose keys are those of the variables.
+struct Service {
+    machine: Machine,
+    program: PathBuf,
+    variables: String,
+}
+
+impl Service {
+    /// Makes one with keys such as `("body", "park")`, or skips the test.
+    fn or_skip(keys: &[(&str, &str)]) -> Option<Self> {
+        let machine = Machine::start_or_skip()?;
+        let program = machine.bring(service_subject(), "subject");
+        let mut service = Self { machine, program, variables: String::new() };
+        service.set(keys);
+        Some(service)
+    }
+
+    /// Sets the keys, for the unit and for the actions.
+    fn set(&mut self, keys: &[(&str, &str)]) {
+        let variable = |(key, value): &(&str, &str)| format!("'SUBJECT_{}={value}'", key.to_uppercase());
+        self.variables = keys.iter().map(variable).collect::<Vec<_>>().join(" ");
+        let file = self.machine.path("keys.conf");
+        fs::write(&file, format!("[Service]\nEnvironment={}\n", self.variables)).expect("a file");
+        let directory = "/run/systemd/system/subject.service.d";
+        self.machine.does(&format!("mkdir -p {directory} && cp {} {directory}/", file.display()));
+    }
+
+    /// Returns a line of shell that runs an action.
+    fn line(&self, action: &str) -> String {
+        format!("env {} '{}' {action}", self.variables, self.program.display())
+    }
+
+    /// Runs an action in the machine.
+    #[track_caller]
+    fn act(&mut self, action: &str) -> (i32, String) {
+        let line = self.line(action);
+        self.machine.shell(&line)
+    }
+
+    /// Fails unless an action answers so, with `PID` for the number of the main process.
+    #[track_caller]
+    fn answers(&mut self, action: &str, code: i32, text: &str) {
+        let (got_code, got) = self.act(action);
+        let pid = self.main_pid();
+        assert_eq!(
+            (got_code, got.trim_end().replace(&pid, "PID").as_str()),
+            (code, text),
+            "{action}, pid {pid}"
+        );
+    }
+
+    /// Stops the daemon through systemd.
+    #[track_caller]
+    fn stops(&mut self) {
+        let pid = self.main_pid();
+        let expected = format!("subject: stopped through systemd (pid {pid}; unit subject.service)\n");
+        assert_eq!(self.act("stop"), (0, expected));
+    }
+
+    /// Puts the unit, as `unit` prints it, where an administrator would.
+    #[track_caller]
+    fn set_up(&mut self) {
+        let line = self.line("unit");
+        self.machine.does(&format!("{line} >{PATH} && systemctl daemon-reload"));
+    }
+
+    fn main_pid(&mut self) -> String {
+        self.machine.show(UNIT, "MainPID")
+    }
+
+    /// Returns a line of `/proc/PID/status` of the main process.
+    fn status(&mut self, name: &str) -> String {
+        let pid = self.main_pid();
+        let text = self.machine.does(&format!("grep ^{name}: /proc/{pid}/status"));
+        text.trim_start_matches(name).trim_start_matches(':').trim().to_owned()
+    }
+}
+
+#[test]
+fn systemd_reads_the_command_line_as_it_was() {
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    let path = service.machine.bring(service_subject(), "my program, 100% $HOME");
+    service.program = path;
+    let words = r#"'a b' %h '$HOME' '${HOME}' "it's" '"q"' 'back\slash' ';' '' é $'two\nlines' '#' '@x' -"#;
+    let line = service.line(&format!("unit {words}"));
+    service.machine.does(&format!("{line} >{PATH} && systemctl daemon-reload && systemctl start subject"));
+    let expected = format!("printf '%s\\0' '{}' run {words} | od -An -tx1", service.program.display());
+    let expected = service.machine.does(&expected);
+    let pid = service.main_pid();
+    assert_eq!(service.machine.does(&format!("od -An -tx1 /proc/{pid}/cmdline")), expected);
+    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    service.machine.does("systemctl stop subject");
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_unit_starts_the_daemon_as_its_user_and_with_its_keys() {
+    let keys = [
+        ("body", "until /run/subject/go; fail no disk"),
+        ("context", ""),
+        ("user", "nobody"),
+        ("umask", "27"),
+    ];
+    let keys =
+        [&keys[..], &[("group", "mail"), ("working_directory", "/srv"), ("stdout", "/var/log/subject")]]
+            .concat();
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    service.machine.does("mkdir /var/log");
+    service.set_up();
+    service.machine.does("systemctl start subject");
+    assert_eq!(service.status("Uid"), ["65534"; 4].join("\t"));
+    assert_eq!(service.status("Gid"), ["8"; 4].join("\t"));
+    assert_eq!(service.status("Umask"), "0027");
+    assert_eq!(service.status("CapBnd"), "0".repeat(16));
+    assert_eq!(service.status("NoNewPrivs"), "1");
+    let pid = service.main_pid();
+    assert_eq!(service.machine.does(&format!("readlink /proc/{pid}/cwd")), "/srv\n");
+    assert_eq!(service.machine.does("cat /run/subject/subject.pid"), format!("{pid}\n"));
+    service.answers("start", 1, "subject: already running (pid PID)");
+    service.machine.does("touch /run/subject/go");
+    service.machine.comes_to_show(UNIT, "ActiveState", "failed");
+    let (code, text) = service.act("status");
+    assert!(code == 1 && text.ends_with("ago (exit 1): no disk: the cause\n"), "{text}");
+    assert_eq!(service.machine.does("tail -1 /var/log/subject"), "subject: no disk: the cause\n");
+}
+
+#[test]
+fn systemd_and_not_a_supervisor_respawns_under_a_unit() {
+    let keys = [("body", "await"), ("context", ""), ("respawn", "on-failure"), ("respawn_delay", "100")];
+    let Some(mut service) = Service::or_skip(&[&keys[..], &[("respawn_limit", "3")]].concat()) else {
+        return;
+    };
+    service.set_up();
+    service.machine.does("systemctl start subject");
+    let first = service.main_pid();
+    // There is no child: the main process itself has the body.
+    assert_eq!(service.machine.does(&format!("cat /proc/{first}/task/*/children")), "");
+    service.machine.does(&format!("kill -KILL {first}"));
+    service.machine.comes_to_show(UNIT, "NRestarts", "1");
+    service.machine.comes_to_show(UNIT, "SubState", "running");
+    assert_ne!(service.main_pid(), first);
+    service.stops();
+    let failing = [("body", "fail no disk"), ("stdout", "/var/subject.log")];
+    service.set(&[&keys[1..], &failing, &[("respawn_limit", "3")]].concat());
+    service.set_up();
+    service.machine.does("systemctl reset-failed subject; systemctl start subject; true");
+    service.machine.comes_to_show(UNIT, "ActiveState", "failed");
+    assert_eq!(service.machine.does("grep -c 'no disk' /var/subject.log"), "3\n");
+}
+
+#[test]
+fn a_chroot_is_the_units_root_directory_which_run_does_not_enter_again() {
+    let keys = [("body", "directory; await"), ("chroot", "/srv/jail"), ("working_directory", "/inside")];
+    let Some(mut service) = Service::or_skip(&[&keys[..], &[("stdout", "/var/log")]].concat()) else {
+        return;
+    };
+    service.machine.does("mkdir -p /srv/jail/inside && touch /srv/jail/mark");
+    // The libraries of a program that was built by Debian's compiler for 32-bit x86.
+    let libraries = "printf '[Service]\\nBindReadOnlyPaths=-/usr/i686-linux-gnu\\n'";
+    service.machine.does(&format!("{libraries} >/run/systemd/system/subject.service.d/libraries.conf"));
+    service.set(&[&keys[..], &[("stdout", "/var/subject.log"), ("context", "")]].concat());
+    service.set_up();
+    service.machine.does("systemctl start subject");
+    let pid = service.main_pid();
+    assert_eq!(service.machine.does(&format!("ls /proc/{pid}/root/mark | wc -l")), "1\n");
+    assert_eq!(service.machine.does(&format!("readlink /proc/{pid}/cwd")), "/inside\n");
+    service.machine.comes_to_print("cat /var/subject.log", "/inside\n");
+    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
+    service.stops();
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_timer_starts_each_run_of_a_repeating_daemon() {
+    let keys = [("body", "identify; sleep 30"), ("every", "100"), ("stdout", "/var/subject.log")];
+    let waiting = [("wait_ready", "10"), ("context", "")];
+    let Some(mut service) = Service::or_skip(&[&keys[..], &waiting].concat()) else { return };
+    let line = service.line("unit --timer");
+    let text = service.machine.does(&line);
+    let (service_text, timer_text) = text.split_once("# subject.timer\n").expect("two units");
+    fs::write(service.machine.path("service"), service_text).expect("a unit");
+    fs::write(service.machine.path("timer"), timer_text).expect("a unit");
+    let (from, to) = (service.machine.path(""), PATH.trim_end_matches(".service"));
+    let from = from.display();
+    service.machine.does(&format!("cp {from}/service {PATH} && cp {from}/timer {to}.timer"));
+    service.machine.does("systemctl daemon-reload && systemctl enable --now subject.timer");
+    // Each run is a process of its own.
+    service.machine.comes_to_print("[ $(sort -u /var/subject.log | wc -l) -ge 3 ] && echo many", "many\n");
+    service.machine.does("systemctl stop subject.timer");
+    service.machine.comes_to_show(UNIT, "ActiveState", "inactive");
+    assert_eq!(service.machine.does("sort /var/subject.log | uniq -d"), "");
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn install_makes_a_service_that_all_actions_go_through() {
+    let Some(mut service) = Service::or_skip(&[("body", "await"), ("context", "")]) else { return };
+    let installed = format!("subject: installed (pid PID; unit {PATH})");
+    service.answers("uninstall", 0, "subject: not installed");
+    service.answers("install", 0, &installed);
+    let first = service.main_pid();
+    assert_eq!(service.machine.show(UNIT, "UnitFileState"), "enabled");
+    assert_eq!(service.machine.does(&format!("stat -c %a {PATH}")), "644\n");
+    // The second time changes nothing.
+    service.answers("install", 0, &installed);
+    assert_eq!(service.main_pid(), first);
+    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    service.answers("start", 1, "subject: already running (pid PID)");
+    service.answers("ensure", 0, "subject: already running (pid PID; unit subject.service)");
+    service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
+    service.answers("restart", 0, "subject: restarted through systemd (pid PID; unit subject.service)");
+    let second = service.main_pid();
+    assert_ne!(second, first);
+    service.stops();
+    service.answers("stop", 0, "subject: not running");
+    service.answers("status", 3, "subject: not running");
+    service.answers("reload", 1, "subject: not running");
+    service.answers("start", 0, "subject: started through systemd (pid PID; unit subject.service)");
+    service.stops();
+    service.answers("ensure", 0, "subject: started through systemd (pid PID; unit subject.service)");
+    // Another text is another unit, with which the daemon starts anew.
+    let third = service.main_pid();
+    service.set(&[("body", "await"), ("context", ""), ("stop_timeout", "5000")]);
+    service.answers("install", 0, &installed);
+    assert_ne!(service.main_pid(), third);
+    assert_eq!(service.machine.show(UNIT, "TimeoutStopUSec"), "5s");
+    service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
+    service.answers("uninstall", 0, "subject: not installed");
+    assert_eq!(service.machine.does("ls -A /etc/systemd/system; ls -d /run/subject 2>/dev/null; true"), "");
+    // Without a unit, the daemon is an ordinary one again.
+    let (code, text) = service.act("start");
+    assert!(code == 0 && text.starts_with("subject: started (pid "), "{text}");
+    let (code, text) = service.act("install");
+    assert!(code == 1 && text.contains("the daemon is running without systemd (pid "), "{text}");
+    let (code, text) = service.act("stop");
+    assert!(code == 0 && text.starts_with("subject: stopped (pid "), "{text}");
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_reload_reopens_the_logs_that_the_unit_has_opened() {
+    let print = "print one; event; print two; event; print three; await";
+    for children in ["leave", "end"] {
+        let keys =
+            [("body", print), ("context", ""), ("stdout", "/var/log/subject.log"), ("children", children)];
+        let Some(mut service) = Service::or_skip(&keys) else { return };
+        service.machine.does("mkdir /var/log");
+        service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+        service.machine.comes_to_print("cat /var/log/subject.log", "one\n");
+        service.machine.does("mv /var/log/subject.log /var/log/subject.log.1");
+        service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
+        service.machine.comes_to_print("cat /var/log/subject.log", "Reload\ntwo\n");
+        // A person has sent the output elsewhere, where it stays.
+        let drop_in = "printf '[Service]\\nStandardOutput=append:/var/log/other\\n'";
+        service.machine.does(&format!("{drop_in} >/run/systemd/system/subject.service.d/other.conf"));
+        service
+            .machine
+            .does("systemctl daemon-reload && systemctl restart subject && systemctl reload subject");
+        service.machine.comes_to_print("cat /var/log/other", "one\nReload\ntwo\n");
+    }
+}
+
+#[test]
+fn a_stop_through_systemd_says_if_it_had_to_kill() {
+    let keys = [("body", "park"), ("context", ""), ("stop_timeout", "200"), ("stop_signal", "SIGINT")];
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    let pid = service.main_pid();
+    let killed = format!(
+        "subject: killed through systemd (pid {pid}; unit subject.service): did not exit within 200ms of SIGINT\n"
+    );
+    assert_eq!(service.act("stop"), (0, killed));
+    service.answers("start", 0, "subject: started through systemd (pid PID; unit subject.service)");
+}
+
+#[test]
+fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
+    let Some(mut service) = Service::or_skip(&[]) else { return };
+    let machine = &mut service.machine;
+    // What `user@.service` of a whole machine does.
+    let manager = "[Service]\nType=notify\nUser=daemon\nDelegate=yes\nEnvironment=XDG_RUNTIME_DIR=/run/user/1 \
+                   HOME=/home/alpha SYSTEMD_UNIT_PATH=/home/alpha/.config/systemd/user:/run/systemd/system\n\
+                   ExecStart=/lib/systemd/systemd --user\n";
+    fs::write(machine.path("manager"), manager).expect("a unit");
+    let from = machine.path("manager");
+    machine.does(&format!(
+        "cp {} /run/systemd/system/manager.service && systemctl daemon-reload",
+        from.display()
+    ));
+    machine.does("install -d -o daemon -m 700 /run/user/1 /home/alpha && systemctl start manager");
+    let user = "setpriv --reuid=1 --regid=1 --clear-groups env HOME=/home/alpha XDG_RUNTIME_DIR=/run/user/1 \
+                SUBJECT_CONTEXT= SUBJECT_BODY=await";
+    let file = "/home/alpha/.config/systemd/user/subject.service";
+    // The keys are in the environment, which the unit has by a drop-in.
+    machine
+        .does(&format!("{user} mkdir -p {file}.d && cp /run/systemd/system/subject.service.d/* {file}.d/"));
+    let keys = "printf '[Service]\\nEnvironment=SUBJECT_CONTEXT= SUBJECT_BODY=await\\n'";
+    machine.does(&format!("{keys} >{file}.d/keys.conf"));
+    let program = service.program.display().to_string();
+    let mut act = |action: &str| {
+        let machine = &mut service.machine;
+        let (code, text) = machine.shell(&format!("{user} {program} {action}"));
+        let pid = machine.shell(&format!("{user} systemctl --user show --value -p MainPID subject")).1;
+        (code, text.trim().replace(pid.trim(), "PID"))
+    };
+    assert_eq!(act("install"), (0, format!("subject: installed (pid PID; unit {file})")));
+    assert_eq!(act("status"), (0, "subject: running (pid PID, up 0s; unit subject.service)".into()));
+    assert_eq!(
+        act("reload"),
+        (0, "subject: reloaded through systemd (pid PID; unit subject.service)".into())
+    );
+    assert_eq!(
+        act("restart"),
+        (0, "subject: restarted through systemd (pid PID; unit subject.service)".into())
+    );
+    assert_eq!(act("uninstall"), (0, format!("subject: uninstalled (unit {file})")));
+    assert_eq!(act("status"), (3, "subject: not running".into()));
+}
+
+#[test]
+fn an_ordinary_user_sees_that_the_machines_unit_runs_the_daemon() {
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    let user = "setpriv --reuid=1 --regid=1 --clear-groups env HOME=/home";
+    let line = format!("{user} {} status", service.program.display());
+    let (code, text) = service.machine.shell(&line);
+    let pid = service.main_pid();
+    let running =
+        format!("subject: running (pid {pid}, up 0s; /run/subject/subject.pid; unit subject.service)\n");
+    assert_eq!((code, text), (0, running));
+}
+
+#[test]
+fn install_touches_no_file_of_others() {
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    service.set_up();
+    let text = service.machine.does(&format!("cat {PATH}"));
+    for action in ["install", "uninstall"] {
+        let (code, answer) = service.act(action);
+        let reason = format!("failed to {action}: {PATH} was not written by `install`; move it away first\n");
+        assert_eq!((code, answer), (1, format!("subject: {reason}")));
+    }
+    assert_eq!(service.machine.does(&format!("cat {PATH}")), text);
+    // A link, as `systemctl mask` makes one.
+    service.machine.does(&format!("ln -sf /dev/null {PATH}"));
+    let (code, answer) = service.act("install");
+    assert!(code == 1 && answer.contains("is not a regular file"), "{answer}");
+    assert_eq!(service.machine.does(&format!("readlink {PATH}")), "/dev/null\n");
+    // Another program of the same name.
+    service.machine.does(&format!("rm {PATH}"));
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    let (own, other) = (service.program.clone(), service.machine.bring(service_subject(), "other"));
+    service.program = other;
+    let (code, answer) = service.act("uninstall");
+    let reason = format!("{PATH} is the unit of another program, {}; move it away first", own.display());
+    assert_eq!((code, answer), (1, format!("subject: failed to uninstall: {reason}\n")));
+    service.program = own;
+    service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
+}
+
+// ---- without systemd ----
+
+#[test]
+fn the_default_pidfile_is_in_the_runtime_directory() {
+    let subject = Subject::of(service_subject()).without("pidfile");
+    let directory = subject.path("run");
+    fs::create_dir(&directory).expect("a directory");
+    let act = |action: &str| {
+        let mut command = subject.action(action);
+        command.env("RUNTIME_DIRECTORY", format!("{}:/run/other", directory.display()));
+        common::Answer::of(command)
+    };
+    let daemon = act("start").pid();
+    assert_eq!(fs::read_to_string(directory.join("subject.pid")).ok(), Some(format!("{daemon}\n")));
+    act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert!(!Path::new(&directory).join("subject.pid").exists());
+}
