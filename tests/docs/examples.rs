@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::async_programs::Service;
 use common::notice::unstamped;
-use common::{Answer, Process, build, tool_or_skip, wait_until};
+use common::{Answer, Process, build, repository, tool_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 /// Returns the path of an example, built with the features of a service.
@@ -703,5 +703,29 @@ fn cli_prints_completions_and_a_manual_page_with_every_action() {
     for action in ["start", "stop", "restart", "ensure", "status", "reload", "logs", "check", "run"] {
         assert!(page.contains(&format!("\ncli\\-{action}(1)\n")), "{action} is not in {page}");
         assert!(help.contains(&format!("\n  {action} ")), "{action} is not in {help}");
+    }
+}
+
+// ---- all ----
+
+/// Returns every Rust file below a directory.
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect()
+}
+
+#[test]
+fn no_file_of_an_example_has_more_than_sixty_lines_of_code() {
+    let files = rust_files(&repository().join("examples"));
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).expect("an example");
+        let is_code = |line: &&str| {
+            let line = line.trim_start();
+            !line.is_empty() && ["//", "use ", "mod "].iter().all(|word| !line.starts_with(word))
+        };
+        let count = text.lines().filter(is_code).count();
+        assert!(count <= 60, "{} has {count} lines of code", file.display());
     }
 }

@@ -5,22 +5,23 @@
 //! Another address is one more argument (`start localhost:8081`). The greeting is in
 //! `~/daemon_http.txt`.
 
+mod door;
+
 use std::error::Error;
-use std::future::pending;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use std::{env, fs, io, iter, path};
+use std::{env, fs, io, path};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use axum::serve::Listener;
 use daemonic::{Context, Event, daemon};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
+
+use crate::door::Door;
 
 /// The text that every request returns. A reload replaces it.
 type Greeting = Arc<RwLock<String>>;
@@ -53,7 +54,7 @@ async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dy
     println!("listening on {}", listener.local_addr()?);
     context.ready();
 
-    let door = Door { listener: Some(listener), queue: Vec::new(), context: context.clone() };
+    let door = Door::new(listener, context.clone());
     let stop = live(context, file.to_owned(), greeting);
     axum::serve(door, pages).with_graceful_shutdown(stop).await?;
     println!("every request is answered");
@@ -72,49 +73,6 @@ async fn live(context: Context, file: PathBuf, greeting: Greeting) {
     println!("stopping");
     // A client that has connected may have a request on the way.
     sleep(Duration::from_millis(250)).await;
-}
-
-/// A listener that accepts connections until the daemon stops, and then those that are in the kernel's
-/// queue. Their requests would be lost if the socket were just closed.
-struct Door {
-    listener: Option<TcpListener>,
-    queue: Vec<(TcpStream, SocketAddr)>,
-    context: Context,
-}
-
-impl Listener for Door {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        if let Some(listener) = &mut self.listener {
-            tokio::select! {
-                connection = Listener::accept(listener) => return connection,
-                () = self.context.stopped() => {}
-            }
-            self.queue = self.listener.take().and_then(|listener| shut(listener).ok()).unwrap_or_default();
-        }
-        match self.queue.pop() {
-            Some(connection) => connection,
-            None => pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
-    }
-}
-
-/// Accepts what is in the kernel's queue. tokio may not know the last connections yet.
-fn shut(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
-    let listener = listener.into_std()?;
-    let waiting = iter::from_fn(|| listener.accept().ok());
-    waiting
-        .map(|(stream, address)| {
-            stream.set_nonblocking(true)?;
-            Ok((TcpStream::from_std(stream)?, address))
-        })
-        .collect()
 }
 
 async fn greet(State(greeting): State<Greeting>) -> String {

@@ -1,63 +1,18 @@
-//! A worker that processes jobs from a spool directory, and never loses one to a stop or a crash.
-//!
-//! Run `cargo run --example worker -- start`, then put jobs into `~/daemon_spool/new`. Each job is
-//! a file. Its result, the number of lines, words and bytes as `wc` counts them, appears in
-//! `~/daemon_spool/done` under the same name. Another spool directory is one more argument
-//! (`start spool`).
-//!
-//! A job stays in `new` or `work` until its result is in `done`. Jobs and results move only by
-//! renaming, which is atomic.
+//! The spool directory of the worker: jobs that are new, that are in work, and that are done.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::time::Duration;
-use std::{env, path};
 
-use daemonic::{Context, daemon};
-
-fn main() -> ExitCode {
-    let spool = env::args_os().nth(2).map_or_else(|| home("daemon_spool"), PathBuf::from);
-    // The directory of a daemon in the background is `/`, so a relative path would lead elsewhere.
-    match path::absolute(spool) {
-        Ok(spool) => daemonic::report(worker(env::args().nth(1), &spool)),
-        Err(error) => {
-            eprintln!("worker: cannot find the spool directory: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[daemon(
-    pidfile = home("daemon_worker.pid"),
-    stdout = home("daemon_worker.log"),
-    wait_ready = "10s",
-    stop_timeout = "1m",
-)]
-fn worker(directory: &Path, context: &Context) -> io::Result<()> {
-    let spool = Spool::open(directory)?;
-    context.ready();
-    // Without a `Context`, SIGTERM would end the process in the middle of a job.
-    while !context.is_stopping() {
-        match spool.next()? {
-            Some(job) => spool.perform(&job)?,
-            // A stop ends the wait early.
-            None => _ = context.wait(Duration::from_millis(200)),
-        }
-    }
-    Ok(())
-}
-
-struct Spool {
+pub struct Spool {
     new: PathBuf,
     work: PathBuf,
     done: PathBuf,
 }
 
 impl Spool {
-    fn open(directory: &Path) -> io::Result<Self> {
+    pub fn open(directory: &Path) -> io::Result<Self> {
         let [new, work, done] = ["new", "work", "done"].map(|name| directory.join(name));
         for directory in [&new, &work, &done] {
             fs::create_dir_all(directory)
@@ -70,7 +25,7 @@ impl Spool {
     /// comes first.
     ///
     /// No other process takes jobs, because only one daemon holds the lock on the pidfile.
-    fn next(&self) -> io::Result<Option<OsString>> {
+    pub fn next(&self) -> io::Result<Option<OsString>> {
         if let Some(job) = first_of(&self.work)? {
             return Ok(Some(job));
         }
@@ -82,7 +37,7 @@ impl Spool {
     }
 
     /// Processes a job. A crash leaves the job either in `work`, to be processed again, or done.
-    fn perform(&self, job: &OsString) -> io::Result<()> {
+    pub fn perform(&self, job: &OsString) -> io::Result<()> {
         let (path, result) = (self.work.join(job), self.done.join(job));
         let draft = self.done.join(".draft");
         let mut file = File::create(&draft)?;
@@ -114,8 +69,4 @@ fn count(text: &[u8]) -> String {
     let lines = text.split(|byte| *byte == b'\n').count() - 1;
     let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
     format!("{lines} {words} {}\n", text.len())
-}
-
-fn home(file: &str) -> PathBuf {
-    env::home_dir().expect("a home directory").join(file)
 }
