@@ -10,8 +10,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nix::unistd::Pid;
-
 use crate::command::account::Account;
 use crate::command::action::Action;
 use crate::command::children::Children;
@@ -32,7 +30,7 @@ use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
-use crate::lock::ready::{self, Patience};
+use crate::lock::ready::Patience;
 use crate::lock::siblings;
 #[cfg(feature = "json")]
 use crate::lock::sight;
@@ -46,7 +44,6 @@ use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
-use crate::sys::procfs;
 
 /// A builder that turns a function into a daemon.
 ///
@@ -1058,13 +1055,11 @@ impl<M> Daemon<M> {
         let name = &self.settings.name;
         self.answer(Action::Status, |_, _| {
             let outcome = |(pidfile, presence): (Pidfile, Presence)| {
-                let Presence::Running { pid, is_verified, published } = presence else { return None };
-                let report = ready::report(pid, published);
-                let answer = Answer::of_running(number(pid), uptime(pid, is_verified), report.as_ref());
-                let outcome = Outcome::new(name, Action::Status, answer, None).with_report(report);
-                Some(outcome.with_pidfile(Some(pidfile.path().as_path().into())))
+                let sight = Sight::of(presence);
+                let outcome = Outcome::new(name, Action::Status, sight.answer(&pidfile), None);
+                sight.add_to_one_of_many(outcome, &pidfile)
             };
-            Ok(Answer::All { daemons: siblings::find()?.into_iter().filter_map(outcome).collect() })
+            Ok(Answer::All { daemons: siblings::find()?.into_iter().map(outcome).collect() })
         })
     }
 
@@ -1105,6 +1100,8 @@ impl<M> Daemon<M> {
                     }
                 };
                 let outcome = Outcome::new(name, Action::Stop, answer, None);
+                #[cfg(feature = "json")]
+                let outcome = outcome.with_snapshot(Snapshot::of_sibling(&pidfile));
                 daemons.push(outcome.with_pidfile(Some(pidfile.path().as_path().into())));
             }
             Ok(Answer::All { daemons })
@@ -1217,7 +1214,7 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Writes the log to standard output, and says on standard error which file is not shown.
+    /// Writes the log to standard output, unless JSON has its lines, and says on standard error which file is not shown.
     fn print_logs(&self, invocation: &Invocation) -> Result {
         const LINES: usize = 50;
         let plan = self.settings.plan().map_err(|error| error.during(&self.settings.name, Action::Logs))?;
@@ -1227,6 +1224,11 @@ impl<M> Daemon<M> {
             let _ = io::stderr().write_all(note.as_bytes());
         }
         let (lines, stdout) = (invocation.lines.unwrap_or(LINES), io::stdout());
+        #[cfg(feature = "json")]
+        if invocation.format == Format::Json {
+            let mut log = Vec::new();
+            return Ok(self.logs(lines, &mut log)?.with_lines(&log));
+        }
         if invocation.follow { self.follow_logs(lines, stdout) } else { self.logs(lines, stdout.lock()) }
     }
 
@@ -1330,9 +1332,4 @@ fn stop_at(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Answer> {
         Stopped::Ended(pid) => Answer::Stopped { pid: number(pid) },
         Stopped::Killed(pid, signal) => Answer::Killed { pid: number(pid), after, signal },
     })
-}
-
-/// Returns the age of a process in whole seconds.
-fn uptime(pid: Pid, is_verified: bool) -> Option<Duration> {
-    procfs::age(pid, is_verified).map(|age| Duration::from_secs(age.as_secs()))
 }

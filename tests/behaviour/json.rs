@@ -1,19 +1,22 @@
 //! `--json`: one line for every answer, by the schema in `docs/report.schema.json`.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::Mutex;
+use std::thread;
 use std::time::SystemTime;
 
+use common::notice::unstamped;
 use common::{
-    Answer, Process, Subject, program, program_with, repository, root_or_skip, strace_or_skip, tool_or_skip,
-    wait_until,
+    Answer, Locker, Process, Subject, program, program_with, repository, root_or_skip, strace_or_skip,
+    tool_or_skip, wait_until,
 };
 use daemonic::Daemon;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::reloading::await_taker;
 use crate::respawn::body_of;
 
 /// A time that no test lives through, in milliseconds.
@@ -43,15 +46,27 @@ fn subject() -> Subject {
 
 /// The answers of a test, which are validated together.
 #[derive(Default)]
-struct Answers(RefCell<Vec<String>>);
+struct Answers(Mutex<Vec<String>>);
 
 impl Answers {
     /// Asks for JSON.
     #[track_caller]
     fn ask(&self, subject: &Subject, action: &str) -> Json {
-        let mut command = subject.action("--json");
-        command.arg(action);
-        self.take(&Answer::of(command))
+        self.ask_with(subject, &[action])
+    }
+
+    /// Asks for JSON, with options or arguments.
+    #[track_caller]
+    fn ask_with(&self, subject: &Subject, words: &[&str]) -> Json {
+        self.take(&asked(subject, words))
+    }
+
+    /// Asks for JSON about each daemon of the program, and expects this exit code.
+    #[track_caller]
+    fn ask_all(&self, subject: &Subject, action: &str, code: i32) -> Vec<Json> {
+        let answer = asked(subject, &["--all", action]);
+        assert_eq!((answer.status.code(), answer.stderr.as_str()), (Some(code), ""), "{answer:?}");
+        answer.stdout.lines().map(|line| self.read(line, Some(code))).collect()
     }
 
     /// Reads an answer, which must be one line and nothing else.
@@ -59,23 +74,36 @@ impl Answers {
     fn take(&self, answer: &Answer) -> Json {
         let line = answer.stdout.strip_suffix('\n').unwrap_or_else(|| panic!("{answer:?}"));
         assert!(!line.contains('\n') && answer.stderr.is_empty(), "{answer:?}");
-        self.0.borrow_mut().push(line.to_owned());
+        self.read(line, answer.status.code())
+    }
+
+    #[track_caller]
+    fn read(&self, line: &str, code: Option<i32>) -> Json {
+        self.0.lock().unwrap().push(line.to_owned());
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let keys: Vec<usize> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":")).expect(key)).collect();
         assert!(keys.is_sorted(), "{line}");
-        let known = |key: &String| KEYS.contains(&key.as_str()) || key == "error";
+        let known = |key: &String| KEYS.contains(&key.as_str()) || key == "error" || key == "lines";
         assert!(value.as_object().is_some_and(|object| object.keys().all(known)), "{line}");
-        Json { code: answer.status.code(), value }
+        Json { code, value }
     }
 
     /// Validates every answer by a library that implements JSON Schema.
     #[track_caller]
     fn are_valid(&self) {
         if tool_or_skip(&["python3", "-W", "ignore", "-c", "import jsonschema"]) {
-            let wrong = mistakes(&self.0.borrow().join("\n"));
+            let wrong = mistakes(&self.0.lock().unwrap().join("\n"));
             assert!(wrong.is_empty(), "{wrong}");
         }
     }
+}
+
+/// Returns the answer for a command line after `--json`.
+#[track_caller]
+fn asked(subject: &Subject, words: &[&str]) -> Answer {
+    let mut command = subject.action("--json");
+    command.args(words);
+    Answer::of(command)
 }
 
 /// Returns what is wrong with lines of JSON.
@@ -85,7 +113,7 @@ import json, sys
 from jsonschema import Draft202012Validator
 schema = json.load(open(sys.argv[1]))
 Draft202012Validator.check_schema(schema)
-for line in sys.argv[2].splitlines():
+for line in sys.argv[2].split('\\n'):
     for error in Draft202012Validator(schema).iter_errors(json.loads(line)):
         print(error.json_path, error.message, 'in', line)
 ";
@@ -198,6 +226,260 @@ fn every_action_prints_one_line() {
         .ask(&subject.key("check", "fail x"), "check")
         .is(1, "stopped")
         .has_error("subject: check failed: x: the cause");
+    answers.are_valid();
+}
+
+/// A daemon that a test has brought into a state, with what the state needs to last.
+type Scene = (Subject, Option<Child>, Option<Locker>);
+
+/// Brings a daemon of its own into a state.
+fn in_state(state: &str) -> Scene {
+    let subject = subject().graceful("ready; wait");
+    fs::write(subject.log(), "before\n").unwrap();
+    let supervised = |subject: Subject| subject.key("respawn", "on-failure").key("respawn_delay", LONG);
+    let (mut launcher, mut locker) = (None, None);
+    match state {
+        "stopped" => {}
+        "running" => drop(subject.start()),
+        "starting" => {
+            let slow = subject.path("never");
+            let slow = format!("until {}; wait", slow.display());
+            let mut start = subject.action("start");
+            start.env("SUBJECT_BODY", &slow).env("SUBJECT_WAIT_READY", LONG);
+            launcher = Some(start.spawn().unwrap());
+            subject.log_with(slow.strip_suffix("; wait").unwrap());
+        }
+        "waiting" | "stopping" => {
+            let body = if state == "waiting" { "fail no disk" } else { "block SIGTERM; print up; park" };
+            let mut start = subject.action("start");
+            start.envs([("SUBJECT_BODY", body), ("SUBJECT_RESPAWN", "on-failure")]);
+            start.envs([("SUBJECT_RESPAWN_DELAY", LONG), ("SUBJECT_STOP_TIMEOUT", LONG)]);
+            let daemon = Answer::of(start).started();
+            if state == "stopping" {
+                subject.log_with("up");
+                daemon.signal(Signal::SIGTERM);
+            }
+            wait_until(state, || asked(&subject, &["status"]).stdout.contains(&format!("\"{state}\"")));
+            return (supervised(subject), None, None);
+        }
+        "failed" => {
+            let mut start = subject.action("start");
+            start.env("SUBJECT_BODY", "fail no disk");
+            Answer::of(start).started().wait_until_gone();
+        }
+        "stale" => {
+            let daemon = subject.start();
+            daemon.signal(Signal::SIGKILL);
+            daemon.wait_until_gone();
+        }
+        "unknown" => locker = Some(subject.lock(&subject.pidfile(), "description", 2, 1)),
+        _ => unreachable!("{state}"),
+    }
+    (subject, launcher, locker)
+}
+
+/// The exit code and the state after each action, in each state before it.
+const TABLE: &str = "
+          stopped    starting    running    waiting    stopping    failed     stale      unknown
+status    3 stopped  0 starting  0 running  0 waiting  0 stopping  1 failed   1 failed   4 unknown
+start     0 running  1 starting  1 running  1 waiting  1 stopping  0 running  0 running  1 unknown
+ensure    0 running  1 starting  0 running  1 waiting  1 stopping  0 running  0 running  1 unknown
+restart   0 running  0 running   0 running  0 running  0 running   0 running  0 running  1 unknown
+run       0 stopped  1 starting  1 running  1 waiting  1 stopping  0 stopped  0 stopped  1 unknown
+reload    1 stopped  0 starting  0 running  0 waiting  0 stopping  1 failed   1 failed   1 unknown
+stop      0 stopped  0 stopped   0 stopped  0 stopped  0 stopped   0 stopped  0 stopped  1 unknown
+check     0 stopped  0 starting  0 running  0 waiting  0 stopping  0 failed   0 failed   0 unknown
+logs      0 stopped  0 starting  0 running  0 waiting  0 stopping  0 failed   0 failed   0 unknown
+";
+
+#[test]
+fn every_action_in_every_state_is_valid() {
+    let answers = Answers::default();
+    let test = |action: &str, before: &str, code: &str, after: &str| {
+        let (subject, launcher, _locker) = in_state(before);
+        // `ensure` waits for a daemon that is not ready, here forever.
+        let is_ready = !["starting", "waiting", "stopping"].contains(&before);
+        let patience = if action == "ensure" && !is_ready { "20" } else { "30000" };
+        let subject = subject.key("stop_timeout", "20").key("wait_ready", patience);
+        let subject = match action {
+            "check" => subject.key("check", "").without("context").without("wait_ready"),
+            "run" => subject.body("ready").without("respawn"),
+            _ => subject,
+        };
+        let answer = answers.ask(&subject, action);
+        let found = format!("{} {}", answer.code.expect("a code"), answer["state"].as_str().expect("text"));
+        assert_eq!(found, format!("{code} {after}"), "{action} when {before}: {answer:?}");
+        assert_eq!(answer.value.get("lines").is_some(), action == "logs", "{answer:?}");
+        assert_eq!(answer.value.get("error").is_some(), has_failed(action, code), "{answer:?}");
+        drop(subject);
+        launcher.map(Answer::from);
+    };
+    let mut rows = TABLE.trim().lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let states = rows.next().expect("states");
+    thread::scope(|scope| {
+        for row in rows {
+            let (states, test) = (&states, &test);
+            scope.spawn(move || {
+                let cells = row[1..].chunks(2);
+                assert_eq!(cells.len(), states.len(), "{row:?}");
+                for (before, cell) in states.iter().zip(cells) {
+                    test(row[0], before, cell[0], cell[1]);
+                }
+            });
+        }
+    });
+    answers.are_valid();
+}
+
+/// Returns whether an exit code is that of an error, and not of a state that `status` reports.
+fn has_failed(action: &str, code: &str) -> bool {
+    code != "0" && (action != "status" || code == "4")
+}
+
+#[test]
+fn logs_has_the_lines_in_its_line() {
+    let answers = Answers::default();
+    let subject = subject();
+    let reason = format!(
+        "subject: failed to show the log: cannot open the log {}: No such file or directory (os error 2)",
+        subject.log().display()
+    );
+    answers.ask(&subject, "logs").is(1, "stopped").has_error(&reason);
+    fs::write(subject.log(), b"").unwrap();
+    assert_eq!(answers.ask(&subject, "logs").is(0, "stopped")["lines"], json!([]));
+    fs::write(subject.log(), b"one\n\n\x1b[1m\"two\"\r\nthr\xffe\xe2\x80\xa8\nlast").unwrap();
+    let lines = ["one", "", "\x1b[1m\"two\"\r", "thr\u{fffd}e\u{2028}", "last"];
+    assert_eq!(answers.ask(&subject, "logs").is(0, "stopped")["lines"], json!(lines));
+    for count in [0, 2, 9] {
+        let answer = answers.ask_with(&subject, &["logs", "-n", &count.to_string()]);
+        assert_eq!(answer["lines"], json!(lines[lines.len().saturating_sub(count)..]), "{count}");
+    }
+    let text: String = (0..60).map(|number| format!("{number}\n")).collect();
+    fs::write(subject.log(), text).unwrap();
+    let daemon = subject.start();
+    let answer = answers.ask(&subject, "logs");
+    answer.is(0, "running").has_pid(daemon).has_no_error();
+    let fifty: Vec<String> = (10..60).map(|number| number.to_string()).collect();
+    assert_eq!((&answer["lines"], &answer["stdout"]), (&json!(fifty), &json!(subject.log())));
+    let no_log = subject.without("stdout");
+    let answer = answers.ask(&no_log, "logs");
+    assert!(
+        answer.is(2, "running")["error"].as_str().is_some_and(|error| error.contains("the key `stdout`"))
+    );
+    answers.are_valid();
+}
+
+#[test]
+fn the_log_of_a_library_call_is_where_it_was_written_to() {
+    let answers = Answers::default();
+    let subject = subject();
+    fs::write(subject.log(), "one\n").unwrap();
+    let mut text = Vec::new();
+    let outcome = Daemon::new("subject").pidfile(subject.pidfile()).stdout(subject.log()).logs(9, &mut text);
+    let answer = answers.read(&outcome.unwrap().to_json(), Some(0));
+    assert_eq!((text, answer.value.get("lines")), (b"one\n".to_vec(), None));
+    answers.are_valid();
+}
+
+/// Starts an instance with a pidfile and a log of its own.
+fn instance(subject: &Subject, name: &str, keys: &[(&str, &str)]) -> Process {
+    let mut start = subject.action("start");
+    start.env("SUBJECT_NAME", "subject").env("SUBJECT_PIDFILE", subject.path(&format!("{name}.pid")));
+    start.env("SUBJECT_STDOUT", subject.path(&format!("{name}.log"))).envs(keys.iter().copied());
+    Answer::of(start).started()
+}
+
+#[test]
+fn every_daemon_has_a_line() {
+    let answers = Answers::default();
+    // A program of its own, so that the daemons of other tests are none of its.
+    let subject = subject().open_to_all().key("stop_timeout", "20");
+    let none = |answers: &Answers, action, code| {
+        let lines = answers.ask_all(&subject, action, code);
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        line.is(code, "stopped").has_no_error();
+        assert_eq!((&line["name"], &line["pidfile"]), (&json!("subject"), &Value::Null), "{line:?}");
+    };
+    none(&answers, "status", 3);
+    none(&answers, "stop", 0);
+    let one = instance(&subject, "one", &[("SUBJECT_BODY", "block SIGTERM; print up; park")]);
+    wait_until("a body", || fs::read_to_string(subject.path("one.log")).is_ok_and(|log| log == "up\n"));
+    let respawning = [("SUBJECT_RESPAWN", "on-failure"), ("SUBJECT_RESPAWN_DELAY", LONG)];
+    let two = instance(&subject, "two", &[&respawning[..], &[("SUBJECT_BODY", "fail no disk")]].concat());
+    let three = instance(&subject, "three", &respawning);
+    let four = instance(&subject, "four", &[("SUBJECT_STDOUT", "/dev/null")]);
+    wait_until("the pause, and the body", || {
+        let lines = answers.ask_all(&subject, "status", 0);
+        lines[3]["state"] == json!("waiting") && lines[2]["body_pid"].is_i64()
+    });
+    // Sorted by their pidfiles.
+    let expected = [
+        ("four", four, "running"),
+        ("one", one, "running"),
+        ("three", three, "running"),
+        ("two", two, "waiting"),
+    ];
+    let lines = answers.ask_all(&subject, "status", 0);
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for (line, (name, daemon, state)) in lines.iter().zip(expected) {
+        line.is(0, state).has_pid(daemon).has_no_error();
+        assert_eq!(line["pidfile"], json!(subject.path(&format!("{name}.pid"))));
+        let log = json!(subject.path(&format!("{name}.log")));
+        assert_eq!(line["stdout"], if name == "four" { Value::Null } else { log });
+        assert!(line["memory_bytes"].is_u64() && is_now(&line["since"]), "{line:?}");
+    }
+    assert_eq!((&lines[2]["respawns"], &lines[1]["respawns"]), (&json!(0), &Value::Null));
+    lines[3].has_last_exit("error", json!(1), Value::Null, json!("no disk: the cause"));
+    let lines = answers.ask_all(&subject, "stop", 0);
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for (line, (name, ..)) in lines.iter().zip(expected) {
+        line.is(0, "stopped").has_no_error();
+        assert_eq!(line["pidfile"], json!(subject.path(&format!("{name}.pid"))));
+        assert_eq!((&line["stdout"], line["last_exit"].is_null()), (&Value::Null, name != "one"));
+    }
+    let message = json!("did not exit within 20ms of SIGTERM");
+    lines[1].has_last_exit("signal", Value::Null, json!("SIGKILL"), message);
+    none(&answers, "status", 3);
+    answers.are_valid();
+}
+
+#[test]
+fn a_daemon_that_stops_every_other_one_has_a_line_about_itself() {
+    let answers = Answers::default();
+    let subject = subject().open_to_all();
+    let other = instance(&subject, "other", &[]);
+    let subject = subject.body("report --json --all status; report --json --all stop; print done; park");
+    let daemon = subject.start();
+    let log = subject.log_with("done");
+    let lines: Vec<Json> = log.lines().take(4).map(|line| answers.read(line, Some(0))).collect();
+    lines[0].is(0, "running").has_pid(other);
+    lines[1].is(0, "running").has_pid(daemon);
+    lines[2].is(0, "stopped").has_no_error();
+    lines[3].is(0, "running").has_pid(daemon);
+    assert!(lines[3]["error"].as_str().is_some_and(|error| error.starts_with("subject: failed to stop: ")));
+    answers.are_valid();
+}
+
+#[test]
+fn a_body_that_could_not_reload_is_running_with_its_reason() {
+    let answers = Answers::default();
+    for is_supervised in [false, true] {
+        let subject = subject().graceful("event; unloaded no disk; event; unloaded no file; serve");
+        let subject = if is_supervised {
+            subject.key("respawn", "on-failure").key("respawn_delay", LONG)
+        } else {
+            subject
+        };
+        let daemon = subject.start();
+        await_taker(&subject);
+        for reason in ["no disk", "no file"] {
+            let answer = answers.ask(&subject, "reload");
+            answer.is(1, "running").has_pid(daemon);
+            answer.has_error(&format!("subject: failed to reload: {reason}: the cause"));
+            assert_eq!((answer["body_pid"].is_i64(), &answer["last_exit"]), (is_supervised, &Value::Null));
+        }
+        subject.act("stop");
+    }
     answers.are_valid();
 }
 
@@ -389,7 +671,11 @@ fn a_run_in_the_foreground_ends_with_its_line() {
     let mut command = subject.action("--json");
     command.arg("run");
     let mut answer = Answer::of(command);
-    assert_eq!(answer.stderr, "subject: the disk is full: the cause\n", "the log is the caller's stderr");
+    assert_eq!(
+        unstamped(&answer.stderr),
+        "subject: the disk is full: the cause\n",
+        "the log is the caller's stderr"
+    );
     answer.stderr.clear();
     let message = json!("the disk is full: the cause");
     answers.take(&answer).is(1, "failed").has_last_exit("error", json!(1), Value::Null, message);
@@ -400,18 +686,14 @@ fn a_run_in_the_foreground_ends_with_its_line() {
 fn a_mistake_in_the_command_line_is_a_line_too() {
     let answers = Answers::default();
     let subject = subject();
-    let ask = |arguments: &[&str]| {
-        let mut command = subject.action("--json");
-        command.args(arguments);
-        answers.take(&Answer::of(command))
-    };
     for (arguments, begin) in [
         (&[][..], "missing action; use one of start, "),
         (&["strat"], "unknown action `strat`; use one of start, "),
         (&["--colour", "status"], "unknown option `--colour`; use one of --json, --all"),
         (&["--all", "start"], "`--all` goes with `status` and `stop` only, not with `start`"),
+        (&["logs", "-f"], "`--json` does not go with `logs -f`"),
     ] {
-        let answer = ask(arguments);
+        let answer = answers.ask_with(&subject, arguments);
         answer.is(2, "unknown");
         let error = answer["error"].as_str().expect("an error");
         assert!(error.starts_with(&format!("subject: {begin}")), "{error}");
@@ -465,7 +747,7 @@ fn a_library_call_has_it_too() {
     let here = Daemon::new("subject").pidfile(subject.pidfile());
     let read = |outcome: &daemonic::Outcome| {
         let line = outcome.to_json();
-        answers.0.borrow_mut().push(line.clone());
+        answers.0.lock().unwrap().push(line.clone());
         Json { code: Some(0), value: serde_json::from_str(&line).expect("JSON") }
     };
     read(&here.status().unwrap()).is(0, "stopped");
@@ -543,7 +825,7 @@ fn a_wrong_line_is_found_wrong() {
     }
     let answers = Answers::default();
     answers.ask(&subject(), "status");
-    let right = answers.0.borrow()[0].clone();
+    let right = answers.0.lock().unwrap()[0].clone();
     assert_eq!(mistakes(&right), "");
     for (from, to) in [
         ("\"schema\":1", "\"schema\":2"),
@@ -551,6 +833,8 @@ fn a_wrong_line_is_found_wrong() {
         ("\"pid\":null", "\"pid\":42"),
         ("\"respawns\":null,", ""),
         ("\"last_exit\":null", "\"last_exit\":{\"kind\":\"exit\"}"),
+        ("\"last_exit\":null", "\"last_exit\":null,\"lines\":[1]"),
+        ("\"last_exit\":null", "\"last_exit\":null,\"lines\":null"),
     ] {
         assert_ne!(mistakes(&right.replacen(from, to, 1)), "", "{to}");
     }

@@ -32,7 +32,7 @@ fn reloaded(daemon: Process) -> String {
 }
 
 /// Waits until other processes can see that the body takes reloads.
-fn await_taker(service: &Service) {
+pub(crate) fn await_taker(service: &Subject) {
     wait_until("a body that takes reloads", || {
         published_at(service, ANSWERING).is_some()
             || published_at(service, SERVED).is_some_and(|number| report(number).contains(" takes_reloads=1"))
@@ -40,7 +40,7 @@ fn await_taker(service: &Service) {
 }
 
 /// Returns the number that a daemon publishes from this byte of its pidfile on.
-fn published_at(service: &Service, first: i64) -> Option<i64> {
+fn published_at(service: &Subject, first: i64) -> Option<i64> {
     let file = format!(":{} ", fs::metadata(service.pidfile()).expect("a pidfile").ino());
     let locks = fs::read_to_string("/proc/locks").expect("locks");
     locks.lines().filter(|line| line.contains(&file)).find_map(|line| {

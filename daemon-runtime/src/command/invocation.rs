@@ -14,12 +14,12 @@ use crate::command::words::{missing, read};
 ///
 /// | option | before | meaning |
 /// |---|---|---|
-/// | `--json` | every action | report in one line of JSON (feature `json`) |
+/// | `--json` | every action | report in one line of JSON, with `--all` one for each daemon (feature `json`) |
 /// | `--all` | `status`, `stop` | act on every running daemon of this program |
 ///
 /// | action | arguments |
 /// |---|---|
-/// | `logs` | `-n N`: the last `N` lines (50); `-f`: follow the log |
+/// | `logs` | `-n N`: the last `N` lines (50); `-f`: follow the log (without `--json`) |
 /// | `unit` | `--timer`: a service and a timer (feature `service`) |
 ///
 /// All other arguments after the action are the caller's own and are not read.
@@ -186,6 +186,11 @@ impl Invocation {
                 self.action
             )));
         }
+        if self.follow && self.format != Format::Text {
+            return Err(Error::usage(format_args!(
+                "`--json` does not go with `logs -f`, which never ends; use one of them"
+            )));
+        }
         Ok(())
     }
 }
@@ -279,9 +284,13 @@ mod tests {
         let format = |arguments: &[&str]| Invocation::from_args(arguments).unwrap_err().format();
         assert_eq!(format(&["-x", "--json"]), Format::Text);
         #[cfg(feature = "json")]
-        for arguments in
-            [&["--json"][..], &["--json", "-x"], &["--json", "--all", "run"], &["--json", "logs", "-x"]]
-        {
+        for arguments in [
+            &["--json"][..],
+            &["--json", "-x"],
+            &["--json", "--all", "run"],
+            &["--json", "logs", "-x"],
+            &["--json", "logs", "-f"],
+        ] {
             assert_eq!(format(arguments), Format::Json);
         }
         #[cfg(not(feature = "json"))]

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::stat::SFlag;
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -15,15 +16,18 @@ use crate::command::error::{Error, Kind};
 use crate::command::escaped::Escaped;
 use crate::command::exit::Exit;
 use crate::command::outcome::{Answer, Outcome};
+use crate::command::path::SystemPath;
 use crate::command::report::LastExit;
-use crate::command::snapshot::{End, Snapshot, State};
+use crate::command::snapshot::{End, Snapshot, State, Stdout};
+use crate::sys::file::{FileId, file_type};
 use crate::sys::procfs::{self, Usage};
 
 /// The version of the schema. Later keys do not raise it.
 const SCHEMA: u32 = 1;
 
 impl Outcome {
-    /// Returns the outcome as one line of JSON, without a newline.
+    /// Returns the outcome as one line of JSON, without a newline. [`Answer::All`] has a line for each daemon, with
+    /// newlines between them, or one line if none is running.
     ///
     /// The [schema](https://docs.rs/daemonic/latest/daemonic/guide/json) is that of `prog --json ACTION`. The times and
     /// the memory are those of the moment of this call, while the daemon lives. Of a daemon with a supervisor, what the
@@ -45,20 +49,26 @@ impl Outcome {
     #[must_use]
     pub fn to_json(&self) -> String {
         match self.answer() {
-            // A line for each daemon, or the line of none.
             Answer::All { daemons } if !daemons.is_empty() => {
                 daemons.iter().map(Self::to_json).collect::<Vec<_>>().join("\n")
             }
-            Answer::NotStopped { reason, .. } => line(self.name(), self.snapshot(), Some(reason)),
-            _ => line(self.name(), self.snapshot(), None),
+            Answer::NotStopped { reason, .. } => self.object().with("error", reason.as_str()).end(),
+            Answer::LogShown { .. } if self.lines().is_some() => {
+                self.object().with("lines", self.lines()).end()
+            }
+            _ => self.object().end(),
         }
+    }
+
+    fn object(&self) -> Object {
+        object(self.name(), self.snapshot())
     }
 }
 
 impl Error {
     /// Returns the error as one line of JSON.
     pub(crate) fn to_json(&self) -> String {
-        line(self.name(), self.snapshot(), Some(&self.to_string()))
+        object(self.name(), self.snapshot()).with("error", self.to_string()).end()
     }
 }
 
@@ -84,7 +94,9 @@ impl Snapshot {
             Answer::Uninstalled { .. } | Answer::NotInstalled => ended(State::Stopped, None),
             #[cfg(feature = "service")]
             Answer::Unit { .. } => self,
-            Answer::CheckPassed | Answer::LogShown { .. } | Answer::All { .. } => self,
+            // Each daemon that is running has a snapshot of its own.
+            Answer::All { .. } => Self { state: State::Stopped, ..Self::default() },
+            Answer::CheckPassed | Answer::LogShown { .. } => self,
             _ if self.state != State::Unknown => self,
             #[cfg(feature = "service")]
             Answer::Installed { pid, .. } => held(State::Running, pid),
@@ -109,13 +121,21 @@ impl Snapshot {
     }
 }
 
-fn line(name: &str, snapshot: &Snapshot, error: Option<&str>) -> String {
+/// Makes the object of every answer. It needs the [end](Object::end).
+fn object(name: &str, snapshot: &Snapshot) -> Object {
     let Snapshot { state, holder, pidfile, stdout, report, last } = snapshot;
     let (holder, seen) =
         holder.filter(|_| state.is_held()).map_or((None, None), |(pid, seen)| (Some(pid), seen));
     let report = report.as_ref().filter(|_| state.is_held());
     let body = report.and_then(|report| report.body).map(|body| body.pid);
+    let stdout = match stdout {
+        Stdout::None => None,
+        Stdout::Key(path) => Some(text(path)),
+        Stdout::Holders => holder.and_then(standard_output),
+    };
+    // Read last, so that all of it is about a process that still lives.
     let process = Process::read(holder, seen, body);
+    let stdout = stdout.filter(|_| process.since.is_some() || matches!(snapshot.stdout, Stdout::Key(_)));
     let last = report.and_then(|report| report.last.as_ref()).and_then(End::of_life).or_else(|| last.clone());
     let mut object = Object::default();
     object
@@ -130,13 +150,17 @@ fn line(name: &str, snapshot: &Snapshot, error: Option<&str>) -> String {
         .put("memory_bytes", process.memory)
         .put("children", process.children)
         .put("pidfile", pidfile.as_deref().map(text))
-        .put("stdout", stdout.as_deref().map(text))
+        .put("stdout", stdout)
         .put("respawns", report.map(|report| report.respawns))
         .put_json("last_exit", last.map(|end| end.to_json()).as_deref());
-    if let Some(error) = error {
-        object.put("error", error);
-    }
-    object.end()
+    object
+}
+
+/// Returns the file that a process's standard output goes to, if it has a path.
+fn standard_output(pid: u32) -> Option<String> {
+    let (stat, path) = procfs::open_file(Pid::from_raw(pid.try_into().ok()?), 1)?;
+    let path = SystemPath::new(path).filter(|_| file_type(&stat) == SFlag::S_IFREG)?;
+    FileId::new(&stat).is_at(path.as_c_str()).then(|| text(path.as_path()))
 }
 
 /// What `/proc` reports about the processes of a daemon.
@@ -240,6 +264,11 @@ impl Object {
         let json = json.unwrap_or("null");
         let separator = if self.0.is_empty() { '{' } else { ',' };
         let _ = write!(self.0, "{separator}{}:{json}", Value::from(key));
+        self
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.put(key, value);
         self
     }
 

@@ -67,6 +67,9 @@ pub struct Outcome {
     format: Format,
     #[cfg(feature = "json")]
     snapshot: Snapshot,
+    /// The lines of the log, which JSON has in its line.
+    #[cfg(feature = "json")]
+    lines: Option<Vec<String>>,
 }
 
 /// The answer of an action, to match on.
@@ -239,6 +242,8 @@ impl Outcome {
             format: Format::Text,
             #[cfg(feature = "json")]
             snapshot: Snapshot::default(),
+            #[cfg(feature = "json")]
+            lines: None,
         }
     }
 
@@ -267,6 +272,31 @@ impl Outcome {
     #[cfg(feature = "json")]
     pub(crate) fn seen(self, add: impl FnOnce(Snapshot) -> Snapshot) -> Self {
         Self { snapshot: add(self.snapshot), ..self }
+    }
+
+    /// Lets a function add to what was seen of each of many daemons that could not be stopped.
+    #[cfg(feature = "json")]
+    pub(crate) fn seen_again(mut self, add: impl Fn(Snapshot) -> Snapshot) -> Self {
+        if let Answer::All { daemons } = &mut self.answer {
+            for daemon in
+                daemons.iter_mut().filter(|daemon| matches!(daemon.answer, Answer::NotStopped { .. }))
+            {
+                daemon.snapshot = add(std::mem::take(&mut daemon.snapshot));
+            }
+        }
+        self
+    }
+
+    /// Adds the lines of the log.
+    #[cfg(feature = "json")]
+    pub(crate) fn with_lines(self, log: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(log);
+        Self { lines: Some(text.split_terminator('\n').map(str::to_owned).collect()), ..self }
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn lines(&self) -> Option<&[String]> {
+        self.lines.as_deref()
     }
 
     /// Makes [`report`] print this as JSON.
@@ -548,7 +578,7 @@ impl Outcome {
 
 /// Prints the result of a dispatcher and returns its exit code, for a `main` written by hand.
 ///
-/// An outcome goes to stdout, an error to stderr. After `--json` on the command line, both go to stdout, as one line of
+/// An outcome goes to stdout, an error to stderr. After `--json` on the command line, both go to stdout, as a line of
 /// JSON; see [`Invocation`](crate::Invocation).
 ///
 /// # Examples

@@ -13,11 +13,21 @@ pub(crate) struct Snapshot {
     /// The process that holds the pidfile, with the time since boot at which it was seen to.
     pub(crate) holder: Option<(u32, Option<Duration>)>,
     pub(crate) pidfile: Option<PathBuf>,
-    /// The file that standard output is appended to. None if there is no such key.
-    pub(crate) stdout: Option<PathBuf>,
+    pub(crate) stdout: Stdout,
     /// What a supervisor has reported.
     pub(crate) report: Option<Report<'static>>,
     pub(crate) last: Option<End>,
+}
+
+/// The file that standard output is appended to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    #[default]
+    None,
+    /// That of the key.
+    Key(PathBuf),
+    /// What the holder has open. It is another instance, whose keys this process does not know.
+    Holders,
 }
 
 /// The state of a daemon.

@@ -8,6 +8,8 @@ use nix::unistd::Pid;
 use crate::command::error::Result;
 use crate::command::outcome::{Answer, Outcome};
 use crate::command::report::Report;
+#[cfg(feature = "json")]
+use crate::command::snapshot::Snapshot;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::ready;
@@ -31,11 +33,16 @@ impl Sight {
     pub(crate) fn take(pidfile: &Pidfile) -> Result<Self> {
         let (presence, roots) = pidfile.presence_or_roots()?;
         let roots_pidfile = roots.map(|path| path.as_path().into());
+        Ok(Self { roots_pidfile, ..Self::of(presence) })
+    }
+
+    /// Adds a supervisor's report to what was seen already. This waits likewise.
+    pub(crate) fn of(presence: Presence) -> Self {
         let report = match presence {
             Presence::Running { pid, published, .. } => ready::report(pid, published),
             Presence::NotRunning | Presence::Stale | Presence::Failed(_) => None,
         };
-        Ok(Self { presence, roots_pidfile, report })
+        Self { presence, roots_pidfile: None, report }
     }
 
     /// Returns the holder, if there is one, and whether it is proven to be this program.
@@ -70,6 +77,13 @@ impl Sight {
         let outcome = outcome.seen(|snapshot| self.show(snapshot));
         outcome.with_pidfile(self.roots_pidfile).with_report(self.report)
     }
+
+    /// Does the same for one of many daemons, whose pidfile the message names.
+    pub(crate) fn add_to_one_of_many(self, outcome: Outcome, pidfile: &Pidfile) -> Outcome {
+        #[cfg(feature = "json")]
+        let outcome = outcome.with_snapshot(Snapshot::of_sibling(pidfile));
+        self.add_to(outcome).with_pidfile(Some(pidfile.path().as_path().into()))
+    }
 }
 
 #[cfg(feature = "json")]
@@ -83,7 +97,8 @@ mod json {
     use super::Sight;
     use crate::command::action::Action;
     use crate::command::outcome::Result;
-    use crate::command::snapshot::{End, Snapshot, State};
+    use crate::command::path::SystemPath;
+    use crate::command::snapshot::{End, Snapshot, State, Stdout};
     use crate::lock::bytes::Published;
     use crate::lock::failure::Failure;
     use crate::lock::look::Presence;
@@ -98,12 +113,17 @@ mod json {
     /// failed, or a stop has succeeded, there is nothing to see.
     pub(crate) fn describe(plan: Option<&Plan<'_>>, action: Action, result: Result) -> Result {
         let unseen = plan.map_or_else(Snapshot::default, Snapshot::of);
-        let see = |unseen: Snapshot| match plan.map(|plan| Sight::take(&Pidfile::new(plan))) {
+        let look = |pidfile: Option<Pidfile>, unseen: Snapshot| match pidfile.as_ref().map(Sight::take) {
             Some(Ok(sight)) => sight.show(unseen),
             Some(Err(_)) | None => unseen,
         };
+        let see = |unseen| look(plan.map(Pidfile::new), unseen);
+        let see_sibling = |unseen: Snapshot| {
+            let path = unseen.pidfile.clone().and_then(SystemPath::new);
+            look(path.map(Pidfile::of_this_program), unseen)
+        };
         match (action, result) {
-            (Action::Status | Action::Stop, Ok(outcome)) => Ok(outcome.in_json()),
+            (Action::Status | Action::Stop, Ok(outcome)) => Ok(outcome.seen_again(see_sibling).in_json()),
             (_, Ok(outcome)) => Ok(outcome.with_snapshot(see(unseen)).in_json()),
             (Action::Status, Err(error)) => Err(error.in_json(unseen)),
             (_, Err(error)) => Err(error.in_json(see(unseen))),
@@ -117,9 +137,15 @@ mod json {
             let has_log = stdout != Path::new("/dev/null");
             Self {
                 pidfile: Some(plan.pidfile.as_path().into()),
-                stdout: has_log.then(|| stdout.into()),
+                stdout: if has_log { Stdout::Key(stdout.into()) } else { Stdout::None },
                 ..Self::default()
             }
+        }
+
+        /// Makes one of another daemon of this program, which has not been seen.
+        pub(crate) fn of_sibling(pidfile: &Pidfile) -> Self {
+            let pidfile = pidfile.path().as_path().into();
+            Self { pidfile: Some(pidfile), stdout: Stdout::Holders, ..Self::default() }
         }
     }
 

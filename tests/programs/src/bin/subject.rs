@@ -87,7 +87,9 @@ pub(crate) fn main() -> ExitCode {
     match words.first().map(String::as_str) {
         Some("converse") => converse(),
         // With options, as a whole program has them.
-        Some(_) if words.len() > 1 => daemonic::report(dispatch(Invocation::from_args(words))),
+        Some(word) if words.len() > 1 || word.starts_with('-') => {
+            daemonic::report(dispatch(Invocation::from_args(words)))
+        }
         word => daemonic::report(dispatch(word)),
     }
 }
@@ -442,6 +444,8 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         // As many files as the limit allows, up to a number that takes the system a while to close.
         "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
         "read" => drop(fs::read(rest).expect("a file to read")),
+        // With options, as the program's `main` does it.
+        "report" => drop(daemonic::report(dispatch(Invocation::from_args(rest.split(' '))))),
         "act" => match dispatch(Some(rest.to_owned())) {
             Ok(outcome) => println!("{rest}: {outcome}"),
             Err(error) => println!("{rest}: {error}"),
