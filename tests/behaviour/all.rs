@@ -127,6 +127,6 @@ fn a_user_sees_and_stops_only_what_it_may() {
 
 #[test]
 fn all_goes_with_status_and_stop_only() {
-    let text = "`--all` goes with `status` and `stop` only, not with `reload`";
+    let text = "subject: `--all` goes with `status` and `stop` only, not with `reload`";
     all(&Subject::new(), "reload").fails(2, text);
 }

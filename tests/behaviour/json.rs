@@ -354,13 +354,12 @@ fn logs_has_the_lines_in_its_line() {
         let answer = answers.ask_with(&subject, &["logs", "-n", &count.to_string()]);
         assert_eq!(answer["lines"], json!(lines[lines.len().saturating_sub(count)..]), "{count}");
     }
-    let text: String = (0..60).map(|number| format!("{number}\n")).collect();
-    fs::write(subject.log(), text).unwrap();
+    let numbers: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+    fs::write(subject.log(), numbers.join("\n") + "\n").unwrap();
     let daemon = subject.start();
     let answer = answers.ask(&subject, "logs");
     answer.is(0, "running").has_pid(daemon).has_no_error();
-    let fifty: Vec<String> = (10..60).map(|number| number.to_string()).collect();
-    assert_eq!((&answer["lines"], &answer["stdout"]), (&json!(fifty), &json!(subject.log())));
+    assert_eq!((&answer["lines"], &answer["stdout"]), (&json!(numbers[10..]), &json!(subject.log())));
     let no_log = subject.without("stdout");
     let answer = answers.ask(&no_log, "logs");
     assert!(
