@@ -5,9 +5,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use common::notice::unstamped;
 use common::{Answer, Process, Subject, lines, program, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -204,8 +205,17 @@ impl Follower {
     #[track_caller]
     fn shows(&self, text: &str) {
         for expected in text.lines() {
-            let line = self.lines.recv_timeout(Duration::from_secs(10));
-            assert_eq!(line.as_deref(), Ok(expected));
+            assert_eq!(self.next().as_deref(), Ok(expected));
+        }
+    }
+
+    /// Returns the next line that is no notice of a reload or a stop.
+    fn next(&self) -> Result<String, RecvTimeoutError> {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(10))?;
+            if !is_notice(&line) {
+                return Ok(line);
+            }
         }
     }
 
@@ -229,12 +239,12 @@ impl Follower {
         wait_until("the follower to be stopped", || self.process().status("State").starts_with('T'));
     }
 
-    /// Ends it by a signal, and returns what it has printed since.
+    /// Ends it by a signal, and returns what it has printed since, without such notices.
     fn end(mut self, signal: Signal) -> (Option<i32>, Vec<String>) {
         self.process().signal(signal);
         let status = self.child.wait().expect("an end");
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        (signal, self.lines.iter().collect())
+        (signal, self.lines.iter().filter(|line| !is_notice(line)).collect())
     }
 }
 
@@ -243,6 +253,10 @@ impl Drop for Follower {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn is_notice(line: &str) -> bool {
+    !line.is_empty() && unstamped(line).is_empty()
 }
 
 fn append(path: &Path, text: &str) {

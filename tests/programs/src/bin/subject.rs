@@ -87,7 +87,7 @@ pub(crate) fn main() -> ExitCode {
     match words.first().map(String::as_str) {
         Some("converse") => converse(),
         // With options, as a whole program has them.
-        Some(word) if words.len() > 1 || word.starts_with('-') => {
+        Some(word) if words.len() > 1 || word == "--json" => {
             daemonic::report(dispatch(Invocation::from_args(words)))
         }
         word => daemonic::report(dispatch(word)),
