@@ -1110,9 +1110,10 @@ impl<M> Daemon<M> {
 
     /// Sends SIGHUP to the daemon, which then reopens its log files.
     ///
-    /// If the body has a `Context` and takes reloads, this waits until it has reloaded, but no longer than
-    /// [`stop_timeout`](Daemon::stop_timeout). Otherwise, or if this is called in the daemon itself, it returns once the
-    /// signal is sent. A body takes reloads from the first time that it asks for one.
+    /// If the body takes the reload, this waits until it has reloaded, but no longer than
+    /// [`stop_timeout`](Daemon::stop_timeout). A body that waits for an event takes it at once. A body that has asked for
+    /// reloads before, and does something else now, has two seconds to take it; then this returns. If the body has never
+    /// asked, or if this is called in the daemon itself, it returns once the signal is sent.
     ///
     /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or

@@ -127,11 +127,12 @@ fn a_reload_is_told_once_however_many_ask() {
 
 #[test]
 fn a_reload_doesnt_make_the_descriptor_readable() {
-    let service = Service::new("event; glance; poll; stopping");
+    let service = Service::new("event; reloaded; glance; poll; stopping");
     let daemon = service.start();
-    service.act("reload");
+    service.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     service.logs("Reload\nreadable false\n");
-    service.act("reload");
+    daemon.signal(Signal::SIGHUP);
+    wait_until("the signal", || pending(daemon).is_empty());
     service.stop(daemon);
     service.logs("Reload\nreadable false\nreadable true\nstopping true\n");
 }

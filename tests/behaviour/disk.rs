@@ -246,7 +246,7 @@ fn a_reload_on_a_full_disk_keeps_the_old_log_and_says_so() {
     wait_until("the old log", || unstamped(&fs::read_to_string(&old).unwrap()) == expected);
     assert!(!log.exists());
     disk.clear();
-    subject.act("reload");
+    daemon.signal(Signal::SIGHUP);
     wait_until("the new log", || log.exists());
     subject.act("stop").says(0, &stopped(daemon));
 }

@@ -88,7 +88,7 @@ fn a_log_whose_folder_is_gone_goes_on_in_the_old_file_and_says_so() {
         format!("subject: cannot reopen {}: No such file or directory\nReload\nafter\n", log.display())
     );
     fs::create_dir(&folder).unwrap();
-    subject.act("reload");
+    daemon.signal(Signal::SIGHUP);
     wait_until("the new log", || daemon.link("fd/1") == log && daemon.link("fd/2") == log);
 }
 

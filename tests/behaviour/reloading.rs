@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::{Duration, Instant};
 
 use common::async_programs::{self, Service};
 use common::notify_socket::{Manager, stopping_within};
@@ -31,7 +32,7 @@ fn reloaded(daemon: Process) -> String {
     format!("subject: reloaded (pid {daemon})")
 }
 
-/// Waits until other processes can see that the body takes reloads.
+/// Waits until other processes can see that the body asks for reloads.
 pub(crate) fn await_taker(service: &Subject) {
     wait_until("a body that takes reloads", || {
         published_at(service, ANSWERING).is_some()
@@ -122,6 +123,27 @@ fn a_body_that_answers_is_ready_again_before_it_asks_for_more() {
         assert_eq!(manager.hears(), "READY=1");
         assert_eq!(Answer::from(reload).status.code(), Some(i32::from(answer != "reloaded")));
         manager.heard_nothing();
+        service.stop_by_kill(run.process);
+    }
+}
+
+#[test]
+fn a_body_that_does_not_wait_for_an_event_is_ready_again_at_once_and_once_more_when_it_takes_the_reload() {
+    for service in forms("reloading; until; reloading; reloading; park") {
+        let manager = Manager::of(&service);
+        let run = manager.run(&service, &[]);
+        assert_eq!(manager.hears(), "READY=1");
+        service.log_with("until");
+        run.process.signal(Signal::SIGHUP);
+        for is_taken in [false, true] {
+            manager.hears_of_a_reload();
+            assert_eq!(manager.hears(), "READY=1");
+            manager.heard_nothing();
+            if !is_taken {
+                service.go();
+            }
+        }
+        assert!(service.log_text().ends_with("until\nreloading true\nreloading false\n"));
         service.stop_by_kill(run.process);
     }
 }
@@ -266,6 +288,41 @@ fn a_repeating_body_answers_when_its_run_is_over() {
     service.go();
     Answer::from(reload).says(0, &reloaded(daemon));
     service.stop(daemon);
+}
+
+#[test]
+fn a_polling_body_answers() {
+    let service = Service::new("reloading; unloaded no disk").form("repeat").key("every", "10");
+    for service in
+        [service, supervised(Service::new("reloading; unloaded no disk").form("repeat")).key("every", "10")]
+    {
+        let daemon = service.start();
+        await_taker(&service);
+        service.act("reload").fails(1, "subject: failed to reload: cannot read: no disk");
+        service.stop(daemon);
+    }
+}
+
+#[test]
+fn reload_of_a_body_that_does_not_ask_again_succeeds_soon() {
+    let begin = Instant::now();
+    let services =
+        forms("event; reloaded; until; event").map(|service| service.key("stop_timeout", "3600000"));
+    let daemons = services.each_ref().map(Service::start);
+    for (service, daemon) in services.iter().zip(daemons) {
+        await_taker(service);
+        service.act("reload").says(0, &reloaded(daemon));
+    }
+    let reloads = services.each_ref().map(|service| service.begin("reload"));
+    for (reload, daemon) in reloads.into_iter().zip(daemons) {
+        Answer::from(reload).says(0, &reloaded(daemon));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    for (service, daemon) in services.iter().zip(daemons) {
+        service.go();
+        wait_until("the reload that was not taken", || service.log_text().ends_with("until\nReload\n"));
+        daemon.wait_until_gone();
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use common::notify_socket::{Manager, stopping_within};
 use common::{Answer, Subject, wait_until};
 use nix::sys::signal::Signal;
 
+use crate::reloading::await_taker;
+
 #[test]
 fn a_body_with_wait_ready_says_when_it_is_ready() {
     let service = Service::new("").waiting(20_000).until("until; ready; ready; wait");
@@ -78,6 +80,7 @@ fn a_reload_is_told_with_its_time_and_then_that_it_is_done() {
         let manager = Manager::of(&service);
         let run = manager.run(&service, &[]);
         assert_eq!(manager.hears(), "READY=1");
+        await_taker(&service);
         for _ in 0..3 {
             service.act("reload");
             manager.hears_of_a_reload();
@@ -144,6 +147,7 @@ fn an_async_bodys_reload_is_told_too() {
     let manager = Manager::of(&service);
     let run = manager.run(&service, &[]);
     assert_eq!(manager.hears(), "READY=1");
+    await_taker(&service);
     service.act("reload");
     manager.hears_of_a_reload();
     assert_eq!(manager.hears(), "READY=1");

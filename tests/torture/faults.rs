@@ -234,6 +234,12 @@ impl Fault {
         format!("{}:error={}:when={}", self.call.name, self.error, self.call.when)
     }
 
+    /// Returns whether the daemon's answer to a reload fails. The client sees only that none comes.
+    fn is_of_answer(&self) -> bool {
+        (self.way.action, self.way.role) == ("reload", Role::OldDaemon)
+            && ["accept4", "sendto"].contains(&self.call.name.as_str())
+    }
+
     fn errno(&self) -> i32 {
         let all = (1..=133).map(Errno::from_raw);
         all.into_iter().find(|errno| format!("{errno:?}") == self.error).expect("an error") as i32
@@ -346,7 +352,8 @@ impl Fault {
         assert!(answer.stderr.starts_with("subject: "), "{answer:?}");
         let number = format!("(os error {})", self.errno());
         let names = answer.stderr.contains(&number) && answer.stderr.contains("cannot ")
-            || self.is_lookup && answer.stderr.contains("there is no user");
+            || self.is_lookup && answer.stderr.contains("there is no user")
+            || self.is_of_answer() && is_about_missing_answer(&answer.stderr);
         assert!(names, "no step and no {number} in {answer:?}");
         let codes: &[i32] = match self.way.action {
             _ if self.is_lookup => &[1],
@@ -388,6 +395,10 @@ impl Fault {
             "a pidfile is left: {text:?}"
         );
     }
+}
+
+fn is_about_missing_answer(message: &str) -> bool {
+    ["has not reloaded within", "ended before it had reloaded"].iter().any(|text| message.contains(text))
 }
 
 fn is_message(call: &Call) -> bool {

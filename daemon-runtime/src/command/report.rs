@@ -4,8 +4,9 @@
 //! the version of the format, then keys with values. The value of `last` or `error` is the rest of the line. A reader
 //! ignores a key that it does not know.
 //!
-//! The key `takes_reloads` says that the answer to a reload comes as a report, with `reload_ns`: the time on the
-//! monotonic clock at which the body has taken the reload. With `error`, the reload has failed.
+//! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The answer
+//! to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the reload. With
+//! `error`, the reload has failed.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -33,8 +34,10 @@ pub(crate) struct Report<'a> {
     /// The time until the body is respawned.
     pub(crate) due: Option<Duration>,
     pub(crate) last: Option<LastExit<'a>>,
-    /// Whether the body takes reloads, so that each gets an answer.
+    /// Whether the body has asked for reloads, so that an answer may come.
     pub(crate) takes_reloads: bool,
+    /// Whether the body has taken a reload that it has not answered yet.
+    pub(crate) is_reloading: bool,
     /// The answer to a reload, in a report that is one.
     pub(crate) reloaded: Option<Reloaded<'a>>,
 }
@@ -108,7 +111,16 @@ const PHASES: [(Phase, &str); 4] = [
 impl<'a> Report<'a> {
     /// Makes a report that contains only a phase.
     pub(crate) const fn new(state: Phase) -> Self {
-        Self { state, body: None, respawns: 0, due: None, last: None, takes_reloads: false, reloaded: None }
+        Self {
+            state,
+            body: None,
+            respawns: 0,
+            due: None,
+            last: None,
+            takes_reloads: false,
+            is_reloading: false,
+            reloaded: None,
+        }
     }
 
     /// Writes the line, without allocating.
@@ -133,6 +145,9 @@ impl<'a> Report<'a> {
         }
         if self.takes_reloads {
             line.write_str(" takes_reloads=1")?;
+        }
+        if self.is_reloading {
+            line.write_str(" reloading=1")?;
         }
         if let Some(Reloaded { at, error }) = &self.reloaded {
             write!(line, " reload_ns={}", at.as_nanos())?;
@@ -171,6 +186,7 @@ impl<'a> Report<'a> {
             due: millis("due_ms"),
             last: text_of(LAST).map(|reason| LastExit { ago: millis("last_ms").unwrap_or_default(), reason }),
             takes_reloads: field("takes_reloads") == Some("1"),
+            is_reloading: field("reloading") == Some("1"),
             reloaded: field("reload_ns")
                 .and_then(|time| time.parse().ok())
                 .map(|time| Reloaded { at: Duration::from_nanos(time), error: text_of(ERROR) }),
@@ -203,6 +219,7 @@ impl<'a> Report<'a> {
             respawns: self.respawns,
             due: self.due,
             takes_reloads: self.takes_reloads,
+            is_reloading: self.is_reloading,
         }
     }
 }
@@ -259,8 +276,8 @@ mod tests {
                 Report { takes_reloads: true, reloaded: Some(reloaded), ..Report::new(Phase::Running) };
             assert_eq!(Report::decode(&line(&answer)), Some(answer));
         }
-        let report =
-            Report { last: full("a error=b").last, takes_reloads: true, ..Report::new(Phase::Waiting) };
+        let last = full("a error=b").last;
+        let report = Report { last, takes_reloads: true, is_reloading: true, ..Report::new(Phase::Waiting) };
         assert_eq!(Report::decode(&line(&report)), Some(report));
     }
 

@@ -67,7 +67,7 @@ impl Context {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub async fn event(&self) -> Event {
-        self.state().body_asks();
+        let _wait = self.state().await_event();
         self.until(|| self.event_requested()).await
     }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::sys::clock::now;
-use crate::sys::process::ProcessId;
 
 /// A handle by which a body waits for a stop or a reload, and reports that it is ready.
 ///
@@ -102,7 +101,7 @@ impl Context {
     /// ```
     pub fn ready(&self) {
         // A child that the body has forked inherits the channel, but is not the daemon.
-        if self.is_of_this_process() && self.state.ready().is_err() {
+        if self.state.is_of_this_process() && self.state.ready().is_err() {
             process::exit(1);
         }
         self.emit_deferred();
@@ -186,7 +185,7 @@ impl Context {
     /// ```
     #[must_use = "a reload is returned only once"]
     pub fn next_event(&self, duration: Duration) -> Option<Event> {
-        self.state.body_asks();
+        let _wait = self.state.await_event();
         self.sleep(now().checked_add(duration), &|| self.event_requested())
     }
 
@@ -232,7 +231,8 @@ impl Context {
     /// Without this call, a reload has succeeded when the body asks for its next request: by
     /// [`next_event`](Context::next_event), [`reload_requested`](Context::reload_requested) or
     /// [`event`](Context::event), or when the thread that has taken the reload calls [`wait`](Context::wait). If no
-    /// reload is taken, this does nothing. If another one has arrived meanwhile, the result of that one counts.
+    /// reload is taken, this does nothing. If the next reload is being taken already, by another thread, the result
+    /// of that one counts.
     ///
     /// # Examples
     ///
@@ -252,9 +252,7 @@ impl Context {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn reloaded<E: Display>(&self, result: Result<(), E>) {
-        if self.is_of_this_process() {
-            self.state.answer(result);
-        }
+        self.state.answer(result);
     }
 
     /// Sends a text about the daemon's state to the service manager, which shows it (`systemctl status`).
@@ -274,27 +272,22 @@ impl Context {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn status(&self, text: impl Display) {
-        if self.is_of_this_process() {
+        if self.state.is_of_this_process() {
             self.state.service_manager.status(&text);
         }
-    }
-
-    /// Returns whether this process is the daemon, and not a child that the body has forked.
-    fn is_of_this_process(&self) -> bool {
-        self.state.owner == ProcessId::current()
     }
 
     /// Emits the notices that signal handlers have left, if there is a subscriber.
     pub(crate) fn emit_deferred(&self) {
         // A child that the body has forked has a copy of the notices, but is not the daemon.
-        if self.state.deferred.is_waiting() && self.state.owner == ProcessId::current() {
+        if self.state.deferred.is_waiting() && self.state.is_of_this_process() {
             self.state.deferred.emit();
         }
     }
 
     /// Reports what still waits for a call, because the body has returned.
     pub(crate) fn report_deferred(&self) {
-        if self.state.owner == ProcessId::current() {
+        if self.state.is_of_this_process() {
             self.state.deferred.report();
         }
     }

@@ -54,6 +54,11 @@ impl Flag {
         self.word.add(RELOAD);
     }
 
+    /// Returns whether a reload is requested that has not been taken.
+    pub(crate) fn has_reload(&self) -> bool {
+        self.reload.load(Ordering::Acquire)
+    }
+
     /// Returns whether a reload has been requested since the last call.
     pub(crate) fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::AcqRel)

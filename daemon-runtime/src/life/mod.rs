@@ -21,7 +21,7 @@ pub(crate) mod notify;
 pub(crate) mod panic;
 pub(crate) mod readiness;
 pub(crate) mod reload;
-pub(crate) mod reload_count;
+pub(crate) mod reloads;
 pub(crate) mod repeat;
 pub(crate) mod respawning;
 pub(crate) mod self_pipe;

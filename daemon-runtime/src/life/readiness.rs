@@ -175,6 +175,11 @@ impl Readiness {
         let _ = self.send(&Message::TakesReloads(getpid()));
     }
 
+    /// Reports that a supervised body has taken a reload.
+    pub(crate) fn reloading(&self) {
+        let _ = self.send(&Message::Reloading(getpid()));
+    }
+
     /// Reports the result of a reload, which a supervised body has taken at this time of the monotonic clock.
     pub(crate) fn reloaded(&self, at: Duration, error: Option<&str>) {
         let error = error.map(|error| error.chars().take(LONGEST_REASON).collect());
@@ -226,6 +231,8 @@ pub(crate) enum Message {
     Ended(Pid, String),
     /// A supervised body answers reloads from now on.
     TakesReloads(Pid),
+    /// A supervised body has taken a reload.
+    Reloading(Pid),
     /// A supervised body has reloaded, or failed to.
     Reloaded(Pid, Reloaded<'static>),
 }
@@ -248,6 +255,7 @@ const OTHER_PROGRAM: u8 = 6;
 const ENDED: u8 = 7;
 const TAKES_RELOADS: u8 = 8;
 const RELOADED: u8 = 9;
+const RELOADING: u8 = 10;
 
 impl Message {
     /// Returns the frame: a kind, three numbers (PID, error number or other PID, length of the text), the text.
@@ -258,6 +266,7 @@ impl Message {
             Self::Ready(pid) => (READY, pid, 0, ""),
             Self::Ended(pid, reason) => (ENDED, pid, 0, reason.as_str()),
             Self::TakesReloads(pid) => (TAKES_RELOADS, pid, 0, ""),
+            Self::Reloading(pid) => (RELOADING, pid, 0, ""),
             Self::Reloaded(pid, Reloaded { at, error }) => {
                 let nanos = at.as_nanos();
                 text = error.as_ref().map_or_else(|| nanos.to_string(), |error| format!("{nanos} {error}"));
@@ -304,6 +313,7 @@ impl Message {
             READY => Self::Ready(pid),
             ENDED => Self::Ended(pid, text.into_owned()),
             TAKES_RELOADS => Self::TakesReloads(pid),
+            RELOADING => Self::Reloading(pid),
             RELOADED => {
                 let (nanos, error) =
                     text.split_once(' ').map_or((&*text, None), |(nanos, rest)| (nanos, Some(rest)));

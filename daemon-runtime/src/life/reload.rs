@@ -1,41 +1,57 @@
 //! A reload, from the signal that requests it to the answer of the body.
 //!
-//! The handler reopens the logs, and notifies the service manager that the reload begins. If the body has never asked
-//! for reloads, the reload is then complete. Otherwise the body takes it, and completes it by an answer, or when it asks
-//! for its next request.
+//! The handler reopens the logs, and notifies the service manager that the reload begins. If the body waits for an
+//! event, or is at an earlier reload, it will take this one, and completes it by an answer, or when it asks for its next
+//! request. Otherwise nobody knows whether the body will ever ask, so the reload is complete. A body that takes it later
+//! all the same begins it anew.
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::ptr;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::life::log;
 use crate::life::notice::Notice;
 use crate::life::notify::Sender;
-use crate::life::reload_count::Reloads;
 use crate::life::state::State;
 use crate::sys::clock::now;
-use crate::sys::mask::AllBlocked;
 
 thread_local! {
-    /// The daemon of which this thread has taken the last reload. Other threads may wait for a stop meanwhile.
-    static TAKEN_HERE: Cell<*const State> = const { Cell::new(ptr::null()) };
+    /// The daemon of which this thread has last taken a reload, and when. Other threads may wait for a stop meanwhile.
+    static TAKEN_HERE: Cell<Option<(*const State, Duration)>> = const { Cell::new(None) };
+}
+
+/// A wait of the body for an event. A reload that arrives meanwhile is the body's.
+#[must_use = "the wait lasts as long as this value"]
+pub(crate) struct Wait(&'static State);
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if self.0.reloads.ends_wait() {
+            self.0.complete_reload(Sender::Thread);
+        }
+    }
 }
 
 impl State {
     /// Requests a reload, whose logs are reopened. Async-signal-safe.
     pub(crate) fn request_reload(&self) {
-        let Reloads { body_asks, requested, completed, .. } = &self.reloads;
-        // The request is counted first, so that no answer to an earlier one completes it.
-        let request = requested.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.service_manager.reloading(Sender::Handler);
-        if !body_asks.load(Ordering::Acquire) {
-            self.service_manager.reloaded(Sender::Handler);
-            completed.store(request, Ordering::Release);
+        // Noted before the look at the body. A body that stops waiting does both in the other order, so one of the two
+        // completes the reload.
+        self.reloads.begin();
+        if !self.reloads.are_the_bodys() {
+            self.complete_reload(Sender::Handler);
         }
         // A thread that this wakes may answer at once.
         self.flag.reload();
+    }
+
+    /// Notifies the service manager that the reload that it knows of is complete, if there is one. In a handler
+    /// async-signal-safe.
+    fn complete_reload(&self, sender: Sender) {
+        if self.reloads.complete() {
+            self.service_manager.reloaded(sender);
+        }
     }
 
     /// Returns whether a reload is requested. The caller's body takes it.
@@ -43,56 +59,67 @@ impl State {
         if !self.flag.take_reload() {
             return false;
         }
-        let Reloads { requested, completed, taken, taken_at, awaits_answer, .. } = &self.reloads;
-        let request = requested.load(Ordering::Acquire);
-        taken_at.store(u64::try_from(now().as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
-        taken.store(request, Ordering::Release);
-        awaits_answer.store(true, Ordering::Release);
-        TAKEN_HERE.set(self);
-        // When the request arrived, the body had not asked for reloads yet.
-        if completed.load(Ordering::Acquire) == request {
-            self.service_manager.reloading(Sender::Thread);
+        // A child that the body has forked has a copy of the request, but is not the daemon.
+        if self.is_of_this_process() {
+            let at = now();
+            self.reloads.take(at);
+            TAKEN_HERE.set(Some((self, at)));
+            if !self.reloads.is_begun() {
+                // The handler has completed it, because the body did not wait.
+                self.service_manager.reloading(Sender::Thread);
+                self.reloads.begin();
+            }
+            self.show_reload();
         }
         true
     }
 
-    /// Notes that the body asks for the next request, so it has done what the last one wanted.
+    /// Begins to wait for an event. The body asks, so it has done what the last reload wanted.
+    pub(crate) fn await_event(&'static self) -> Wait {
+        // Begun first, so that a body that goes from one reload to the next has every reload.
+        self.reloads.begin_wait();
+        let wait = Wait(self);
+        self.body_asks();
+        wait
+    }
+
+    /// Notes that the body asks for the next request, so it has done what the last reload wanted.
     pub(crate) fn body_asks(&self) {
-        if !self.reloads.body_asks.swap(true, Ordering::AcqRel) {
+        if self.reloads.ask_first() && self.is_of_this_process() {
             self.announce_answers();
         }
-        self.answer(Ok::<_, &str>(()));
+        if self.flag.has_reload() {
+            // The body takes the next one now, whose answer covers this one too.
+            self.reloads.pass_on();
+        } else {
+            self.answer(Ok::<_, &str>(()));
+        }
     }
 
     /// Notes that this thread waits for a stop. If it has taken the last reload, it has done what that wanted.
     pub(crate) fn body_waits(&self) {
-        if ptr::eq(TAKEN_HERE.get(), self) {
+        let Some((state, at)) = TAKEN_HERE.get() else { return };
+        if std::ptr::eq(state, self) && self.reloads.taken() == Some(at) {
             self.answer(Ok::<_, &str>(()));
         }
     }
 
     /// Reports the result of the reload that the body has taken, if there is one.
     pub(crate) fn answer<E: Display>(&self, result: Result<(), E>) {
-        let Reloads { requested, completed, taken, taken_at, awaits_answer, .. } = &self.reloads;
-        if !awaits_answer.load(Ordering::Acquire) {
+        if !self.reloads.awaits_answer() || !self.is_of_this_process() {
             return;
         }
         let error = result.err().map(|error| format!("{error:#}"));
         if let Some(error) = &error {
             log::report(&self.name, Notice::ReloadFailed { error });
         }
-        // Otherwise another request could come between the check and the messages.
-        let blocked = AllBlocked::new();
-        let request = taken.load(Ordering::Acquire);
-        // With another request pending, the body's next answer counts, which covers this reload too.
-        let is_last = request == requested.load(Ordering::Acquire);
-        if is_last && awaits_answer.swap(false, Ordering::AcqRel) {
-            TAKEN_HERE.set(ptr::null());
-            completed.store(request, Ordering::Release);
-            let at = Duration::from_nanos(taken_at.load(Ordering::Acquire));
-            self.report_reload(at, error.as_deref());
-            self.service_manager.reloaded(Sender::Thread);
+        if self.flag.has_reload() && self.reloads.has_waits() {
+            // Another thread takes the next one now.
+            return self.reloads.pass_on();
         }
-        drop(blocked);
+        // Another thread may have answered meanwhile.
+        let Some(at) = self.reloads.answer() else { return };
+        self.report_reload(at, error.as_deref());
+        self.complete_reload(Sender::Thread);
     }
 }

@@ -11,7 +11,7 @@ use crate::life::deferred::Deferred;
 use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
-use crate::life::reload_count::Reloads;
+use crate::life::reloads::Reloads;
 use crate::lock::channel::{Answers, Starting};
 use crate::lock::held::HeldPidfile;
 use crate::sys::process::ProcessId;
@@ -58,6 +58,11 @@ impl State {
             starting: Mutex::new(held.map(Starting::new)),
             answers: Mutex::new(held.map(Answers::new)),
         }
+    }
+
+    /// Returns whether this process is the daemon, and not a child that the body has forked.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.owner == ProcessId::current()
     }
 
     /// Lets other processes wait until the daemon is ready. If this fails, they look at the lock again and again.
@@ -116,7 +121,7 @@ impl State {
     /// Lets other processes wait for the body's answers to reloads, if the body asks for reloads and the daemon is
     /// ready. If this fails, no process waits.
     pub(crate) fn announce_answers(&self) {
-        if !self.reloads.body_asks() || self.starting().is_some() {
+        if !self.reloads.has_asked() || self.starting().is_some() {
             return;
         }
         if let Some(answers) = &mut *lock(&self.answers) {
@@ -127,6 +132,16 @@ impl State {
         }
     }
 
+    /// Shows that the body is at a reload, so that clients wait for its answer.
+    pub(crate) fn show_reload(&self) {
+        if let Some(answers) = &*lock(&self.answers) {
+            answers.show_reload();
+        }
+        if let Some(supervisor) = &*lock(&self.supervisor) {
+            supervisor.reloading();
+        }
+    }
+
     /// Reports the result of a reload that the body has taken at this time of the monotonic clock.
     pub(crate) fn report_reload(&self, at: Duration, error: Option<&str>) {
         if let Some(answers) = &*lock(&self.answers) {
@@ -134,6 +149,10 @@ impl State {
             let report =
                 Report { takes_reloads: true, reloaded: Some(reloaded), ..Report::new(Phase::Running) };
             answers.send(&report);
+            // Another thread may have taken the next one.
+            if !self.reloads.awaits_answer() {
+                answers.show_no_reload();
+            }
         }
         if let Some(supervisor) = &*lock(&self.supervisor) {
             supervisor.reloaded(at, error);

@@ -1,19 +1,28 @@
 //! Waiting for the answer of a daemon's body to a reload.
 
+use std::borrow::Cow;
+use std::io;
 use std::time::Duration;
 
-use crate::command::error::Result;
+use nix::errno::Errno;
+
+use crate::command::error::{Error, Result};
 use crate::command::report::{Phase, Reloaded};
 use crate::lock::bytes::Published;
 use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
 use crate::progress::Waiting;
+use crate::sys::clock::now;
+
+/// The time that a body has to take a reload. A body that waits for an event takes it at once.
+const TO_TAKE: Duration = Duration::from_secs(2);
 
 /// A connection on which the answer to a reload will come.
 pub(crate) struct Expectation {
     conversation: Conversation,
-    /// Whether a supervisor keeps the connection. A daemon without one closes it after an answer.
-    is_kept: bool,
+    /// The supervisor's latest word on whether the body is at a reload. None for a daemon without one, which closes the
+    /// connection after an answer, and shows on its pidfile whether the body is at a reload.
+    is_reloading: Option<bool>,
 }
 
 /// The result of a wait for an answer.
@@ -21,6 +30,8 @@ pub(crate) enum Answer {
     Reloaded,
     /// The body has failed to reload, for this reason.
     Failed(String),
+    /// The body has asked for reloads before, but not taken this one.
+    NotTaken,
     /// The body has answered an earlier request, so this one needs another connection.
     ToEarlierRequest,
     /// The body has ended without an answer, or is ending.
@@ -29,7 +40,7 @@ pub(crate) enum Answer {
 }
 
 impl Expectation {
-    /// Connects to a daemon. Returns `None` if no answer will come: the body takes no reloads, or the daemon cannot be
+    /// Connects to a daemon. Returns `None` if no answer will come: the body has never asked for reloads, or the daemon cannot be
     /// reached.
     pub(crate) fn of(daemon: &Holder) -> Option<Self> {
         /// The longest time that a supervisor may take for its first report.
@@ -38,16 +49,21 @@ impl Expectation {
             Published::Starting(_) => None,
             Published::Served(number) => {
                 let (conversation, report) = Conversation::begin(daemon.pid(), number, LONGEST)?;
-                report.takes_reloads.then_some(Self { conversation, is_kept: true })
+                let is_reloading = Some(report.is_reloading);
+                report.takes_reloads.then_some(Self { conversation, is_reloading })
             }
-            Published::Answering(number) => {
+            Published::Answering(number) | Published::Reloading(number) => {
                 let conversation = Conversation::connect(daemon.pid(), number).ok()?;
-                Some(Self { conversation, is_kept: false })
+                Some(Self { conversation, is_reloading: None })
             }
         }
     }
 
     /// Waits for the answer to a request that was sent after `asked`, on the monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the connection cannot be read, or the daemon cannot be watched.
     pub(crate) fn wait(
         mut self,
         daemon: &Holder,
@@ -55,23 +71,54 @@ impl Expectation {
         deadline: Option<Duration>,
         waiting: &mut Waiting<'_>,
     ) -> Result<Answer> {
+        let earlier = |moment: Duration| deadline.map_or(moment, |deadline| deadline.min(moment));
+        // The end of the wait for a body that has not taken the reload yet.
+        let mut to_take = Some(earlier(asked + TO_TAKE));
         loop {
             match self.conversation.read() {
-                Ok(Some(report)) => match report.reloaded {
-                    Some(Reloaded { at, error }) if at >= asked => {
-                        return Ok(error.map_or(Answer::Reloaded, |error| Answer::Failed(error.into_owned())));
+                Ok(Some(report)) => {
+                    self.is_reloading = self.is_reloading.map(|_| report.is_reloading);
+                    match report.reloaded {
+                        Some(Reloaded { at, error }) if at >= asked => {
+                            let failed = |error: Cow<'_, str>| Answer::Failed(error.into_owned());
+                            return Ok(error.map_or(Answer::Reloaded, failed));
+                        }
+                        Some(_) if self.is_reloading.is_none() => return Ok(Answer::ToEarlierRequest),
+                        // The body's turn to take this one has come.
+                        Some(_) => to_take = Some(earlier(now() + TO_TAKE)),
+                        None if report.state == Phase::Running => {}
+                        None => return Ok(Answer::Ended),
                     }
-                    Some(_) if self.is_kept => {}
-                    Some(_) => return Ok(Answer::ToEarlierRequest),
-                    None if report.state == Phase::Running => {}
-                    None => return Ok(Answer::Ended),
-                },
-                Ok(None) => match daemon.wait(Some(self.conversation.as_fd()), deadline, waiting)? {
-                    Woken::Readable => {}
-                    Woken::Gone => return Ok(Answer::Ended),
-                    Woken::TimedOut => return Ok(Answer::TimedOut),
-                },
-                Err(_) => return Ok(Answer::Ended),
+                }
+                Ok(None) => {
+                    match daemon.wait(Some(self.conversation.as_fd()), to_take.or(deadline), waiting)? {
+                        Woken::Readable => {}
+                        Woken::Gone => return Ok(Answer::Ended),
+                        Woken::TimedOut if to_take.is_none() => return Ok(Answer::TimedOut),
+                        Woken::TimedOut if self.is_reloading(daemon)? => to_take = None,
+                        Woken::TimedOut => return Ok(Answer::NotTaken),
+                    }
+                }
+                Err(error) => return Self::ended(daemon, &error),
+            }
+        }
+    }
+
+    /// Returns whether the body is at a reload.
+    fn is_reloading(&self, daemon: &Holder) -> Result<bool> {
+        match self.is_reloading {
+            Some(is_reloading) => Ok(is_reloading),
+            None => Ok(matches!(daemon.published()?, Some(Published::Reloading(_)))),
+        }
+    }
+
+    /// Returns what the end of the connection means.
+    fn ended(daemon: &Holder, error: &io::Error) -> Result<Answer> {
+        match error.raw_os_error().map(Errno::from_raw) {
+            // The daemon has closed it, or says what this version does not understand.
+            None | Some(Errno::ECONNRESET) => Ok(Answer::Ended),
+            Some(errno) => {
+                Err(Error::os(format_args!("cannot read the answer of pid {}", daemon.pid()), errno))
             }
         }
     }

@@ -8,7 +8,8 @@
 //! | 3 | the process in which a supervised body lives | a body lives, perhaps after its supervisor was killed |
 //! | `0x1000_0000` + *n* | the daemon, until it is ready | the daemon answers on its socket *n* once it is ready |
 //! | `0x2000_0000` + *n* | the daemon | a supervisor answers on its socket *n* |
-//! | `0x3000_0000` + *n* | the daemon | its body takes reloads, and answers them on the socket *n* |
+//! | `0x3000_0000` + *n* | the daemon | its body has asked for reloads, and answers them on the socket *n* |
+//! | `0x4000_0000` + *n* | the daemon | its body is at a reload, and answers it on the socket *n* |
 //!
 //! The bytes far beyond the end of the file publish one number: that of the socket on which the daemon reports its
 //! state. A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that at no moment a running daemon seems ready
@@ -38,12 +39,14 @@ pub(crate) const NO_SOCKET: i32 = 0x10_0000;
 const STARTING: Bytes = Bytes { start: 0x1000_0000, length: NUMBERS };
 /// The bytes on which a supervisor publishes its number.
 const SERVED: Bytes = Bytes { start: 0x2000_0000, length: NUMBERS };
-/// The bytes on which a daemon whose body takes reloads publishes its number.
+/// The bytes on which a daemon whose body has asked for reloads publishes its number.
 const ANSWERING: Bytes = Bytes { start: 0x3000_0000, length: NUMBERS };
+/// The bytes on which a daemon whose body is at a reload publishes its number.
+const RELOADING: Bytes = Bytes { start: 0x4000_0000, length: NUMBERS };
 const NUMBERS: off_t = 0x10_0001;
 const NOT_LISTENING: Bytes = Bytes { start: STARTING.start + 0x10_0000, length: 1 };
 const PUBLISHED: Bytes =
-    Bytes { start: STARTING.start, length: ANSWERING.start + ANSWERING.length - STARTING.start };
+    Bytes { start: STARTING.start, length: RELOADING.start + RELOADING.length - STARTING.start };
 
 /// The number that a daemon publishes by a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub(crate) enum Published {
     Served(i32),
     /// The daemon is ready, and answers on this socket once its body has reloaded.
     Answering(i32),
+    /// The same, while the body is at a reload.
+    Reloading(i32),
 }
 
 impl Published {
@@ -62,6 +67,7 @@ impl Published {
             Self::Starting(number) => (STARTING, number),
             Self::Served(number) => (SERVED, number),
             Self::Answering(number) => (ANSWERING, number),
+            Self::Reloading(number) => (RELOADING, number),
         };
         let number = off_t::from(number.clamp(0, NO_SOCKET));
         Bytes { start: range.start + number, length: 1 }
@@ -75,6 +81,7 @@ impl Published {
             .map(Self::Starting)
             .or_else(|| number(SERVED).map(Self::Served))
             .or_else(|| number(ANSWERING).map(Self::Answering))
+            .or_else(|| number(RELOADING).map(Self::Reloading))
     }
 }
 
@@ -122,7 +129,11 @@ pub(crate) fn publish(file: impl AsFd, published: Published) -> nix::Result<()> 
     record_lock::set(&file, published.byte())?;
     match published {
         Published::Starting(_) => record_lock::release(file, NOT_LISTENING),
-        Published::Served(_) | Published::Answering(_) => record_lock::release(file, STARTING),
+        Published::Served(_) => record_lock::release(file, STARTING),
+        Published::Answering(_) => {
+            [STARTING, RELOADING].into_iter().try_for_each(|old| record_lock::release(&file, old))
+        }
+        Published::Reloading(_) => record_lock::release(file, ANSWERING),
     }
 }
 

@@ -56,7 +56,8 @@ impl Starting {
 /// The socket on which a daemon without a supervisor answers the reloads that its body takes.
 pub(crate) struct Answers {
     file: PublishingFile,
-    listener: Option<Listener>,
+    /// The socket with its number.
+    listener: Option<(Listener, i32)>,
 }
 
 impl Answers {
@@ -69,14 +70,28 @@ impl Answers {
         if self.listener.is_none() {
             let (listener, number) = Listener::open()?;
             self.file.publish(Published::Answering(number))?;
-            self.listener = Some(listener);
+            self.listener = Some((listener, number));
         }
         Ok(())
     }
 
+    /// Shows that the body is at a reload. If this fails, clients may not wait long enough.
+    pub(crate) fn show_reload(&self) {
+        if let Some((_, number)) = self.listener {
+            let _ = self.file.publish(Published::Reloading(number));
+        }
+    }
+
+    /// Shows that the body is at no reload.
+    pub(crate) fn show_no_reload(&self) {
+        if let Some((_, number)) = self.listener {
+            let _ = self.file.publish(Published::Answering(number));
+        }
+    }
+
     /// Sends an answer to all clients that wait.
     pub(crate) fn send(&self, answer: &Report<'_>) {
-        if let Some(listener) = &self.listener {
+        if let Some((listener, _)) = &self.listener {
             listener.answer(answer);
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report
     match published? {
         Published::Starting(_) => Some(Report::new(Phase::Starting)),
         Published::Served(number) => Some(Conversation::begin(daemon, number, LONGEST)?.1),
-        Published::Answering(_) => None,
+        Published::Answering(_) | Published::Reloading(_) => None,
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> Patience<'a> {
 
     fn watch(&self, daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Seen> {
         match daemon.published()? {
-            None | Some(Published::Answering(_)) => self.confirm(daemon, waiting),
+            None | Some(Published::Answering(_) | Published::Reloading(_)) => self.confirm(daemon, waiting),
             Some(Published::Starting(NO_SOCKET)) => Ok(Seen::Unreachable),
             Some(Published::Starting(number) | Published::Served(number)) => {
                 match Conversation::connect(daemon.pid(), number) {

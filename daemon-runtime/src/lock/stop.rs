@@ -45,7 +45,7 @@ pub(crate) fn stop(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Stopped> {
     Ok(if is_killed { Stopped::Killed(pid, signal) } else { Stopped::Ended(pid) })
 }
 
-/// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes reloads, waits for the answer, but no
+/// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes the reload, waits for the answer, but no
 /// longer than `stop_timeout`.
 pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
     /// The number of requests, of which the last needs no answer of its own.
@@ -67,7 +67,7 @@ pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
         daemon.signal(Signal::SIGHUP)?;
         let Some(expectation) = expectation else { break };
         match expectation.wait(&daemon, asked, deadline, &mut waiting)? {
-            Answer::Reloaded => break,
+            Answer::Reloaded | Answer::NotTaken => break,
             Answer::Failed(reason) => return Err(Error::failed(format_args!("{reason}"))),
             Answer::ToEarlierRequest => {}
             Answer::Ended => {

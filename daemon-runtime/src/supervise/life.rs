@@ -39,6 +39,8 @@ pub(crate) struct Life {
     pub(crate) refusal: Option<Error>,
     /// Whether the body answers reloads.
     pub(crate) takes_reloads: bool,
+    /// Whether the body is at a reload.
+    pub(crate) is_reloading: bool,
     /// The body's latest answer to a reload, until it is passed on.
     pub(crate) reloaded: Option<Reloaded<'static>>,
     /// The kernel's count of kills for lack of memory, before this life.
@@ -86,6 +88,7 @@ impl Ends {
             message: None,
             refusal: None,
             takes_reloads: false,
+            is_reloading: false,
             reloaded: None,
             kills_before: self.kills_before,
         }
@@ -123,7 +126,11 @@ impl Life {
                 Some(Message::Failed(_, error)) => self.refusal = Some(error),
                 Some(Message::Ended(_, text)) => self.message = Some(text).filter(|text| !text.is_empty()),
                 Some(Message::TakesReloads(_)) => self.takes_reloads = true,
-                Some(Message::Reloaded(_, reloaded)) => self.reloaded = Some(reloaded),
+                Some(Message::Reloading(_)) => self.is_reloading = true,
+                Some(Message::Reloaded(_, reloaded)) => {
+                    self.is_reloading = false;
+                    self.reloaded = Some(reloaded);
+                }
                 Some(Message::Waiting(_)) => {}
                 // The body may have closed descriptors that it does not know, or sent something else.
                 None => self.channel = None,

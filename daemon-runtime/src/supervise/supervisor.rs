@@ -217,13 +217,13 @@ impl<'a> Supervisor<'a> {
 
     /// Waits for the end of a life. Returns it with its duration.
     fn watch(&mut self, mut life: Life) -> (LifeEnd, Duration) {
-        let mut phase = None;
+        let mut seen = None;
         loop {
             let ended = self.descendants.reap(Some(life.pid));
             life.listen();
             self.pass_readiness_on(&life);
             self.pass_answer_on(&mut life);
-            let is_new = phase.replace(self.phase_of(&life)) != phase;
+            let is_new = seen.replace((self.phase_of(&life), life.is_reloading)) != seen;
             if let Some(exit) = ended {
                 life.relay(&self.service_manager);
                 self.service_manager.body_has_ended();
@@ -303,6 +303,7 @@ impl<'a> Supervisor<'a> {
                 report.body =
                     Some(BodyProcess { pid: number(life.pid), age: now.saturating_sub(life.since) });
                 report.takes_reloads = life.takes_reloads;
+                report.is_reloading = life.is_reloading;
             }
             Situation::Waiting { until } => report.due = until.map(|until| until.saturating_sub(now)),
             Situation::Ending { .. } => {}

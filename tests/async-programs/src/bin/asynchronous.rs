@@ -196,6 +196,7 @@ fn sleepless(context: &Context) -> Result<()> {
     runtime.block_on(async {
         context.ready();
         println!("{:?}", context.event().await);
+        context.reloaded(Ok::<_, String>(()));
         context.stopped().await;
         context.stopped().await;
         println!("{:?} {:?}", context.event().await, context.event().await);
