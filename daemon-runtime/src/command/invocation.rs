@@ -22,7 +22,8 @@ use crate::command::words::{missing, read};
 /// | `logs` | `-n N`: the last `N` lines (50); `-f`: follow the log (without `--json`) |
 /// | `unit` | `--timer`: a service and a timer (feature `service`) |
 ///
-/// All other arguments after the action are the caller's own and are not read.
+/// All other arguments after the action are the caller's own and are not read. But `--json` or `--all` right after
+/// `stop`, `status`, `reload` or `check` is refused, because it would have no effect there.
 ///
 /// An action that was read from a command line shows on a terminal what it waits for: if `start`, `stop`, `restart` or
 /// `ensure` takes longer than half a second, a line on standard error has the time left. It is cleared afterwards. If
@@ -124,7 +125,7 @@ impl Invocation {
                     )));
                 }
                 Some("--all") => all = true,
-                Some(option) if option.starts_with('-') => return Err(unknown(option, &["--json", "--all"])),
+                Some(option) if option.starts_with('-') => return Err(unknown(option, &OPTIONS)),
                 _ => break argument,
             }
         };
@@ -173,6 +174,16 @@ impl Invocation {
                     }
                 }
             }
+            // Without a body, nobody reads an option that comes too late.
+            Action::Stop | Action::Status | Action::Reload | Action::Check => {
+                let late = arguments.next().and_then(|argument| argument.into_string().ok());
+                if let Some(option) = late.filter(|argument| OPTIONS.contains(&argument.as_str())) {
+                    return Err(Error::usage(format_args!(
+                        "the option `{option}` stands before the action, as in `{option} {}`",
+                        self.action
+                    )));
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -195,6 +206,9 @@ impl Invocation {
     }
 }
 
+/// The options that stand before the action.
+const OPTIONS: [&str; 2] = ["--json", "--all"];
+
 /// A question that a whole program answers instead of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -208,7 +222,7 @@ impl Question {
     /// Looks for a question among the options before the action, or in the action's place.
     pub(crate) fn of(arguments: &[OsString]) -> Option<Self> {
         let mut words = arguments.iter().map(|argument| argument.to_str());
-        match words.find(|word| !matches!(word, Some("--json" | "--all")))?? {
+        match words.find(|word| !word.is_some_and(|word| OPTIONS.contains(&word)))?? {
             "help" | "--help" | "-h" => Some(Self::Help),
             "--version" | "-V" => Some(Self::Version),
             _ => None,
@@ -230,8 +244,10 @@ fn unknown(option: &str, known: &[&str]) -> Error {
 mod tests {
     use super::*;
 
+    /// Reads a command line as if it were written in code.
     fn read(arguments: &[&str]) -> std::result::Result<Invocation, String> {
-        Invocation::from_args(arguments).map_err(|error| {
+        let in_code = |invocation| Invocation { origin: Origin::Code, ..invocation };
+        Invocation::from_args(arguments).map(in_code).map_err(|error| {
             assert!(error.is_usage(), "{error}");
             error.to_string()
         })
@@ -254,11 +270,22 @@ mod tests {
 
     #[test]
     fn what_comes_after_an_action_with_a_body_is_not_read() {
-        for action in
-            [Action::Start, Action::Restart, Action::Ensure, Action::Run, Action::Status, Action::Check]
-        {
+        for action in [Action::Start, Action::Restart, Action::Ensure, Action::Run] {
             let arguments = [action.as_str(), "--json", "--all", "-n", "-x", "stop"];
             assert_eq!(read(&arguments).unwrap(), action.into());
+        }
+    }
+
+    #[test]
+    fn an_option_after_an_action_without_a_body_is_refused() {
+        for action in [Action::Stop, Action::Status, Action::Reload, Action::Check] {
+            for option in OPTIONS {
+                assert_eq!(
+                    read(&[action.as_str(), option]).unwrap_err(),
+                    format!("the option `{option}` stands before the action, as in `{option} {action}`")
+                );
+                assert_eq!(read(&[action.as_str(), "alpha", option]).unwrap(), action.into());
+            }
         }
     }
 

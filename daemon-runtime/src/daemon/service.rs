@@ -208,9 +208,9 @@ impl<M> Daemon<M> {
 
     /// Makes the daemon reload through systemd.
     pub(super) fn reload_service(&self, service: &Service) -> Result<Outcome> {
-        self.through(service, Action::Reload, |_, pidfile| match pidfile.presence()? {
-            Presence::Running { .. } => Ok(Answer::Reloaded { pid: service.call("reload")? }),
-            _ => Err(Error::not_running()),
+        self.through(service, Action::Reload, |plan, pidfile| {
+            let pid = stop::reload_by(pidfile, plan, |_| service.call("reload").map(drop))?;
+            Ok(Answer::Reloaded { pid: number(pid) })
         })
     }
 

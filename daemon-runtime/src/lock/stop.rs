@@ -48,6 +48,15 @@ pub(crate) fn stop(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Stopped> {
 /// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes the reload, waits for the answer, but no
 /// longer than `stop_timeout`.
 pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
+    reload_by(pidfile, plan, |daemon| daemon.signal(Signal::SIGHUP))
+}
+
+/// Does the same by another way to send SIGHUP.
+pub(crate) fn reload_by(
+    pidfile: &Pidfile,
+    plan: &Plan<'_>,
+    send: impl Fn(&Holder) -> Result<()>,
+) -> Result<Pid> {
     /// The number of requests, of which the last needs no answer of its own.
     const MOST_REQUESTS: usize = 3;
     let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
@@ -64,7 +73,7 @@ pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
         // Connected first, so that the answer to this request is not missed.
         let expectation = Expectation::of(&daemon);
         let asked = now();
-        daemon.signal(Signal::SIGHUP)?;
+        send(&daemon)?;
         let Some(expectation) = expectation else { break };
         match expectation.wait(&daemon, asked, deadline, &mut waiting)? {
             Answer::Reloaded | Answer::NotTaken => break,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Component, Path};
+use std::process;
 
 use nix::unistd::Pid;
 
@@ -20,10 +21,14 @@ pub(crate) struct Service {
 
 impl Service {
     /// Finds the service of this user's systemd that runs this program as the daemon.
+    ///
+    /// A process of the unit itself, such as its `ExecReload=`, acts directly: systemd waits for it.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let installed = Installed::find(unit::scope(), name)?;
         let is_ours = !installed.is_by_timer && installed.is_of_this_program();
-        is_ours.then(|| Self { manager: Manager(installed.scope), unit: installed::file_name(name) })
+        let unit = installed::file_name(name);
+        let is_inside = is_of_unit(&unit, process::id());
+        (is_ours && !is_inside).then_some(Self { manager: Manager(installed.scope), unit })
     }
 
     /// Makes systemd start, restart or reload the daemon, and waits for it. Returns the PID of the daemon.
