@@ -252,7 +252,7 @@ fn a_log_that_is_still_in_place_is_not_reopened() {
 fn a_daemon_that_ignores_hangups_cannot_be_reloaded() {
     let subject = Subject::new().graceful("print up; wait");
     let run = subject.run_by(subject.wrapped(&["env", "--ignore-signal=HUP"], "run"));
-    subject.act("status").runs(run.process);
+    wait_until("a daemon that is ready", || subject.act("status").stdout.contains("running"));
     let pid = run.process;
     subject.act("reload").fails_naming(1, &["subject: failed to reload: ", &format!("pid {pid}"), "SIGHUP"]);
     subject.act("stop").says(0, &format!("subject: stopped (pid {pid})"));

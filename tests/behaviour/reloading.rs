@@ -143,7 +143,7 @@ fn a_body_that_does_not_wait_for_an_event_is_ready_again_at_once_and_once_more_w
                 service.go();
             }
         }
-        assert!(service.log_text().ends_with("until\nreloading true\nreloading false\n"));
+        wait_until("the end", || service.log_text().ends_with("until\nreloading true\nreloading false\n"));
         service.stop_by_kill(run.process);
     }
 }

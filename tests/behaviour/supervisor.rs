@@ -98,6 +98,7 @@ fn a_reload_is_done_when_the_body_comes_back() {
     let manager = Manager::of(&service);
     let run = manager.run(&service, &[]);
     assert_eq!(manager.hears(), "READY=1");
+    await_taker(&service);
     let reload = service.begin("reload");
     service.log_with("until");
     manager.hears_of_a_reload();

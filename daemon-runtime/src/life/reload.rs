@@ -113,13 +113,12 @@ impl State {
         if let Some(error) = &error {
             log::report(&self.name, Notice::ReloadFailed { error });
         }
-        if self.flag.has_reload() && self.reloads.has_waits() {
-            // Another thread takes the next one now.
-            return self.reloads.pass_on();
-        }
         // Another thread may have answered meanwhile.
         let Some(at) = self.reloads.answer() else { return };
         self.report_reload(at, error.as_deref());
-        self.complete_reload(Sender::Thread);
+        let takes_next = self.flag.has_reload() && self.reloads.are_the_bodys();
+        if !takes_next {
+            self.complete_reload(Sender::Thread);
+        }
     }
 }

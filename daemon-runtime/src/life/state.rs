@@ -148,7 +148,8 @@ impl State {
             let reloaded = Reloaded { at, error: error.map(Into::into) };
             let report =
                 Report { takes_reloads: true, reloaded: Some(reloaded), ..Report::new(Phase::Running) };
-            answers.send(&report);
+            // Clients cannot be told apart. So if one has sent a request meanwhile, all get the next answer.
+            answers.send(&report, || self.flag.has_reload());
             // Another thread may have taken the next one.
             if !self.reloads.awaits_answer() {
                 answers.show_no_reload();

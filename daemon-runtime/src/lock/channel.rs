@@ -89,10 +89,10 @@ impl Answers {
         }
     }
 
-    /// Sends an answer to all clients that wait.
-    pub(crate) fn send(&self, answer: &Report<'_>) {
+    /// Sends an answer to the clients that wait, until `is_over` returns true.
+    pub(crate) fn send(&self, answer: &Report<'_>, is_over: impl Fn() -> bool) {
         if let Some((listener, _)) = &self.listener {
-            listener.answer(answer);
+            listener.answer(answer, is_over);
         }
     }
 }
@@ -162,17 +162,20 @@ mod linux {
             }
             // A child of the body may have the socket open too. Connections that wait can still be accepted.
             let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-            self.answer(report);
+            self.answer(report, || false);
         }
 
-        /// Sends a report to the clients that wait, and closes their connections.
-        pub(super) fn answer(&self, report: &Report<'_>) {
+        /// Sends a report to the clients that wait, and closes their connections, until `is_over` returns true.
+        pub(super) fn answer(&self, report: &Report<'_>, is_over: impl Fn() -> bool) {
             if !self.id.may_be_open_at(&self.socket) {
                 return;
             }
             let line = report.encode();
             // Clients that connect again and again must not keep the body here.
             for _ in 0..MOST_WAITING {
+                if is_over() {
+                    return;
+                }
                 let Ok(connection) = self.accept() else { return };
                 send_line(&connection, &line);
             }
@@ -407,7 +410,7 @@ mod unknown {
             match self {}
         }
 
-        pub(super) fn answer(&self, _: &Report<'_>) {
+        pub(super) fn answer(&self, _: &Report<'_>, _: impl Fn() -> bool) {
             match *self {}
         }
     }
