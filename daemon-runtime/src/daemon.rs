@@ -766,7 +766,7 @@ impl<M> Daemon<M> {
             #[cfg(feature = "service")]
             Action::Unit => self.print_unit(invocation.timer),
             #[cfg(feature = "service")]
-            Action::Install => self.install(),
+            Action::Install => self.check_and_install::<K, B>(),
             #[cfg(feature = "service")]
             Action::Uninstall => self.uninstall(),
             Action::Run => self.run(body),

@@ -315,6 +315,12 @@ impl Outcome {
         &self.snapshot
     }
 
+    /// Adds a warning, if there is one.
+    #[cfg(feature = "service")]
+    pub(crate) fn with_warning(self, warning: Option<String>) -> Self {
+        Self { warning: warning.or(self.warning), ..self }
+    }
+
     /// Adds the unit by which systemd runs the daemon.
     #[cfg(feature = "service")]
     pub(crate) fn with_unit(self, unit: Option<String>) -> Self {

@@ -18,6 +18,8 @@ const LINES: &str = "lines";
 const FOLLOW: &str = "follow";
 #[cfg(feature = "service")]
 const TIMER: &str = "timer";
+#[cfg(feature = "service")]
+const BODY: &str = "body";
 
 /// An action as the value of an argument.
 #[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
@@ -80,7 +82,12 @@ impl Subcommand for Invocation {
                     .arg(flag(FOLLOW).short('f').help("follow the log"))
             }
             #[cfg(feature = "service")]
-            Action::Unit => subcommand.arg(flag(TIMER).long(TIMER).help("print a service with a timer")),
+            Action::Unit => {
+                let timer = flag(TIMER).long(TIMER).help("print a service with a timer");
+                subcommand.arg(timer).arg(arguments_of_body())
+            }
+            #[cfg(feature = "service")]
+            Action::Install => subcommand.arg(arguments_of_body()),
             _ => subcommand,
         })
     }
@@ -132,6 +139,12 @@ fn add_actions(command: Command, complete: impl Fn(Action, Command) -> Command) 
         }
         command.subcommand(complete(*action, Command::new(action.as_str()).about(action.meaning())))
     })
+}
+
+/// Makes the argument for the words after `--`, which the unit gives to the body. They are read from the command line.
+#[cfg(feature = "service")]
+fn arguments_of_body() -> Arg {
+    Arg::new(BODY).value_name("ARGUMENTS").num_args(0..).last(true).help("the unit's arguments for the body")
 }
 
 fn flag(name: &'static str) -> Arg {
@@ -191,7 +204,7 @@ mod tests {
             lines.extend(["--json start", "--json --all status", "--json logs"]);
         }
         if cfg!(feature = "service") {
-            lines.extend(["unit", "unit --timer", "install"]);
+            lines.extend(["unit", "unit --timer", "install", "install -- --port 1"]);
         }
         for line in lines {
             let words: Vec<_> = line.split(' ').collect();

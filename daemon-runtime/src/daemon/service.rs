@@ -1,5 +1,7 @@
 //! The actions that make a daemon a service of systemd, or act on one that is.
 
+use std::time::SystemTime;
+
 use super::Daemon;
 use crate::command::action::Action;
 use crate::command::error::{Error, Result};
@@ -8,6 +10,7 @@ use crate::life::body::Body;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::stop;
+use crate::logs::file;
 use crate::service::command_line;
 use crate::service::install;
 use crate::service::installed_service::Service;
@@ -74,6 +77,13 @@ impl<M> Daemon<M> {
         self.install_unit(&self.unit()?)
     }
 
+    /// Makes the check with the arguments that the unit will have, then installs it.
+    pub(super) fn check_and_install<K, B: Body<M, K>>(&self) -> Result<Outcome> {
+        let check = self.settings.plan().and_then(|plan| startup::check::<M, K, B>(&plan, &self.mode));
+        check.map_err(|error| error.during(&self.settings.name, Action::Install))?;
+        self.install()
+    }
+
     /// Installs a unit as [`install`](Daemon::install) does, for one that was changed.
     ///
     /// # Errors
@@ -89,7 +99,7 @@ impl<M> Daemon<M> {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
     pub fn install_unit(&self, unit: &Unit) -> Result<Outcome> {
-        self.answer(Action::Install, |plan, pidfile| {
+        let outcome = self.answer(Action::Install, |plan, pidfile| {
             if let Presence::Running { pid, .. } = pidfile.presence()? {
                 let is_service = Service::find(&plan.settings.name).is_some_and(|service| service.runs(pid));
                 if !is_service {
@@ -98,11 +108,20 @@ impl<M> Daemon<M> {
                     )));
                 }
             }
-            let path = install::install(unit)?;
-            let service = Service::find(&plan.settings.name);
-            let pid = service.as_ref().map_or(Ok(0), Service::main_pid)?;
+            let (path, is_new) = install::install(unit)?;
+            // The default pidfile is another one from now on.
+            let plan = self.settings.plan()?;
+            let pid = explained(&plan, &Pidfile::new(&plan), || {
+                install::start(unit, is_new)?;
+                Service::find(&plan.settings.name).as_ref().map_or(Ok(0), Service::main_pid)
+            });
+            let pid = pid.map_err(|error| {
+                let (unit, reason) = (path.display(), error.text());
+                Error::failed(format_args!("the unit {unit} is installed, but the daemon fails: {reason}"))
+            })?;
             Ok(Answer::Installed { pid, unit: path })
-        })
+        })?;
+        Ok(outcome.with_warning(unit.warning()))
     }
 
     /// Stops the daemon and removes the unit that [`install`](Daemon::install) has written.
@@ -134,7 +153,7 @@ impl<M> Daemon<M> {
         let unit = self.unit()?;
         let unit = if with_timer || command_line::asks_for_timer() { unit.timer() } else { Ok(unit) };
         let unit = unit.map_err(|error| error.during(name, Action::Unit))?;
-        Ok(Outcome::new(name, Action::Unit, Answer::Unit { text: unit.to_string() }, None))
+        Ok(Outcome::new(name, Action::Unit, Answer::Unit { text: unit.to_string() }, unit.warning()))
     }
 
     /// Returns the installed service that runs this program as the daemon.
@@ -159,15 +178,19 @@ impl<M> Daemon<M> {
         action: Action,
     ) -> Result<Outcome> {
         self.through(service, action, |plan, pidfile| {
-            startup::check::<M, K, B>(plan, &self.mode)?;
+            if B::WITH_CHECK {
+                service.check(&plan.settings.name)?;
+            }
             match pidfile.presence()? {
                 Presence::Running { pid, .. } if action != Action::Ensure => Err(Error::already_running(pid)),
                 Presence::Running { pid, .. } if !service.runs(pid) => {
                     Ok(Answer::AlreadyRunning { pid: number(pid) })
                 }
                 // systemd waits until a daemon that is starting is ready.
-                Presence::Running { .. } => Ok(Answer::AlreadyRunning { pid: service.call("start")? }),
-                _ => Ok(Answer::Started { pid: service.call("start")? }),
+                Presence::Running { .. } => {
+                    Ok(Answer::AlreadyRunning { pid: explained(plan, pidfile, || service.call("start"))? })
+                }
+                _ => Ok(Answer::Started { pid: explained(plan, pidfile, || service.call("start"))? }),
             }
         })
     }
@@ -192,7 +215,9 @@ impl<M> Daemon<M> {
     /// Restarts the daemon through systemd.
     pub(super) fn restart_service<K, B: Body<M, K>>(&self, service: &Service) -> Result<Outcome> {
         self.through(service, Action::Restart, |plan, pidfile| {
-            startup::check::<M, K, B>(plan, &self.mode)?;
+            if B::WITH_CHECK {
+                service.check(&plan.settings.name)?;
+            }
             let presence = pidfile.presence()?;
             if let Presence::Running { pid, .. } = presence {
                 if !service.runs(pid) {
@@ -200,7 +225,7 @@ impl<M> Daemon<M> {
                         .map_err(|error| error.during(&plan.settings.name, Action::Stop))?;
                 }
             }
-            let pid = service.call("restart")?;
+            let pid = explained(plan, pidfile, || service.call("restart"))?;
             let was_running = matches!(presence, Presence::Running { .. });
             Ok(if was_running { Answer::Restarted { pid } } else { Answer::Started { pid } })
         })
@@ -223,4 +248,23 @@ impl<M> Daemon<M> {
             _ => Some(service),
         }
     }
+}
+
+/// Makes systemd do something with the daemon. If the daemon fails, its own reason is the error: systemd says only that
+/// it has failed.
+fn explained<T>(plan: &Plan<'_>, pidfile: &Pidfile, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let begin = SystemTime::now();
+    call().map_err(|error| match pidfile.presence() {
+        // An older reason is not the one.
+        Ok(Presence::Failed(failure)) if failure.ago() <= begin.elapsed().unwrap_or_default() => {
+            match failure.message {
+                Some(message) => Error::failed(format_args!("{message}")),
+                None => Error::failed(format_args!("the daemon ended at once: {}", failure.exit)),
+            }
+        }
+        _ => match file::of(plan) {
+            Some(log) => Error::failed(format_args!("{}; the log {log} may have the reason", error.text())),
+            None => error,
+        },
+    })
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::life::in_unit::is_in_service;
 use crate::life::notice::Notice;
 use crate::life::readiness::News;
 use crate::life::self_pipe::Pipe;
@@ -159,10 +160,11 @@ impl Instance {
         is_first
     }
 
-    /// Leaves the pidfile with the reason, if the daemon has been ready and fails by itself.
+    /// Leaves the pidfile with the reason, if the daemon has been ready and fails by itself. Under its unit it need not
+    /// have been ready, since no launcher has reported the failure.
     pub(crate) fn leave_pidfile(&self, exit: Exit, message: Option<&str>) {
         let is_asked_to_stop = self.is_asked_to_stop.load(Ordering::Acquire);
-        if exit == Exit::Code(0) || is_asked_to_stop || !self.state.has_been_ready() {
+        if exit == Exit::Code(0) || is_asked_to_stop || !(self.state.has_been_ready() || is_in_service()) {
             return;
         }
         if let Ok(Some(held)) = self.held.try_lock().as_deref() {

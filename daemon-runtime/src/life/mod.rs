@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod flag;
 pub(crate) mod guard;
 pub(crate) mod handlers;
+pub(crate) mod in_unit;
 pub(crate) mod instance;
 pub(crate) mod log;
 pub(crate) mod nested_runtime;

@@ -6,6 +6,7 @@ use crate::command::error::Error;
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
+use crate::life::in_unit::is_by_timer;
 use crate::life::log;
 use crate::life::nested_runtime;
 use crate::life::notice::Notice;
@@ -242,14 +243,6 @@ impl Repeating {
             }
         }
     }
-}
-
-/// Returns whether a timer of systemd starts each run.
-fn is_by_timer() -> bool {
-    #[cfg(feature = "service")]
-    return crate::unit_file::environment::is_by_timer();
-    #[cfg(not(feature = "service"))]
-    false
 }
 
 /// Converts nanoseconds as `Duration::from_nanos` does, which takes only 64 bits.

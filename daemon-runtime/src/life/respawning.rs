@@ -8,16 +8,9 @@ use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending, Once};
 use crate::life::check::Checked;
 use crate::life::context::Context;
+use crate::life::in_unit::is_in_service;
 use crate::life::repeat::Repeating;
 use crate::life::setup::WithSetup;
-
-/// Returns whether systemd starts the daemon again, and there is no supervisor that owns the body.
-fn is_respawned_by_unit() -> bool {
-    #[cfg(feature = "service")]
-    return crate::unit_file::environment::is_in_service();
-    #[cfg(not(feature = "service"))]
-    false
-}
 
 /// The mode of a [`Daemon`](crate::Daemon) with [`respawn`](crate::Daemon::respawn), around the mode `M` of each life.
 ///
@@ -198,7 +191,7 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
     {
         let body = ManuallyDrop::new(self);
         let ending = RespawnBody::<M, K>::life(&*body).live(&mode.mode, value, name, context);
-        if mode.respawn == Respawn::Never || is_respawned_by_unit() {
+        if mode.respawn == Respawn::Never || is_in_service() {
             drop(ManuallyDrop::into_inner(body));
         }
         ending

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 
@@ -50,6 +51,24 @@ pub(crate) fn arguments() -> Vec<OsString> {
 pub(crate) fn asks_for_timer() -> bool {
     let words: Vec<_> = env::args_os().skip(1).collect();
     words.windows(2).any(|pair| pair[0] == Action::Unit.as_str() && pair[1] == "--timer")
+}
+
+/// Finds an argument, or the value in one such as `--config=FILE`, that is the relative path of a file.
+///
+/// A plain word without a dot or a slash is no path, even if a file has that name.
+pub(crate) fn relative_path(arguments: &[OsString]) -> Option<&Path> {
+    let is_relative = |path: &&Path| {
+        let looks_like_path = path.as_os_str().as_bytes().iter().any(|byte| b"./".contains(byte));
+        path.is_relative() && looks_like_path && path.exists()
+    };
+    arguments.iter().map(|word| value(word)).find(is_relative)
+}
+
+/// Returns the value in an option such as `--config=FILE`, or else the word itself.
+fn value(word: &OsStr) -> &Path {
+    let bytes = word.as_bytes();
+    let sign = bytes.iter().position(|byte| *byte == b'=').filter(|_| bytes.starts_with(b"-"));
+    Path::new(OsStr::from_bytes(&bytes[sign.map_or(0, |at| at + 1)..]))
 }
 
 fn replace(arguments: &[OsString]) -> Vec<OsString> {

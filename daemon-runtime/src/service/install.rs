@@ -14,10 +14,8 @@ use crate::unit_file::installed::{self, Installed, Scope};
 /// The beginning of a file that `install` has written.
 const HEADER: &str = "# Installed by ";
 
-/// Writes the unit, makes systemd read and enable it, and starts the daemon. Returns the path of the file.
-///
-/// If the same unit is there already, the daemon goes on running.
-pub(crate) fn install(unit: &Unit) -> Result<PathBuf> {
+/// Writes the unit, and makes systemd read and enable it. Returns the path of the file, and whether it has changed.
+pub(crate) fn install(unit: &Unit) -> Result<(PathBuf, bool)> {
     let manager = Manager::require(unit.scope)?;
     let path = path(unit.scope, &unit.name)?;
     let text =
@@ -30,10 +28,16 @@ pub(crate) fn install(unit: &Unit) -> Result<PathBuf> {
     let file = installed::file_name(&unit.name);
     manager.call(&["daemon-reload"])?;
     manager.call(&["enable", &file])?;
+    Ok((path, is_new))
+}
+
+/// Starts the daemon. If its unit has not changed, it goes on running.
+pub(crate) fn start(unit: &Unit, is_new: bool) -> Result<()> {
+    let manager = Manager::require(unit.scope)?;
+    let file = installed::file_name(&unit.name);
     // A daemon that has failed too often is not started before that is forgotten.
     let _ = manager.call(&["reset-failed", &file]);
-    manager.call(&[if is_new { "restart" } else { "start" }, &file])?;
-    Ok(path)
+    manager.call(&[if is_new { "restart" } else { "start" }, &file])
 }
 
 /// Stops the daemon and removes its unit. Returns the path of the file, or `None` if there is none.

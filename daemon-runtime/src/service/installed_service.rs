@@ -1,11 +1,13 @@
 //! A daemon that systemd runs by an installed unit of this program.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path};
-use std::process;
+use std::process::{self, Command, Stdio};
 
 use nix::unistd::Pid;
 
+use crate::command::action::Action;
 use crate::command::error::{Error, Result};
 use crate::service::manager::Manager;
 use crate::service::unit;
@@ -17,6 +19,7 @@ pub(crate) struct Service {
     manager: Manager,
     /// The unit's file name.
     pub(crate) unit: String,
+    command_line: Vec<OsString>,
 }
 
 impl Service {
@@ -28,14 +31,18 @@ impl Service {
         let is_ours = !installed.is_by_timer && installed.is_of_this_program();
         let unit = installed::file_name(name);
         let is_inside = is_of_unit(&unit, process::id());
-        (is_ours && !is_inside).then_some(Self { manager: Manager(installed.scope), unit })
+        (is_ours && !is_inside).then_some(Self {
+            manager: Manager(installed.scope),
+            unit,
+            command_line: installed.command_line,
+        })
     }
 
     /// Makes systemd start, restart or reload the daemon, and waits for it. Returns the PID of the daemon.
     pub(crate) fn call(&self, verb: &str) -> Result<u32> {
         // Otherwise systemd may refuse a daemon that was started too often.
         let _ = self.manager.call(&["reset-failed", &self.unit]);
-        self.manager.call(&[verb, &self.unit]).map_err(|error| self.with_hint(&error))?;
+        self.manager.call(&[verb, &self.unit])?;
         self.main_pid()
     }
 
@@ -51,11 +58,31 @@ impl Service {
         pid.parse()
             .ok()
             .filter(|pid| *pid != 0)
-            .ok_or_else(|| self.with_hint(&Error::failed(format_args!("the daemon has ended already"))))
+            .ok_or_else(|| Error::failed(format_args!("the daemon has ended already")))
     }
 
-    fn with_hint(&self, error: &Error) -> Error {
-        Error::failed(format_args!("{}; `journalctl -u {}` has its reason", error.text(), self.unit))
+    /// Makes the daemon's check, with the arguments of the unit.
+    ///
+    /// A unit may start the program by words of its own. Without the word `run` there is no check before the start.
+    pub(crate) fn check(&self, name: &str) -> Result<()> {
+        let Some((program, arguments)) = self.command_line.split_first() else { return Ok(()) };
+        let mut arguments = arguments.to_vec();
+        let Some(action) = arguments.iter_mut().find(|word| *word == Action::Run.as_str()) else {
+            return Ok(());
+        };
+        *action = Action::Check.as_str().into();
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| Error::io(format_args!("cannot run the check of the unit"), &error))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        let own = format!("{name}: check failed: ");
+        Err(Error::failed(format_args!("{}", text.trim().trim_start_matches(&own))))
     }
 
     /// Returns whether a process is one of the unit.

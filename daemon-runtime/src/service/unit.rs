@@ -54,6 +54,8 @@ pub struct Unit {
     /// The program in `ExecStart=`, escaped.
     start: String,
     arguments: Vec<OsString>,
+    /// The directory in which systemd starts the program.
+    directory: PathBuf,
     /// The lines of the section `[Unit]` that only a service without a timer has.
     limits: Vec<String>,
     /// The lines of the section `[Service]` that only a service without a timer has.
@@ -89,6 +91,7 @@ impl Unit {
             reloads_by_type: cfg!(feature = "systemd") && manager::version() >= Some(NOTIFY_RELOAD),
             start: escape::program(&program)?,
             arguments,
+            directory: plan.working_directory.as_path().into(),
             limits: limits(settings),
             lasting: lasting(settings),
             service: service(plan, scope, &program, places.as_ref())?,
@@ -175,6 +178,15 @@ impl Unit {
         }
         self.has_timer = true;
         Ok(self)
+    }
+
+    /// Returns a warning about an argument that leads to a file from here, but not from where systemd starts the program.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let path = command_line::relative_path(&self.arguments)?;
+        let (path, directory) = (path.display(), self.directory.display());
+        Some(format!(
+            "the unit starts the program in {directory}, where `{path}` is another file; give its absolute path"
+        ))
     }
 
     /// Returns the text of the service alone.

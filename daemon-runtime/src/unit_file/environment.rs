@@ -59,7 +59,7 @@ fn is_main_process() -> bool {
     env::var_os("INVOCATION_ID").is_some() && pid == Some(process::id())
 }
 
-/// Returns whether the unit starts the daemon again, and not a supervisor.
+/// Returns whether the unit starts the daemon again, and shows its failures.
 pub(crate) fn is_in_service() -> bool {
     IN_SERVICE.load(Ordering::Relaxed)
 }

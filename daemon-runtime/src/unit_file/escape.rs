@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str;
 
 use crate::command::error::{Error, Result};
@@ -33,14 +33,49 @@ pub(crate) fn program(path: &Path) -> Result<String> {
     Ok(quoted(path.as_os_str(), Dollar::Plain))
 }
 
-/// Reads back what [`program`] has escaped, from the beginning of a line.
-pub(crate) fn read_program(line: &str) -> Option<PathBuf> {
-    let word = match line.strip_prefix('"') {
-        Some(rest) => rest.split_once('"')?.0,
-        None => line.split(' ').next()?,
-    };
-    let word = word.replace("%%", "%");
-    (!word.is_empty()).then(|| OsString::from_vec(word.into_bytes()).into())
+/// Reads back what [`program`] and [`argument`] have escaped: the words of a command line.
+///
+/// Returns `None` if the line is not one that these have made.
+pub(crate) fn read_words(line: &str) -> Option<Vec<OsString>> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        // Only arguments have variables, whose sign they double.
+        let dollar = if words.is_empty() { Dollar::Plain } else { Dollar::Variable };
+        let (word, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquoted(quoted, dollar)?
+        } else {
+            let (word, after) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+            (word.into(), after)
+        };
+        words.push(word);
+        rest = after.strip_prefix(' ').or_else(|| after.is_empty().then_some(""))?;
+    }
+    Some(words)
+}
+
+/// Reads a word up to its closing quotation mark. Returns it with what follows.
+fn unquoted(text: &str, dollar: Dollar) -> Option<(OsString, &str)> {
+    let mut word = Vec::new();
+    let mut letters = text.chars();
+    loop {
+        let letter = match letters.next()? {
+            '"' => return Some((OsString::from_vec(word), letters.as_str())),
+            '\\' => match letters.next()? {
+                'x' => {
+                    let digits = letters.as_str().get(..2)?;
+                    word.push(u8::from_str_radix(digits, 16).ok()?);
+                    letters = letters.as_str()[2..].chars();
+                    continue;
+                }
+                letter => letter,
+            },
+            '%' => letters.next().filter(|next| *next == '%')?,
+            '$' if dollar == Dollar::Variable => letters.next().filter(|next| *next == '$')?,
+            letter => letter,
+        };
+        word.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+    }
 }
 
 /// Escapes a path in a list of paths.
@@ -138,10 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_read_back_as_it_was() {
+    fn a_command_line_is_read_back_as_it_was() {
         for path in ["/usr/bin/example", "/opt/my programs/100% $x", "/opt/é"] {
-            let text = format!("{} run \"a b\"", program(Path::new(path)).unwrap());
-            assert_eq!(read_program(&text), Some(path.into()), "{text}");
+            let words = ["run", "a b", "", "100% of $HOME \"a\\b\"", "two\nlines", ";", "é", "x=1"];
+            let escaped: Vec<_> = words.iter().map(|word| argument(OsStr::new(word))).collect();
+            let text = format!("{} {}", program(Path::new(path)).unwrap(), escaped.join(" "));
+            let expected: Vec<_> = [path].iter().chain(&words).map(OsString::from).collect();
+            assert_eq!(read_words(&text), Some(expected), "{text}");
+        }
+        assert_eq!(read_words(r#"/bin/true "\xff""#).unwrap()[1], OsStr::from_bytes(b"\xff"));
+        for line in [
+            "\"/bin/true",
+            "/bin/true \"a\"b",
+            "/bin/true \"%h\"",
+            "/bin/true \"$HOME\"",
+            "/bin/true \"\\x1\"",
+        ] {
+            assert_eq!(read_words(line), None, "{line}");
         }
         for path in ["/opt/it's", "/opt/a\"b", "/opt/a\\b", "/opt/a\nb"] {
             assert!(program(Path::new(path)).is_err(), "{path}");

@@ -1,6 +1,7 @@
 //! The unit of a program that is installed as a service of systemd.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ pub(crate) struct Installed {
     pub(crate) scope: Scope,
     /// Whether it is the service that a timer starts.
     pub(crate) is_by_timer: bool,
-    program: Option<PathBuf>,
+    /// The words of `ExecStart=`: the program and its arguments.
+    pub(crate) command_line: Vec<OsString>,
 }
 
 impl Installed {
@@ -49,21 +51,26 @@ impl Installed {
         if !is_by_timer && !has(Kind::Service) {
             return None;
         }
-        let program =
-            text.lines().find_map(|line| line.strip_prefix("ExecStart=")).and_then(escape::read_program);
-        Some(Self { scope, is_by_timer, program })
+        let start = text.lines().find_map(|line| line.strip_prefix("ExecStart="));
+        let command_line = start.and_then(escape::read_words).unwrap_or_default();
+        Some(Self { scope, is_by_timer, command_line })
     }
 
     /// Returns whether the unit runs the program of this process.
     pub(crate) fn is_of_this_program(&self) -> bool {
         let own = env::current_exe().ok();
-        let (Some(program), Some(own)) = (&self.program, own) else { return false };
-        *program == own || id(program).is_some_and(|program| id(&own) == Some(program))
+        let (Some(program), Some(own)) = (self.program(), own) else { return false };
+        program == own || id(program).is_some_and(|program| id(&own) == Some(program))
+    }
+
+    /// Returns the program.
+    fn program(&self) -> Option<&Path> {
+        self.command_line.first().map(Path::new)
     }
 
     /// Returns the path of the unit's program if that is another program than this process's.
     pub(crate) fn other_program(&self) -> Option<&Path> {
-        self.program.as_deref().filter(|program| program.exists() && !self.is_of_this_program())
+        self.program().filter(|program| program.exists() && !self.is_of_this_program())
     }
 }
 
