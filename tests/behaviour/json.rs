@@ -460,6 +460,29 @@ fn a_daemon_that_stops_every_other_one_has_a_line_about_itself() {
 }
 
 #[test]
+fn a_daemon_that_may_not_be_stopped_has_a_whole_line() {
+    // A user that may see root's processes and not signal them.
+    let capabilities = "+sys_ptrace,+dac_read_search";
+    let wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let wrapper = [&wrapper[..], &["--inh-caps", capabilities, "--ambient-caps", capabilities]].concat();
+    if !root_or_skip() || !tool_or_skip(&[&wrapper[..], &["true"]].concat()) {
+        return;
+    }
+    let answers = Answers::default();
+    let subject = subject().open_to_all().key("respawn", "on-failure").key("respawn_delay", LONG);
+    let daemon = subject.start();
+    let body = body_of(&subject);
+    let mut command = subject.wrapped(&wrapper, "--json");
+    command.args(["--all", "stop"]).env_remove("SUBJECT_STDOUT");
+    let answer = answers.take(&Answer::of(command));
+    answer.is(1, "running").has_pid(daemon);
+    assert_eq!((&answer["body_pid"], &answer["respawns"]), (&json!(body.0), &json!(0)), "{answer:?}");
+    let error = answer["error"].as_str().expect("an error");
+    assert!(error.starts_with("subject: permission denied: "), "{error}");
+    answers.are_valid();
+}
+
+#[test]
 fn a_body_that_could_not_reload_is_running_with_its_reason() {
     let answers = Answers::default();
     for is_supervised in [false, true] {
