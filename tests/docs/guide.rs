@@ -123,14 +123,16 @@ pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
-        write_package(&folder);
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--bins", "--target-dir"])
-            .arg(folder.join("target"))
-            .current_dir(&folder)
-            .stderr(Stdio::inherit())
-            .output();
-        assert!(output.expect("cargo runs").status.success(), "the programs don't build");
+        let further = write_package(&folder);
+        let build = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO"));
+            command.args(["build", "--quiet", "--target-dir"]).arg(folder.join("target")).args(arguments);
+            let output = command.current_dir(&folder).stderr(Stdio::inherit()).output();
+            assert!(output.expect("cargo runs").status.success(), "the programs don't build");
+        };
+        build(&["--bins"]);
+        let bins = further.iter().flat_map(|name| ["--bin", name]);
+        build(&["--features", "further"].into_iter().chain(bins).collect::<Vec<_>>());
         folder.join("target/debug")
     })
 }
@@ -143,31 +145,42 @@ edition = "2024"
 
 [workspace]
 
+[features]
+further = ["daemonic/json", "daemonic/service"]
+
 [dependencies]
 clap = { version = "4", default-features = false, features = ["derive", "error-context", "help", "std", "usage"] }
 clap_complete = { version = "4", default-features = false }
-daemonic = { path = "ROOT", features = ["clap", "json", "service", "systemd", "tokio", "tracing"] }
+daemonic = { path = "ROOT", features = ["clap", "systemd", "tokio", "tracing"] }
 tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
 tracing = { version = "0.1", default-features = false, features = ["std"] }
 tracing-subscriber = { version = "0.3", default-features = false, features = ["fmt", "std"] }
 "#;
 
-/// Writes a package of the programs, with the same versions of its dependencies as here.
-fn write_package(folder: &Path) {
+/// Writes a package of the programs, with the same versions of its dependencies as here. Returns the programs with
+/// further features, which add to the usage text.
+fn write_package(folder: &Path) -> Vec<String> {
     let bins = folder.join("src/bin");
     let _ = fs::remove_dir_all(&bins);
     fs::create_dir_all(&bins).expect("a directory");
     fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
-    let manifest = MANIFEST.replace("ROOT", repository().to_str().expect("text"));
-    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
+    let mut manifest = MANIFEST.replace("ROOT", repository().to_str().expect("text"));
+    let mut further = Vec::new();
     for name in CHAPTERS {
         for block in blocks(&chapter(name)) {
             let Some(program) = block.value("program") else { continue };
             let path = bins.join(format!("{program}.rs"));
             assert!(!path.exists(), "two programs have the name {program}");
             fs::write(path, without_hiding(&block.text)).expect("a program");
+            if ["json", "service"].contains(&name) {
+                let _ =
+                    write!(manifest, "[[bin]]\nname = \"{program}\"\nrequired-features = [\"further\"]\n");
+                further.push(program.to_owned());
+            }
         }
     }
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
+    further
 }
 
 /// Removes the `# ` that hides a line in the documentation.

@@ -172,11 +172,14 @@ impl Invocation {
             }
             #[cfg(feature = "service")]
             Action::Unit => {
+                // What comes after the first word that is no option is the body's, as it is in the unit.
                 for argument in arguments {
                     match argument.to_str() {
                         Some("--timer") => self.timer = true,
-                        Some(option) if option.starts_with('-') => return Err(unknown(option, &["--timer"])),
-                        _ => {}
+                        Some(option) if option.starts_with('-') && !["-", "--"].contains(&option) => {
+                            return Err(unknown(option, &["--timer"]));
+                        }
+                        _ => break,
                     }
                 }
             }
@@ -308,6 +311,24 @@ mod tests {
             assert_eq!(read(arguments).unwrap_err(), "`-n` needs a number of lines, such as `-n 50`");
         }
         assert_eq!(read(&["logs", "-x"]).unwrap_err(), "unknown option `-x`; use one of -n N, -f");
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn only_the_first_arguments_of_unit_are_read() {
+        let unit = Invocation::from(Action::Unit);
+        for (line, timer) in [
+            ("unit", false),
+            ("unit --timer --timer", true),
+            ("unit --timer alpha -x", true),
+            ("unit alpha --timer", false),
+            ("unit -- --timer", false),
+            ("unit - -x", false),
+        ] {
+            let words: Vec<_> = line.split(' ').collect();
+            assert_eq!(read(&words).unwrap(), Invocation { timer, ..unit.clone() }, "{line}");
+        }
+        assert_eq!(read(&["unit", "-x"]).unwrap_err(), "unknown option `-x`; use one of --timer");
     }
 
     #[test]

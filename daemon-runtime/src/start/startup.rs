@@ -144,7 +144,7 @@ impl<'a, M> Startup<'a, M> {
         let supervisor = self.open().and_then(|(held, streams)| {
             // Otherwise the file system of the caller's directory could not be unmounted.
             detach::enter_root()?;
-            self.supervisor(held, Some(streams), ServiceManager::default())
+            self.supervisor(Place::Background, held, Some(streams), ServiceManager::default())
         });
         let launched = match supervisor {
             Ok(supervisor) => supervisor.reporting_to(readiness),
@@ -300,11 +300,13 @@ impl<'a, M> Startup<'a, M> {
 
     fn supervisor(
         &self,
+        place: Place,
         held: HeldPidfile,
         streams: Option<Streams>,
         service_manager: ServiceManager,
     ) -> Result<Supervisor<'_>> {
-        Supervisor::begin(SupervisorOptions { settings: self.plan.settings, held, streams, service_manager })
+        let settings = self.plan.settings;
+        Supervisor::begin(SupervisorOptions { settings, held, place, streams, service_manager })
     }
 
     /// Runs the daemon without the forks of a start: the caller's streams and directory stay. Returns the body's exit
@@ -365,7 +367,8 @@ impl<'a, M> Startup<'a, M> {
         let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
         let service_manager = self.find_service_manager();
         let streams = Streams::of_foreground(self.plan);
-        match self.supervisor(held, streams.clone(), service_manager)?.supervise(&thread) {
+        let supervisor = self.supervisor(Place::Foreground, held, streams.clone(), service_manager)?;
+        match supervisor.supervise(&thread) {
             supervisor::Side::Body(process) => {
                 let is_ready_at_once = self.plan.settings.wait_ready.is_none();
                 self.be_body(Place::Foreground, *process, body, streams, is_ready_at_once, &|instance| {

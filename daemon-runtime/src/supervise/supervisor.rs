@@ -21,7 +21,7 @@ use crate::command::error::{Error, Result};
 use crate::command::exit::Exit;
 use crate::command::report::{BodyProcess, LastExit, Phase, Report};
 use crate::life::backoff::{Backoff, wants};
-use crate::life::instance::end_by;
+use crate::life::instance::{Place, end_by};
 use crate::life::log;
 use crate::life::notice::Notice;
 use crate::life::notify::ServiceManager;
@@ -43,7 +43,8 @@ use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
 pub(crate) struct SupervisorOptions<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) held: HeldPidfile,
-    /// The streams that a reload reopens. None in the foreground.
+    pub(crate) place: Place,
+    /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
     pub(crate) service_manager: ServiceManager,
 }
@@ -52,6 +53,7 @@ pub(crate) struct SupervisorOptions<'a> {
 pub(crate) struct Supervisor<'a> {
     settings: &'a Settings,
     held: HeldPidfile,
+    place: Place,
     streams: Option<Streams>,
     service_manager: ServiceManager,
     requests: Requests,
@@ -123,7 +125,7 @@ const LOOK: Duration = Duration::from_millis(50);
 impl<'a> Supervisor<'a> {
     /// Begins to supervise: queues the signals, all of which must be blocked, and adopts the orphans.
     pub(crate) fn begin(options: SupervisorOptions<'a>) -> Result<Self> {
-        let SupervisorOptions { settings, held, streams, service_manager } = options;
+        let SupervisorOptions { settings, held, place, streams, service_manager } = options;
         let descendants = Descendants::adopt(settings.children == Children::End)?;
         let requests = Requests::new(settings.stop_signal.raw())
             .map_err(|errno| Error::os(format_args!("cannot receive signals"), errno))?;
@@ -131,6 +133,7 @@ impl<'a> Supervisor<'a> {
         Ok(Self {
             settings,
             held,
+            place,
             streams,
             service_manager,
             requests,
@@ -364,9 +367,7 @@ impl<'a> Supervisor<'a> {
             Request::Stop(signal) if !self.stop.is_requested() => {
                 self.stop = Stop::Requested { deadline: now().checked_add(self.settings.stop_timeout) };
                 self.asked_by = Some(signal);
-                if self.streams.is_some() {
-                    self.log(Notice::Stopping { signal });
-                }
+                self.log_request(Notice::Stopping { signal });
                 self.service_manager.stopping();
                 // A terminal sends its own SIGINT to the body, which must not count as a second one.
                 if signal == Signal::SIGINT { self.settings.stop_signal.raw() } else { signal }
@@ -393,7 +394,7 @@ impl<'a> Supervisor<'a> {
                 self.log(Notice::CannotReopen { path, obstacle });
             }
         }
-        self.log(Notice::Reloading);
+        self.log_request(Notice::Reloading);
     }
 
     /// Returns how a life has ended, with the body's own text if there is one.
@@ -529,6 +530,13 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Writes a line. A log whose reader does not read must not block the supervisor.
+    /// Writes a line about a request. In the foreground the caller knows of it.
+    fn log_request(&self, notice: Notice<'_>) {
+        if self.place == Place::Background {
+            self.log(notice);
+        }
+    }
+
     fn log(&self, notice: Notice<'_>) {
         log::write_at_once(&self.settings.name, notice);
     }
