@@ -40,6 +40,8 @@ use crate::logs::{file, follow};
 use crate::progress::Progress;
 #[cfg(feature = "service")]
 use crate::service::installed_service;
+#[cfg(feature = "service")]
+use crate::service::journal::Journal;
 use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
@@ -741,6 +743,12 @@ impl<M> Daemon<M> {
                 // Made before the action, after which this process may have another user.
                 let plan = self.settings.plan();
                 let result = self.act(&invocation, body);
+                // The default pidfile depends on whether the unit is installed.
+                #[cfg(feature = "service")]
+                let plan = match invocation.action {
+                    Action::Install | Action::Uninstall => self.settings.plan(),
+                    _ => plan,
+                };
                 sight::describe(plan.ok().as_ref(), invocation.action, result)
             }
         }
@@ -1018,10 +1026,13 @@ impl<M> Daemon<M> {
         })?;
         let Some(sight) = sight else { return Ok(outcome) };
         #[cfg(feature = "service")]
-        let unit = sight.running().and_then(|(pid, _)| installed_service::unit_of(&self.settings.name, pid));
+        let running = sight.running();
         let outcome = sight.add_to(outcome).with_log(log);
         #[cfg(feature = "service")]
-        let outcome = outcome.with_unit(unit);
+        let outcome = match running {
+            Some((pid, _)) => installed_service::add_unit(outcome, &self.settings, pid),
+            None => outcome,
+        };
         Ok(outcome)
     }
 
@@ -1160,6 +1171,9 @@ impl<M> Daemon<M> {
     /// goes to a file. Its bytes are written as they are. The daemon need not be running. The file is read from its
     /// end, so its size does not matter. If `to` is a pipe whose reader has gone, this succeeds.
     ///
+    /// With the feature `service`, the log of an installed service without the key `stdout` is in systemd's journal. It
+    /// is read by [journalctl(1)](https://man7.org/linux/man-pages/man1/journalctl.1.html), which must be in `PATH`.
+    ///
     /// # Errors
     ///
     /// Fails if the daemon has no log, if the log is missing, is not a regular file, or cannot be read, and if `to`
@@ -1180,6 +1194,11 @@ impl<M> Daemon<M> {
     /// ```
     pub fn logs(&self, lines: usize, mut to: impl Write) -> Result {
         self.answer(Action::Logs, |plan, _| {
+            #[cfg(feature = "service")]
+            if let Some(journal) = Journal::of(plan.settings) {
+                journal.show(lines, &mut to)?;
+                return Ok(Answer::JournalShown { unit: journal.unit });
+            }
             let log = file::of(plan).ok_or_else(file::none)?;
             follow::show(log, lines, &mut to)?;
             Ok(Answer::LogShown { log: log.as_path().into() })
@@ -1209,6 +1228,11 @@ impl<M> Daemon<M> {
     /// ```
     pub fn follow_logs(&self, lines: usize, mut to: impl Write + AsFd) -> Result {
         self.answer(Action::Logs, |plan, _| {
+            #[cfg(feature = "service")]
+            if let Some(journal) = Journal::of(plan.settings) {
+                journal.follow(lines, &mut to)?;
+                return Ok(Answer::JournalShown { unit: journal.unit });
+            }
             let log = file::of(plan).ok_or_else(file::none)?;
             follow::follow(log, lines, &mut to)?;
             Ok(Answer::LogShown { log: log.as_path().into() })
@@ -1219,7 +1243,10 @@ impl<M> Daemon<M> {
     fn print_logs(&self, invocation: &Invocation) -> Result {
         const LINES: usize = 50;
         let plan = self.settings.plan().map_err(|error| error.during(&self.settings.name, Action::Logs))?;
-        if let Some(errors) = file::of_errors(&plan) {
+        let errors = file::of_errors(&plan);
+        #[cfg(feature = "service")]
+        let errors = if Journal::of(plan.settings).is_some() { file::of(&plan) } else { errors };
+        if let Some(errors) = errors {
             let note =
                 format!("{}: standard error goes to {errors}, which is not shown\n", self.settings.name);
             let _ = io::stderr().write_all(note.as_bytes());

@@ -107,7 +107,7 @@ fn asked(subject: &Subject, words: &[&str]) -> Answer {
 }
 
 /// Returns what is wrong with lines of JSON.
-fn mistakes(lines: &str) -> String {
+pub(crate) fn mistakes(lines: &str) -> String {
     const VALIDATE: &str = "
 import json, sys
 from jsonschema import Draft202012Validator

@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::machine::Machine;
+use common::notice::unstamped;
 use common::{Subject, root_or_skip, service_subject, tool_or_skip};
+use serde_json::Value;
+
+use crate::json::mistakes;
 
 const UNIT: &str = "subject.service";
 const PATH: &str = "/etc/systemd/system/subject.service";
@@ -280,6 +284,19 @@ impl Service {
         self.machine.show(UNIT, "MainPID")
     }
 
+    /// Asks for an answer in JSON, which must be valid, with a unit of this name.
+    #[track_caller]
+    fn json(&mut self, action: &str, code: i32, unit: Option<&str>) -> Value {
+        let (got_code, line) = self.act(&format!("--json {action}"));
+        assert_eq!(got_code, code, "{line}");
+        if tool_or_skip(&["python3", "-W", "ignore", "-c", "import jsonschema"]) {
+            assert_eq!(mistakes(&line), "", "{line}");
+        }
+        let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(value.get("unit").map(|unit| unit.as_str().expect("text")), unit, "{line}");
+        value
+    }
+
     /// Returns a line of `/proc/PID/status` of the main process.
     fn status(&mut self, name: &str) -> String {
         let pid = self.main_pid();
@@ -300,9 +317,15 @@ fn systemd_reads_the_command_line_as_it_was() {
     let expected = service.machine.does(&expected);
     let pid = service.main_pid();
     assert_eq!(service.machine.does(&format!("od -An -tx1 /proc/{pid}/cmdline")), expected);
-    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    service.answers("status", 0, &running("journalctl -u subject"));
     service.machine.does("systemctl stop subject");
     service.machine.complains(UNIT, &[]);
+}
+
+/// Returns the answer of `status` about a daemon whose output goes to the journal.
+fn running(journal: &str) -> String {
+    let status = "subject: running (pid PID, up 0s; unit subject.service)";
+    format!("{status}\nsubject: log in the journal ({journal})")
 }
 
 #[test]
@@ -333,7 +356,8 @@ fn a_unit_starts_the_daemon_as_its_user_and_with_its_keys() {
     service.machine.comes_to_show(UNIT, "ActiveState", "failed");
     let (code, text) = service.act("status");
     assert!(code == 1 && text.ends_with("ago (exit 1): no disk: the cause\n"), "{text}");
-    assert_eq!(service.machine.does("tail -1 /var/log/subject"), "subject: no disk: the cause\n");
+    let last = service.machine.does("tail -n 1 /var/log/subject");
+    assert_eq!(unstamped(&last), "subject: no disk: the cause\n");
 }
 
 #[test]
@@ -377,7 +401,8 @@ fn a_chroot_is_the_units_root_directory_which_run_does_not_enter_again() {
     assert_eq!(service.machine.does(&format!("ls /proc/{pid}/root/mark | wc -l")), "1\n");
     assert_eq!(service.machine.does(&format!("readlink /proc/{pid}/cwd")), "/inside\n");
     service.machine.comes_to_print("cat /var/subject.log", "/inside\n");
-    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    let status = "subject: running (pid PID, up 0s; unit subject.service)\nsubject: log /var/subject.log";
+    service.answers("status", 0, status);
     service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
     service.stops();
     service.machine.complains(UNIT, &[]);
@@ -417,7 +442,7 @@ fn install_makes_a_service_that_all_actions_go_through() {
     // The second time changes nothing.
     service.answers("install", 0, &installed);
     assert_eq!(service.main_pid(), first);
-    service.answers("status", 0, "subject: running (pid PID, up 0s; unit subject.service)");
+    service.answers("status", 0, &running("journalctl -u subject"));
     service.answers("start", 1, "subject: already running (pid PID)");
     service.answers("ensure", 0, "subject: already running (pid PID; unit subject.service)");
     service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
@@ -510,6 +535,7 @@ fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
     let keys = "printf '[Service]\\nEnvironment=SUBJECT_CONTEXT= SUBJECT_BODY=await\\n'";
     machine.does(&format!("{keys} >{file}.d/keys.conf"));
     let program = service.program.display().to_string();
+    journalctl(machine, "printf '%s\\n' \"$@\"");
     let mut act = |action: &str| {
         let machine = &mut service.machine;
         let (code, text) = machine.shell(&format!("{user} {program} {action}"));
@@ -517,7 +543,7 @@ fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
         (code, text.trim().replace(pid.trim(), "PID"))
     };
     assert_eq!(act("install"), (0, format!("subject: installed (pid PID; unit {file})")));
-    assert_eq!(act("status"), (0, "subject: running (pid PID, up 0s; unit subject.service)".into()));
+    assert_eq!(act("status"), (0, running("journalctl --user -u subject")));
     assert_eq!(
         act("reload"),
         (0, "subject: reloaded through systemd (pid PID; unit subject.service)".into())
@@ -526,6 +552,9 @@ fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
         act("restart"),
         (0, "subject: restarted through systemd (pid PID; unit subject.service)".into())
     );
+    // A `journalctl` of the test's own prints its arguments.
+    let logs = "logs -n 7 | sed -n 's/^--//p' | paste -s";
+    assert_eq!(act(logs), (0, "user-unit=subject.service\tlines=7\toutput=cat\tquiet".into()));
     assert_eq!(act("uninstall"), (0, format!("subject: uninstalled (unit {file})")));
     assert_eq!(act("status"), (3, "subject: not running".into()));
 }
@@ -540,7 +569,155 @@ fn an_ordinary_user_sees_that_the_machines_unit_runs_the_daemon() {
     let pid = service.main_pid();
     let running =
         format!("subject: running (pid {pid}, up 0s; /run/subject/subject.pid; unit subject.service)\n");
-    assert_eq!((code, text), (0, running));
+    assert_eq!((code, text), (0, running + "subject: log in the journal (journalctl -u subject)\n"));
+}
+
+// ---- the log ----
+
+/// Puts a shell script in the place of `journalctl`.
+fn journalctl(machine: &mut Machine, script: &str) {
+    fs::write(machine.path("script"), format!("#!/bin/sh\n{script}\n")).expect("a script");
+    let script = machine.path("script");
+    machine.does(&format!("install -m 755 {} /usr/local/bin/journalctl", script.display()));
+}
+
+#[test]
+fn the_log_of_a_service_without_a_file_is_in_the_journal() {
+    let print = "print one; event; print two; event; print three; await";
+    let Some(mut service) = Service::or_skip(&[("body", print), ("context", "")]) else { return };
+    if !service.machine.start_journald_or_skip() {
+        return;
+    }
+    let none = "subject: there is no log: the output is discarded; the key `stdout` makes one, such as `stdout = \
+                \"/var/log/example.log\"`\n";
+    assert_eq!(service.act("logs"), (2, none.to_owned()));
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    let logs = service.line("logs");
+    service.machine.comes_to_print(&format!("{logs} | grep -xE 'one|two'"), "one\n");
+    service.answers("status", 0, &running("journalctl -u subject"));
+    // Following begins where the journal ends, and ends with the program.
+    let follow = service.line("logs -n 0 -f");
+    let pid = service.machine.does(&format!("{follow} >/run/seen & echo $!"));
+    service.machine.comes_to_print("pgrep -c journalctl", "1\n");
+    service.machine.does("systemctl reload subject");
+    service.machine.comes_to_print("grep -xE 'one|two' /run/seen", "two\n");
+    service.machine.does(&format!("kill {}", pid.trim()));
+    service.machine.comes_to_print("pgrep -c journalctl", "0\n");
+    // It ends with its reader, too, although nothing more is written.
+    assert_eq!(service.machine.does(&format!("{follow} -n 99 | grep -m 1 -x two")), "two\n");
+    service.stops();
+    // The daemon need not be running.
+    assert_eq!(service.machine.does(&format!("{logs} | grep -xE 'one|two'")), "one\ntwo\n");
+    assert_eq!(service.machine.does(&format!("{logs} -n 0")), "");
+    // With a key, the log is a file.
+    service.set(&[("body", print), ("context", ""), ("stdout", "/var/subject.log")]);
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    service.machine.comes_to_print(&logs.replace("env ", "env SUBJECT_STDOUT=/var/subject.log "), "one\n");
+}
+
+#[test]
+fn a_log_that_journalctl_cannot_show_is_an_error() {
+    let keys = [("body", "print one; await"), ("context", ""), ("stderr", "/var/errors")];
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    let note = "subject: standard error goes to /var/errors, which is not shown\n";
+    let logs = |service: &mut Service, words: &str| {
+        let (code, text) = service.act(&format!("logs{words}"));
+        (code, text.replace(note, ""))
+    };
+    // Not installed, so the file is the log.
+    let (code, text) = service.act("logs");
+    assert!(code == 1 && text.contains("cannot open the log /var/errors"), "{text}");
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    journalctl(&mut service.machine, "printf '%s\\n' \"$@\"");
+    let shown = "--unit=subject.service\n--lines=50\n--output=cat\n--quiet\n";
+    assert_eq!(service.act("logs"), (0, format!("{note}{shown}")));
+    let shown = "--unit=subject.service\n--lines=all\n--output=cat\n--quiet\n--follow\n";
+    assert_eq!(logs(&mut service, " -n 9999999999 -f"), (0, shown.into()));
+    journalctl(&mut service.machine, "echo one; echo no permission >&2; exit 1");
+    let error = "one\nsubject: failed to show the log: `journalctl -u subject`: no permission\n";
+    for words in ["", " -f"] {
+        assert_eq!(logs(&mut service, words), (1, error.into()));
+    }
+    let line = service.line("logs").replace("env ", "env PATH=/nowhere ");
+    let (code, text) = service.machine.shell(&line);
+    let reason = "there is no `journalctl` in PATH, which shows the log of subject.service; the key `stdout` makes \
+                  a log in a file";
+    assert_eq!((code, text), (1, format!("{note}subject: failed to show the log: {reason}\n")));
+}
+
+// ---- JSON ----
+
+#[test]
+fn json_names_the_unit() {
+    let Some(mut service) = Service::or_skip(&[("body", "await"), ("context", "")]) else { return };
+    let text = service.json("unit", 0, None)["text"].as_str().expect("text").to_owned();
+    assert_eq!(text, service.act("unit").1);
+    let state = |value: Value| value["state"].as_str().expect("text").to_owned();
+    assert_eq!(state(service.json("uninstall", 0, None)), "stopped");
+    let installed = service.json("install", 0, Some(UNIT));
+    assert_eq!(installed["pid"].to_string(), service.main_pid());
+    assert_eq!(installed["pidfile"], "/run/subject/subject.pid");
+    for action in ["status", "ensure", "reload", "restart"] {
+        assert_eq!(state(service.json(action, 0, Some(UNIT))), "running", "{action}");
+    }
+    assert_eq!(state(service.json("start", 1, None)), "running");
+    assert_eq!(state(service.json("stop", 0, Some(UNIT))), "stopped");
+    assert_eq!(state(service.json("status", 3, None)), "stopped");
+    assert_eq!(state(service.json("start", 0, Some(UNIT))), "running");
+    assert_eq!(state(service.json("uninstall", 0, Some(UNIT))), "stopped");
+}
+
+// ---- a newer systemd ----
+
+#[test]
+fn systemd_waits_for_a_reload_by_type_notify_reload() {
+    let Some(machine) = Machine::start_newer_or_skip() else { return };
+    let program = machine.bring(service_subject(), "subject");
+    let mut service = Service { machine, program, variables: String::new() };
+    service.machine.does("mkdir /var/log");
+    let print = "print one; event; print two; event; print three; await";
+    let keys = [("body", print), ("context", ""), ("stdout", "/var/log/subject.log")];
+    for children in ["leave", "end"] {
+        service.set(&[&keys[..], &[("children", children)]].concat());
+        service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+        assert_eq!(service.machine.does(&format!("grep ^Type= {PATH}")), "Type=notify-reload\n");
+        service.machine.does(&format!("! grep ExecReload= {PATH}"));
+        assert_eq!(service.machine.show(UNIT, "Type"), "notify-reload");
+        let pid = service.main_pid();
+        service.machine.does("mv /var/log/subject.log /var/log/subject.log.1");
+        // By both ways.
+        service.machine.does("systemctl reload subject");
+        service.machine.comes_to_print("cat /var/log/subject.log", "Reload\ntwo\n");
+        service.answers("reload", 0, "subject: reloaded through systemd (pid PID; unit subject.service)");
+        service.machine.comes_to_print("cat /var/log/subject.log", "Reload\ntwo\nReload\nthree\n");
+        assert_eq!(service.main_pid(), pid);
+        assert_eq!(service.machine.show(UNIT, "Result"), "success");
+        service.stops();
+        service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
+        service.machine.does("rm /var/log/*");
+    }
+    service.machine.complains(UNIT, &[]);
+}
+
+// ---- the machine itself ----
+
+#[test]
+fn the_machine_sees_no_unit_of_the_distribution_and_no_file_of_the_system() {
+    let Some(mut machine) = Machine::start_or_skip() else { return };
+    let paths = "systemctl show --property UnitPath --value";
+    assert_eq!(machine.does(paths), "/etc/systemd/system /run/systemd/system\n");
+    let files = machine.does("systemctl show --property FragmentPath --value '*' | sort -u");
+    let is_own = |file: &str| file.is_empty() || file.starts_with("/run/systemd/");
+    assert!(files.lines().all(is_own), "{files}");
+    let tmpfiles = machine.does("systemctl show --property LoadState --value systemd-tmpfiles-setup.service");
+    assert_eq!(tmpfiles, "not-found\n");
+    for directory in ["/tmp", "/var", "/run", "/root", "/home", "/etc/systemd/system"] {
+        assert_eq!(machine.does(&format!("stat -f -c %T {directory}")), "tmpfs\n", "{directory}");
+    }
+    // What is left of the system's `/tmp` is the way to the test's own directory.
+    let own = machine.path("");
+    let own = own.file_name().expect("a name").to_str().expect("text");
+    assert_eq!(machine.does("ls -A /tmp"), format!("{own}\n"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::systemd::{Journal, PROGRAM};
+use crate::systemd::{Journal, PROGRAM, newer_or_skip};
 use crate::{available_or_skip, lines, root_or_skip, wait_for};
 
 /// How long one command may take.
@@ -50,7 +50,7 @@ exec 8<>"$2/end"
         echo $BASHPID >"$cgroup/cgroup.procs" || exit
         grep -q "/$name\$" /proc/self/cgroup || exit
     done
-    exec unshare -p -f -m -C -u -i -n --mount-proc --kill-child bash -c "$1" - "$2" 8<&-
+    exec unshare -p -f -m -C -u -i -n --mount-proc --kill-child bash -c "$1" - "$2" "$3" 8<&-
 ) <&0 &
 read -r -t 120 <&8
 # unshare ignores a gentler signal, and takes its child along.
@@ -66,6 +66,7 @@ mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 mkdir -p /run/test /run/systemd/system /run/systemd/journal
 mount --bind "$1" /run/test
+if [ -n "$2" ]; then mkdir /run/newer && mount --bind "$2" /run/newer; fi
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind /proc/sys /proc/sys
@@ -88,6 +89,9 @@ chmod 1777 /tmp /dev/shm
 mkdir -p -m 1777 /var/tmp
 mkdir -p "$1"
 mount --move /run/test "$1"
+# A unit of the distribution that cleans `/tmp` must not find the system's.
+[ "$(stat -f -c %T /tmp)" = tmpfs ]
+[ "$(ls -A /tmp)" = "${1#/tmp/}" ]
 for file in /usr/probe /etc/probe /proc/sys/kernel/core_uses_pid; do
     if { : >>"$file"; } 2>/dev/null; then echo "is writable: $file"; false; fi
 done
@@ -108,6 +112,14 @@ DefaultDependencies=no
 [Service]
 ExecStart=/bin/sleep infinity
 END
+# Another systemd than the installed one comes with its own tools.
+if [ -n "$2" ]; then
+    mkdir -p "$2"
+    mount --bind /run/newer "$2"
+    libraries=$2/usr/lib/x86_64-linux-gnu:$2/usr/lib/x86_64-linux-gnu/systemd
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s/bin/systemctl "$@"\n' "$libraries" "$2" >/usr/local/bin/systemctl
+    chmod 755 /usr/local/bin/systemctl
+fi
 mkdir /run/systemd/system/default.target.wants
 ln -s ../systemd-journald.socket ../systemd-journald.service /run/systemd/system/default.target.wants/
 ln -s "$1/journal" /run/systemd/journal/socket
@@ -127,9 +139,25 @@ ln -s "$1/journal" /run/systemd/journal/socket
     echo end >"$1/end"
 ) <&0 &
 export SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/systemd/system container=daemonic
-exec setpriv --bounding-set=-sys_boot,-sys_time,-sys_module /lib/systemd/systemd --system --unit=default.target \
+if [ -n "$2" ]; then export LD_LIBRARY_PATH=$libraries; fi
+exec setpriv --bounding-set=-sys_boot,-sys_time,-sys_module "$2/lib/systemd/systemd" --system --unit=default.target \
     --log-target=journal </dev/null >/dev/null 2>&1
 "#;
+
+/// The files of a journal that reads nothing of the real machine.
+const JOURNALD: [(&str, &str); 3] = [
+    ("journald.conf", "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n"),
+    (
+        "systemd-journald.socket",
+        "[Unit]\nDefaultDependencies=no\n[Socket]\nListenDatagram=/run/systemd/journal/socket\n\
+         ListenStream=/run/systemd/journal/stdout\nPassCredentials=yes\nReceiveBuffer=8M\n",
+    ),
+    (
+        "systemd-journald.service",
+        "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/lib/systemd/systemd-journald\n\
+         Sockets=systemd-journald.socket\nStandardOutput=null\n",
+    ),
+];
 
 /// A machine. Dropping it ends all of its processes.
 pub struct Machine {
@@ -143,14 +171,23 @@ pub struct Machine {
 impl Machine {
     /// Starts it, or skips the test where that is impossible.
     pub fn start_or_skip() -> Option<Self> {
-        if !root_or_skip() || !available_or_skip("systemd", Path::new(PROGRAM).exists()) {
-            return None;
-        }
+        let is_there = root_or_skip() && available_or_skip("systemd", Path::new(PROGRAM).exists());
+        is_there.then(|| Self::start_in("")).flatten()
+    }
+
+    /// Starts one whose systemd has version 253 or later, as [`newer_or_skip`] finds it.
+    pub fn start_newer_or_skip() -> Option<Self> {
+        newer_or_skip().and_then(|directory| Self::start_in(&directory))
+    }
+
+    /// Starts one with the systemd below a directory.
+    fn start_in(directory: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a directory");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("permissions");
         let journal = Journal::listen(folder.path());
         let mut command = Command::new("bash");
-        command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).env_clear().env("HOME", "/root");
+        command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).arg(directory);
+        command.env_clear().env("HOME", "/root");
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
         let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
@@ -206,6 +243,22 @@ impl Machine {
     #[track_caller]
     pub fn show(&mut self, unit: &str, property: &str) -> String {
         self.does(&format!("systemctl show --value --property {property} {unit}")).trim().to_owned()
+    }
+
+    /// Starts systemd's own journal, which from now on receives what would come to the test. Returns whether it runs,
+    /// as [`available_or_skip`].
+    pub fn start_journald_or_skip(&mut self) -> bool {
+        for (name, text) in JOURNALD {
+            fs::write(self.path(name), text).expect("a file");
+        }
+        let from = self.path("");
+        let from = from.display();
+        self.does("mkdir -p /run/systemd/journald.conf.d && rm /run/systemd/journal/socket");
+        self.does(&format!("cp {from}/journald.conf /run/systemd/journald.conf.d/"));
+        self.does(&format!("cp {from}/systemd-journald.* /etc/systemd/system/ && systemctl daemon-reload"));
+        self.does("systemctl stop systemd-journald.socket systemd-journald.service");
+        let (code, text) = self.shell("systemctl start systemd-journald.socket systemd-journald.service");
+        available_or_skip(&format!("systemd-journald in a machine of its own: {text}"), code == 0)
     }
 
     /// Waits until a property of a unit has this value.

@@ -91,6 +91,21 @@ pub struct Manager {
     journal: Journal,
 }
 
+/// Returns the directory of a systemd of version 253 or later: the value of the variable `DAEMONIC_NEWER_SYSTEMD`, into
+/// which its package is unpacked. Skips the test if there is none; the long form of the tests has one.
+pub(crate) fn newer_or_skip() -> Option<String> {
+    let Ok(directory) = std::env::var("DAEMONIC_NEWER_SYSTEMD") else {
+        let need = "DAEMONIC_NEWER_SYSTEMD, which .ci/long sets";
+        if is_long() {
+            available_or_skip(need, false);
+        } else {
+            say(format_args!("skipped: this test needs {need}"));
+        }
+        return None;
+    };
+    root_or_skip().then_some(directory)
+}
+
 /// An entry of systemd's journal.
 #[derive(Debug)]
 struct Entry {
@@ -108,22 +123,9 @@ impl Manager {
         Self::start_in("")
     }
 
-    /// Starts a systemd of version 253 or later, which the variable `DAEMONIC_NEWER_SYSTEMD` names by the directory into
-    /// which its package is unpacked. Skips the test if there is none; the long form of the tests has one.
+    /// Starts a systemd of version 253 or later, as [`newer_or_skip`] finds it.
     pub fn start_newer_or_skip() -> Option<Self> {
-        let Ok(directory) = std::env::var("DAEMONIC_NEWER_SYSTEMD") else {
-            let need = "DAEMONIC_NEWER_SYSTEMD, which .ci/long sets";
-            if is_long() {
-                available_or_skip(need, false);
-            } else {
-                say(format_args!("skipped: this test needs {need}"));
-            }
-            return None;
-        };
-        if !root_or_skip() {
-            return None;
-        }
-        Self::start_in(&directory)
+        newer_or_skip().and_then(|directory| Self::start_in(&directory))
     }
 
     /// Starts the systemd below a directory.

@@ -56,12 +56,18 @@ impl Outcome {
             Answer::LogShown { .. } if self.lines().is_some() => {
                 self.object().with("lines", self.lines()).end()
             }
+            #[cfg(feature = "service")]
+            Answer::Unit { text } => self.object().with("text", text.as_str()).end(),
             _ => self.object().end(),
         }
     }
 
     fn object(&self) -> Object {
-        object(self.name(), self.snapshot())
+        let object = object(self.name(), self.snapshot());
+        match self.unit() {
+            Some(unit) => object.with("unit", unit),
+            None => object,
+        }
     }
 }
 
@@ -93,7 +99,7 @@ impl Snapshot {
             #[cfg(feature = "service")]
             Answer::Uninstalled { .. } | Answer::NotInstalled => ended(State::Stopped, None),
             #[cfg(feature = "service")]
-            Answer::Unit { .. } => self,
+            Answer::Unit { .. } | Answer::JournalShown { .. } => self,
             // Each daemon that is running has a snapshot of its own.
             Answer::All { .. } => Self { state: State::Stopped, ..Self::default() },
             Answer::CheckPassed | Answer::LogShown { .. } => self,

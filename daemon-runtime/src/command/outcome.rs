@@ -63,6 +63,8 @@ pub struct Outcome {
     unit: Option<String>,
     /// The log of a daemon that is running.
     log: Option<PathBuf>,
+    /// The command that shows the output in systemd's journal.
+    journal: Option<String>,
     /// The form in which [`report`] prints this.
     format: Format,
     #[cfg(feature = "json")]
@@ -181,6 +183,13 @@ pub enum Answer {
         /// The path of the log.
         log: PathBuf,
     },
+    /// The lines of the log have been written, which is in systemd's journal.
+    #[cfg(feature = "service")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+    JournalShown {
+        /// The name of the unit.
+        unit: String,
+    },
     /// The [`check`](crate::Daemon::check) has returned no error.
     CheckPassed,
     /// A systemd unit for the program.
@@ -238,6 +247,7 @@ impl Outcome {
             pidfile: None,
             report: None,
             log: None,
+            journal: None,
             unit: None,
             format: Format::Text,
             #[cfg(feature = "json")]
@@ -327,6 +337,22 @@ impl Outcome {
         Self { unit, ..self }
     }
 
+    /// Adds the command that shows the daemon's output in systemd's journal.
+    #[cfg(feature = "service")]
+    pub(crate) fn with_journal(self, journal: Option<String>) -> Self {
+        Self { journal, ..self }
+    }
+
+    /// Returns the name of the unit that runs the daemon, or that was installed or uninstalled.
+    #[cfg(feature = "json")]
+    pub(crate) fn unit(&self) -> Option<&str> {
+        match &self.answer {
+            #[cfg(feature = "service")]
+            Answer::Installed { unit, .. } | Answer::Uninstalled { unit } => unit.file_name()?.to_str(),
+            _ => self.unit.as_deref(),
+        }
+    }
+
     /// Returns the action.
     ///
     /// # Examples
@@ -390,7 +416,10 @@ impl Outcome {
             #[cfg(feature = "service")]
             Answer::Installed { pid, .. } => Some(pid),
             #[cfg(feature = "service")]
-            Answer::Unit { .. } | Answer::Uninstalled { .. } | Answer::NotInstalled => None,
+            Answer::Unit { .. }
+            | Answer::Uninstalled { .. }
+            | Answer::NotInstalled
+            | Answer::JournalShown { .. } => None,
             Answer::NotRunning
             | Answer::Stale { .. }
             | Answer::Failed { .. }
@@ -422,7 +451,8 @@ impl Outcome {
     /// Returns the log of a daemon that is running, after [`status`](crate::Daemon::status): the file that standard
     /// output goes to, or standard error if only that goes to a file.
     ///
-    /// [`report`] prints it in a second line.
+    /// [`report`] prints it in a second line. If an installed service has its output in systemd's journal, that line has
+    /// the command that shows it, and this returns `None`.
     ///
     /// # Examples
     ///
@@ -503,6 +533,8 @@ impl fmt::Display for Outcome {
             Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
             Answer::LogShown { .. } | Answer::Finished { .. } => return Ok(()),
             #[cfg(feature = "service")]
+            Answer::JournalShown { .. } => return Ok(()),
+            #[cfg(feature = "service")]
             Answer::Unit { text } => return f.write_str(text.trim_end()),
             #[cfg(feature = "service")]
             Answer::Installed { pid, unit } => {
@@ -571,13 +603,25 @@ impl Outcome {
         match self.format {
             #[cfg(feature = "json")]
             Format::Json => return print_json(&self.to_json()),
-            _ if matches!(self.answer, Answer::LogShown { .. } | Answer::Finished { .. }) => {}
+            _ if self.is_silent() => {}
             _ => {
                 let _ = writeln!(io::stdout(), "{self}");
             }
         }
         if let Some(log) = &self.log {
             let _ = writeln!(io::stdout(), "{}: log {}", self.name, Escaped(&log.to_string_lossy()));
+        }
+        if let Some(journal) = &self.journal {
+            let _ = writeln!(io::stdout(), "{}: log in the journal ({journal})", self.name);
+        }
+    }
+
+    /// Returns whether the action itself has printed all that there is to say.
+    fn is_silent(&self) -> bool {
+        match self.answer {
+            #[cfg(feature = "service")]
+            Answer::JournalShown { .. } => true,
+            _ => matches!(self.answer, Answer::LogShown { .. } | Answer::Finished { .. }),
         }
     }
 }

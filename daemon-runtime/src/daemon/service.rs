@@ -6,6 +6,8 @@ use super::Daemon;
 use crate::command::action::Action;
 use crate::command::error::{Error, Result};
 use crate::command::outcome::{Answer, Outcome};
+#[cfg(feature = "json")]
+use crate::command::snapshot::Snapshot;
 use crate::life::body::Body;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
@@ -121,6 +123,12 @@ impl<M> Daemon<M> {
             })?;
             Ok(Answer::Installed { pid, unit: path })
         })?;
+        // The default pidfile is another one now.
+        #[cfg(feature = "json")]
+        let outcome = match self.settings.plan() {
+            Ok(plan) => outcome.with_snapshot(Snapshot::of(&plan)),
+            Err(_) => outcome,
+        };
         Ok(outcome.with_warning(unit.warning()))
     }
 

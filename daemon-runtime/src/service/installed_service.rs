@@ -5,13 +5,19 @@ use std::fs;
 use std::path::{Component, Path};
 use std::process::{self, Command, Stdio};
 
+use nix::sys::stat::SFlag;
 use nix::unistd::Pid;
 
 use crate::command::action::Action;
 use crate::command::error::{Error, Result};
+use crate::command::outcome::Outcome;
+use crate::service::journal::Journal;
 use crate::service::manager::Manager;
 use crate::service::unit;
+use crate::settings::Settings;
+use crate::sys::file::file_type;
 use crate::sys::process::number;
+use crate::sys::procfs;
 use crate::unit_file::installed::{self, Installed, Scope};
 
 /// The installed service of a daemon.
@@ -91,14 +97,21 @@ impl Service {
     }
 }
 
-/// Returns the installed unit, of this user or of the machine, that runs a process as the daemon.
-pub(crate) fn unit_of(name: &str, pid: Pid) -> Option<String> {
-    let unit = installed::file_name(name);
-    let is_installed = || {
-        let scopes = [Scope::System, Scope::User];
-        scopes.into_iter().any(|scope| Installed::find(scope, name).is_some())
-    };
-    (is_of_unit(&unit, number(pid)) && is_installed()).then_some(unit)
+/// Adds to the answer about a process the installed unit, of this user or of the machine, that runs it as the daemon,
+/// with the place of its output.
+pub(crate) fn add_unit(outcome: Outcome, settings: &Settings, pid: Pid) -> Outcome {
+    let (name, unit) = (&settings.name, installed::file_name(&settings.name));
+    let is_installed = |scope: &Scope| Installed::find(*scope, name).is_some();
+    let scope = || unit::scopes().iter().copied().find(is_installed);
+    let Some(scope) = is_of_unit(&unit, number(pid)).then(scope).flatten() else { return outcome };
+    let journal = Journal::new(scope, unit.clone()).to_string();
+    let has_output = settings.stdout.is_none() && is_socket(pid);
+    outcome.with_journal(has_output.then_some(journal)).with_unit(Some(unit))
+}
+
+/// Returns whether the standard output of a process is a socket, as that to the journal is, as far as the system says.
+fn is_socket(pid: Pid) -> bool {
+    procfs::open_file(pid, 1).is_none_or(|(stat, _)| file_type(&stat) == SFlag::S_IFSOCK)
 }
 
 /// Returns whether a process is in the control group of a unit

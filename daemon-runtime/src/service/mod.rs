@@ -4,6 +4,7 @@ pub(crate) mod command_line;
 pub(crate) mod hardening;
 pub(crate) mod install;
 pub(crate) mod installed_service;
+pub(crate) mod journal;
 pub(crate) mod manager;
 pub(crate) mod paths;
 pub(crate) mod unit;

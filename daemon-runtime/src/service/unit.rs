@@ -274,6 +274,14 @@ pub(crate) fn scope() -> Scope {
     if geteuid().is_root() { Scope::System } else { Scope::User }
 }
 
+/// Returns the places where a unit of this user's daemon may be installed, the user's own first.
+pub(crate) fn scopes() -> &'static [Scope] {
+    match scope() {
+        Scope::System => &[Scope::System],
+        Scope::User => &[Scope::User, Scope::System],
+    }
+}
+
 /// Refuses a name that is not that of a unit and a runtime directory.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
