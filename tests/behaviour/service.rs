@@ -290,7 +290,7 @@ impl Service {
         let (got_code, line) = self.act(&format!("--json {action}"));
         assert_eq!(got_code, code, "{line}");
         if tool_or_skip(&["python3", "-W", "ignore", "-c", "import jsonschema"]) {
-            assert_eq!(mistakes(&line), "", "{line}");
+            assert_eq!(mistakes(line.trim_end()), "", "{line}");
         }
         let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(value.get("unit").map(|unit| unit.as_str().expect("text")), unit, "{line}");
@@ -496,6 +496,64 @@ fn a_reload_reopens_the_logs_that_the_unit_has_opened() {
             .does("systemctl daemon-reload && systemctl restart subject && systemctl reload subject");
         service.machine.comes_to_print("cat /var/log/other", "one\nReload\ntwo\n");
     }
+}
+
+#[test]
+fn a_reload_through_systemd_prints_the_bodys_error() {
+    let body = "event; unloaded no such port; event; unloaded no such port; await";
+    let Some(mut service) = Service::or_skip(&[("body", body), ("context", "")]) else { return };
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    service.answers("reload", 1, "subject: failed to reload: no such port: the cause");
+    // A process of the unit asks for the reload itself, and not systemd, which waits for it.
+    let reload = service.line("reload");
+    let drop_in = format!("[Service]\\nExecReload=\\nExecReload=/usr/bin/{reload}\\n");
+    service.machine.does(&format!("printf \"{drop_in}\" >/run/systemd/system/subject.service.d/reload.conf"));
+    let (code, text) = service.machine.shell("systemctl daemon-reload && systemctl reload subject");
+    assert_eq!(code, 1, "{text}");
+    service.stops();
+}
+
+#[test]
+fn a_check_has_the_arguments_of_the_unit() {
+    let keys = [("body", "park"), ("check", "need alpha")];
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    service.answers("install", 1, "subject: failed to install: no argument alpha: the cause");
+    assert_eq!(service.machine.does("ls -A /etc/systemd/system"), "");
+    service.answers("install alpha", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    let first = service.main_pid();
+    // The caller's own arguments do not count.
+    service.answers("restart", 0, "subject: restarted through systemd (pid PID; unit subject.service)");
+    let second = service.main_pid();
+    assert_ne!(second, first);
+    service.machine.does(&format!("sed -i 's/ run alpha/ run beta/' {PATH} && systemctl daemon-reload"));
+    service.answers("restart alpha", 1, "subject: failed to start: no argument alpha: the cause");
+    assert_eq!(service.main_pid(), second);
+    service.stops();
+    service.answers("start alpha", 1, "subject: failed to start: no argument alpha: the cause");
+}
+
+#[test]
+fn a_failure_under_systemd_is_told_by_the_daemons_own_reason() {
+    let keys = [("body", "fail the port is taken"), ("context", ""), ("wait_ready", "5000")];
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    let reason = format!("the unit {PATH} is installed, but the daemon fails: the port is taken");
+    service.answers("install", 1, &format!("subject: failed to install: {reason}: the cause"));
+    let (code, text) = service.act("status");
+    assert!(code == 1 && text.contains("(exit 1): the port is taken"), "{text}");
+    service.answers("start", 1, "subject: failed to start: the port is taken: the cause");
+    service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
+}
+
+#[test]
+fn a_relative_path_in_the_unit_is_warned_of() {
+    let Some(mut service) = Service::or_skip(&[("body", "await"), ("context", "")]) else { return };
+    let line = service.line("unit x=1 --config=own.conf");
+    let warning = "subject: warning: the unit starts the program in /, where `own.conf` is another file";
+    let lines = |service: &mut Service| service.machine.does(&format!("cd /tmp && {line} 2>&1 >/dev/null"));
+    assert_eq!(lines(&mut service), "");
+    service.machine.does("touch /tmp/own.conf");
+    let text = lines(&mut service);
+    assert!(text.starts_with(warning), "{text}");
 }
 
 #[test]

@@ -53,12 +53,12 @@ impl Outcome {
                 daemons.iter().map(Self::to_json).collect::<Vec<_>>().join("\n")
             }
             Answer::NotStopped { reason, .. } => self.object().with("error", reason.as_str()).end(),
-            Answer::LogShown { .. } if self.lines().is_some() => {
-                self.object().with("lines", self.lines()).end()
-            }
             #[cfg(feature = "service")]
             Answer::Unit { text } => self.object().with("text", text.as_str()).end(),
-            _ => self.object().end(),
+            _ => match self.lines() {
+                Some(lines) => self.object().with("lines", lines).end(),
+                None => self.object().end(),
+            },
         }
     }
 

@@ -413,6 +413,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
             }
         }
         "count" => count(),
+        // Fails unless it is among the program's arguments.
+        "need" if env::args().any(|argument| argument == rest) => {}
+        "need" => return Err(Failure(format!("no argument {rest}"))),
         "fail" => return Err(Failure(rest.to_owned())),
         "panic" => panic!("{rest}"),
         "exit" => process::exit(number().into()),
