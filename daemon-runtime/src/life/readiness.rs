@@ -128,11 +128,14 @@ impl Readiness {
     ///
     /// Fails if the launcher is gone. A cancelled start leaves no daemon.
     pub(crate) fn ready(self, pid: Pid) -> io::Result<()> {
-        if self.id.is_some() && self.is_intact() {
+        if !self.is_intact() {
+            return Err(Errno::EBADF.into());
+        }
+        if self.id.is_some() {
             // The launcher closes its end after this message. The daemon must not take that for the launcher's death.
             set_flags(&self.channel, OFlag::empty())?;
         }
-        self.send(&Message::Ready(pid))
+        send(&self.channel, &Message::Ready(pid).encode())
     }
 
     /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, the
