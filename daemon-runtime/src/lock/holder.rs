@@ -25,7 +25,7 @@ use crate::sys::clock::now;
 use crate::sys::descriptor::{is_readable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::pidfd::PidFd;
-use crate::sys::procfs::{self, SignalSets};
+use crate::sys::procfs::{self, Status};
 
 /// The process that holds the lock.
 pub(crate) struct Holder {
@@ -143,7 +143,7 @@ impl Holder {
 
     /// Returns whether the process ignores a signal, as far as `/proc` says.
     pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
-        let ignored = SignalSets::read(self.pid).and_then(|sets| sets.ignored());
+        let ignored = Status::read(self.pid).and_then(|status| status.ignored);
         ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
     }
 
@@ -153,9 +153,9 @@ impl Holder {
         if given == Signal::SIGTERM {
             return given;
         }
-        let Some(sets) = SignalSets::read(self.pid) else { return given };
+        let Some(status) = Status::read(self.pid) else { return given };
         let has = |set: Option<u64>| set.is_none_or(|set| procfs::has_signal(set, given.raw() as i32));
-        if has(sets.caught()) || has(sets.blocked()) { given } else { Signal::SIGTERM }
+        if has(status.caught) || has(status.blocked) { given } else { Signal::SIGTERM }
     }
 
     /// Sends a signal. A daemon that has just ended needs none.

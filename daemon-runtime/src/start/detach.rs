@@ -9,17 +9,17 @@ use nix::sys::stat::{self, Mode};
 
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
-use crate::sys::procfs::SignalSets;
+use crate::sys::procfs::Status;
 use crate::sys::{descriptor, procfs, sigaction};
 
 /// Resets every signal that the caller ignores, such as SIGHUP after `nohup`, to its default disposition.
 ///
 /// An exec passes on no other disposition. The program's own handlers stay. SIGPIPE stays ignored, because Rust's
 /// standard library relies on that.
-pub(crate) fn reset_ignored_signals() {
-    let ignored = SignalSets::read("self").and_then(|sets| sets.ignored());
+pub(crate) fn reset_ignored_signals(caller: &Status) {
     for signal in 1..=64 {
-        let is_ignored = ignored
+        let is_ignored = caller
+            .ignored
             .map_or_else(|| sigaction::is_ignored(signal), |ignored| procfs::has_signal(ignored, signal));
         if is_ignored && signal != libc::SIGPIPE {
             sigaction::reset(signal);
@@ -31,8 +31,8 @@ pub(crate) fn reset_ignored_signals() {
 ///
 /// An inherited descriptor lacks `FD_CLOEXEC`, which Rust sets on everything that it opens.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
-pub(crate) fn close_inherited() {
-    for fd in open_descriptors() {
+pub(crate) fn close_inherited(caller: &Status) {
+    for fd in open_descriptors(caller) {
         if fd > libc::STDERR_FILENO && descriptor::is_inheritable(fd) {
             // SAFETY: the descriptor lacks FD_CLOEXEC, so std has not opened it. The documentation of `close_fds` makes
             // it the caller's duty that nothing else in the program owns such a descriptor.
@@ -42,7 +42,14 @@ pub(crate) fn close_inherited() {
 }
 
 /// Lists the open descriptors, or all possible ones where they cannot be listed.
-fn open_descriptors() -> Vec<RawFd> {
+///
+/// Most processes have few descriptors, and one call examines them all. A directory takes several.
+fn open_descriptors(caller: &Status) -> Vec<RawFd> {
+    const FEW: RawFd = 1024;
+    let end = caller.descriptors_end.filter(|end| *end <= FEW);
+    if let Some(Ok(open)) = end.map(descriptor::open_below) {
+        return open;
+    }
     match DESCRIPTORS.map(procfs::descriptors) {
         Some(Ok(listed)) => listed,
         _ => (0..descriptor::open_max()).collect(),

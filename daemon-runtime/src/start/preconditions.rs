@@ -9,13 +9,20 @@ use crate::command::error::{Error, Result, list};
 use crate::life::nested_runtime;
 use crate::sys::clock::now;
 use crate::sys::process::SingleThread;
-use crate::sys::procfs;
+use crate::sys::procfs::{self, Status};
+
+/// This process, which can be forked, as it was just before the fork. What a child does with its state costs less if it
+/// need not be read there again.
+pub(crate) struct Forkable {
+    pub(crate) thread: SingleThread,
+    pub(crate) status: Status,
+}
 
 /// Refuses a process that cannot start a daemon.
 ///
 /// A fork keeps only the calling thread: the locks of the others stay locked forever, and a runtime's workers are gone.
 /// When process 1 of a container ends, the kernel ends all its other processes.
-pub(crate) fn check() -> Result<SingleThread> {
+pub(crate) fn check() -> Result<Forkable> {
     if process::id() == 1 {
         return Err(Error::failed(format_args!(
             "this is process 1; the container, and the daemon with it, would end when this process does; \
@@ -29,21 +36,22 @@ pub(crate) fn check() -> Result<SingleThread> {
 }
 
 /// Refuses a process that cannot fork a body while it stays in the foreground.
-pub(crate) fn check_in_foreground() -> Result<SingleThread> {
+pub(crate) fn check_in_foreground() -> Result<Forkable> {
     if nested_runtime::is_inside() { Err(inside_runtime()) } else { check_threads() }
 }
 
 /// Refuses a process with more than one thread.
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
-fn check_threads() -> Result<SingleThread> {
+fn check_threads() -> Result<Forkable> {
     let deadline = now() + JOINING;
     loop {
-        match procfs::threads() {
+        let status = Status::read("self").unwrap_or_default();
+        match status.threads {
             Some(count) if count > 1 && now() < deadline => sleep(PAUSE),
             Some(count) if count > 1 => return Err(has_threads(count)),
             // SAFETY: the system counts one thread. Where it does not count them, the documentation of `start` makes it
             // the caller's duty. No code of the caller runs between this check and the last fork in this process.
-            _ => return Ok(unsafe { SingleThread::assume() }),
+            _ => return Ok(Forkable { thread: unsafe { SingleThread::assume() }, status }),
         }
     }
 }

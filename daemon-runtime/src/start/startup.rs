@@ -22,12 +22,13 @@ use crate::settings::{Plan, Wait};
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
-use crate::start::preconditions;
+use crate::start::preconditions::{self, Forkable};
 use crate::supervise::life::{BodySide, end_with_supervisor};
 use crate::supervise::supervisor::{self, Supervisor, SupervisorOptions};
 use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::{SingleThread, exit_now};
+use crate::sys::procfs::Status;
 
 /// A start whose preconditions are checked, with all that must be looked up before the fork.
 pub(crate) struct Startup<'a, M> {
@@ -76,7 +77,7 @@ impl<'a, M> Startup<'a, M> {
     /// unless the daemon may have called it.
     pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
         self,
-        thread: SingleThread,
+        Forkable { thread, status }: Forkable,
         body: &mut Option<B>,
     ) -> Result<Pid> {
         if let Presence::Running { pid, .. } = self.pidfile.presence()? {
@@ -94,7 +95,7 @@ impl<'a, M> Startup<'a, M> {
             }
             Side::Daemon(readiness, thread) => {
                 let body = body.take().expect("a body is launched once");
-                self.be_daemon(readiness, &thread, body)
+                self.be_daemon(readiness, &thread, &status, body)
             }
         }
     }
@@ -104,12 +105,13 @@ impl<'a, M> Startup<'a, M> {
         &self,
         mut readiness: Readiness,
         thread: &SingleThread,
+        caller: &Status,
         body: B,
     ) -> ! {
         if self.plan.settings.is_supervised() {
-            self.be_supervisor(readiness, thread, body);
+            self.be_supervisor(readiness, thread, caller, body);
         }
-        let instance = self.open().and_then(|(held, streams)| {
+        let instance = self.open(caller).and_then(|(held, streams)| {
             self.confine()?;
             detach::enter(&self.plan.working_directory)?;
             self.drop_privileges()?;
@@ -139,9 +141,10 @@ impl<'a, M> Startup<'a, M> {
         &self,
         readiness: Readiness,
         thread: &SingleThread,
+        caller: &Status,
         body: B,
     ) -> ! {
-        let supervisor = self.open().and_then(|(held, streams)| {
+        let supervisor = self.open(caller).and_then(|(held, streams)| {
             // Otherwise the file system of the caller's directory could not be unmounted.
             detach::enter_root()?;
             self.supervisor(Place::Background, held, Some(streams), ServiceManager::default())
@@ -285,12 +288,12 @@ impl<'a, M> Startup<'a, M> {
 
     /// Takes the steps of [daemon(7)](https://man7.org/linux/man-pages/man7/daemon.7.html) after the forks that need the
     /// caller's root directory or privileges.
-    fn open(&self) -> Result<(HeldPidfile, Streams)> {
+    fn open(&self, caller: &Status) -> Result<(HeldPidfile, Streams)> {
         let Plan { settings, .. } = self.plan;
-        detach::reset_ignored_signals();
+        detach::reset_ignored_signals(caller);
         detach::set_umask(settings.umask.unwrap_or(0o022));
         if settings.close_fds {
-            detach::close_inherited();
+            detach::close_inherited(caller);
         }
         let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
         let streams = Streams::new(self.plan);
@@ -359,7 +362,7 @@ impl<'a, M> Startup<'a, M> {
 
     /// Supervises in the foreground. Returns the exit code of the body's last life.
     fn run_supervised<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
-        let thread = preconditions::check_in_foreground()?;
+        let Forkable { thread, .. } = preconditions::check_in_foreground()?;
         if let Some(mask) = self.plan.settings.umask {
             detach::set_umask(mask);
         }

@@ -18,6 +18,23 @@ pub(crate) fn is_inheritable(fd: RawFd) -> bool {
     flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC == 0)
 }
 
+/// Lists the open descriptors below a number, by one call for each 256.
+pub(crate) fn open_below(end: RawFd) -> nix::Result<Vec<RawFd>> {
+    let mut open = Vec::new();
+    let mut entries = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 256];
+    for first in (0..end).step_by(entries.len()) {
+        for (fd, entry) in (first..).zip(&mut entries) {
+            // A negative number is skipped.
+            entry.fd = if fd < end { fd } else { -1 };
+        }
+        // SAFETY: the pointer leads to that many entries. A number under which nothing is open is allowed, and marked.
+        Errno::result(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, 0) })?;
+        let is_open = |entry: &&libc::pollfd| entry.fd >= 0 && entry.revents & libc::POLLNVAL == 0;
+        open.extend(entries.iter().filter(is_open).map(|entry| entry.fd));
+    }
+    Ok(open)
+}
+
 /// Closes a descriptor by its number.
 ///
 /// # Safety

@@ -10,54 +10,66 @@ pub(crate) use linux::{Usage, descendants, moment};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
-    processes, shows_locks, thread_names, threads,
+    processes, shows_locks, thread_names,
 };
 #[cfg(all(feature = "json", not(target_os = "linux")))]
 pub(crate) use unknown::{Usage, descendants, moment};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unknown::{
     age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
-    processes, shows_locks, thread_names, threads,
+    processes, shows_locks, thread_names,
 };
 
-/// Reads a short file of `/proc` by one call, because several calls could see several states.
+/// Reads a short file of `/proc`.
 pub(crate) fn read(path: &str) -> Option<String> {
-    let mut text = [0; 8192];
+    examine_text(path, |text| Some(text.to_owned()))
+}
+
+/// Reads a short file of `/proc` by one call, because several calls could see several states.
+fn examine_text<T>(path: &str, examine: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let mut text = [0; 4096];
     let length = fs::File::open(path).ok()?.read(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text[..length]).into_owned())
+    examine(&String::from_utf8_lossy(&text[..length]))
 }
 
-/// The sets of signals that a process ignores, catches or blocks.
-pub(crate) struct SignalSets {
-    status: String,
+/// The state of a process at one moment
+/// ([proc_pid_status(5)](https://man7.org/linux/man-pages/man5/proc_pid_status.5.html)). What `/proc` does not report is
+/// `None`.
+#[derive(Default)]
+pub(crate) struct Status {
+    /// The number of threads.
+    pub(crate) threads: Option<u64>,
+    /// A number that is greater than that of every open descriptor.
+    pub(crate) descriptors_end: Option<RawFd>,
+    /// The signals that the process ignores, as bits. The lowest bit is signal 1.
+    pub(crate) ignored: Option<u64>,
+    /// The signals that the process catches.
+    pub(crate) caught: Option<u64>,
+    /// The signals that the process's first thread blocks.
+    pub(crate) blocked: Option<u64>,
 }
 
-impl SignalSets {
-    /// Reads the sets of `self` or of a PID, all in one call.
+impl Status {
+    /// Reads the state of `self` or of a PID, in one call.
     pub(crate) fn read(process: impl fmt::Display) -> Option<Self> {
-        read(&format!("/proc/{process}/status")).map(|status| Self { status })
+        examine_text(&format!("/proc/{process}/status"), |text| Some(Self::parse(text)))
     }
 
-    /// Returns the signals that the process ignores, as bits. The lowest bit is signal 1.
-    pub(crate) fn ignored(&self) -> Option<u64> {
-        self.line("SigIgn:\t")
-    }
-
-    /// Returns the signals that the process catches.
-    pub(crate) fn caught(&self) -> Option<u64> {
-        self.line("SigCgt:\t")
-    }
-
-    /// Returns the signals that the process's first thread blocks.
-    pub(crate) fn blocked(&self) -> Option<u64> {
-        self.line("SigBlk:\t")
-    }
-
-    /// Reads a line such as `SigIgn:\t0000000000001000`.
-    fn line(&self, name: &str) -> Option<u64> {
-        let mask = self.status.lines().find_map(|line| line.strip_prefix(name))?;
-        // If the process has very many groups, the line may be cut off or missing.
-        if mask.len() == 16 { u64::from_str_radix(mask, 16).ok() } else { None }
+    fn parse(text: &str) -> Self {
+        let mut status = Self::default();
+        for (name, value) in text.lines().filter_map(|line| line.split_once(":\t")) {
+            // If the process has very many groups, the text is cut off, perhaps in the middle of a set.
+            let signals = || u64::from_str_radix(value, 16).ok().filter(|_| value.len() == 16);
+            match name {
+                "Threads" => status.threads = value.parse().ok(),
+                "FDSize" => status.descriptors_end = value.parse().ok(),
+                "SigIgn" => status.ignored = signals(),
+                "SigCgt" => status.caught = signals(),
+                "SigBlk" => status.blocked = signals(),
+                _ => {}
+            }
+        }
+        status
     }
 }
 
@@ -87,7 +99,6 @@ mod linux {
 
     use nix::errno::Errno;
     use nix::fcntl::OFlag;
-    use nix::libc::nlink_t;
     use nix::sys::signal::kill;
     use nix::sys::stat::{FileStat, stat};
     use nix::unistd::{Pid, getpid, pipe2};
@@ -243,11 +254,6 @@ mod linux {
         Some((stat(link.as_str()).ok()?, fs::read_link(&link).ok()?))
     }
 
-    /// Returns the number of threads of this process. The directory has two links of its own, and one for each thread.
-    pub(crate) fn threads() -> Option<nlink_t> {
-        stat("/proc/self/task").ok()?.st_nlink.checked_sub(2)
-    }
-
     /// Returns the names of this process's threads.
     pub(crate) fn thread_names() -> Vec<String> {
         let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
@@ -374,6 +380,7 @@ mod linux {
 
     #[cfg(test)]
     mod tests {
+        use super::super::Status;
         use super::*;
 
         #[test]
@@ -383,6 +390,14 @@ mod linux {
             assert!(!is_write_lock_of_first_byte("lock:\t1: POSIX  ADVISORY  WRITE 42 00:1b:5678 1 1"));
             assert!(!is_write_lock_of_first_byte("lock:\t1: OFDLCK ADVISORY  WRITE -1 00:1b:5678 0 0"));
             assert!(!is_write_lock_of_first_byte("lock:\t1: FLOCK  ADVISORY  WRITE 42 00:1b:5678 0 EOF"));
+        }
+
+        #[test]
+        fn a_set_that_is_cut_off_is_unknown() {
+            let text = "Name:\ta\nFDSize:\t64\nThreads:\t2\nSigBlk:\t0000000000000001\nSigIgn:\t00000000";
+            let status = Status::parse(text);
+            assert_eq!((status.descriptors_end, status.threads), (Some(64), Some(2)));
+            assert_eq!((status.blocked, status.ignored, status.caught), (Some(1), None, None));
         }
 
         #[test]
@@ -469,10 +484,6 @@ mod unknown {
     }
 
     pub(crate) fn parent(_: Pid) -> Option<Pid> {
-        None
-    }
-
-    pub(crate) fn threads() -> Option<u64> {
         None
     }
 
