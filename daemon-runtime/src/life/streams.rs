@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::io::{stderr, stdout};
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -127,7 +128,8 @@ fn reopen(
 /// Makes this process append to its standard output and standard error where these are the daemon's logs. Otherwise the
 /// launcher's message could overwrite the daemon's first line.
 pub(crate) fn append_to_logs(plan: &Plan<'_>) {
-    for path in [&plan.stdout, &plan.stderr].map(SystemPath::as_c_str) {
+    let separate = Some(&plan.stderr).filter(|stderr| **stderr != plan.stdout);
+    for path in iter::once(&plan.stdout).chain(separate).map(SystemPath::as_c_str) {
         if path == DEFAULT {
             continue;
         }
