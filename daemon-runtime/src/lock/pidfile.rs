@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
 use nix::unistd::{Pid, geteuid, read};
 
 use crate::command::error::{Error, Result};
@@ -112,7 +112,7 @@ impl Pidfile {
     /// Returns a warning for root about a directory in which every user can replace the file.
     pub(crate) fn warning(&self) -> Option<String> {
         let directory = self.path.as_path().parent()?;
-        let mode = geteuid().is_root().then(|| fs::metadata(directory))?.ok()?.mode();
+        let mode = geteuid().is_root().then(|| stat(directory))?.ok()?.st_mode;
         let is_open_to_all = mode & 0o1002 == 0o002;
         is_open_to_all.then(|| {
             format!(
