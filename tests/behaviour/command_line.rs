@@ -31,9 +31,13 @@ fn arguments_after_the_action_are_the_bodys() {
     let arguments = ["start", "--json", "--all", "-n", "--version", "--help", "-x"];
     assert_eq!(whole(&subject, &arguments).status.code(), Some(0));
     subject.log_with("--json --all -n --version --help -x");
-    // Of an action without a body, too.
-    let answer = whole(&subject, &["status", "--json", "--colour"]);
+    // Of an action without a body, too, unless it is an option of ours that would have no effect.
+    let answer = whole(&subject, &["status", "--colour", "--json"]);
     assert!(answer.stdout.starts_with("whole: running (pid "), "{answer:?}");
+    let answer = whole(&subject, &["stop", "--all"]);
+    assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(2), ""));
+    let text = "whole: the option `--all` stands before the action, as in `--all stop`\nusage: whole ";
+    assert!(answer.stderr.starts_with(text), "{answer:?}");
     assert_eq!(whole(&subject, &["stop", "--version"]).status.code(), Some(0));
     subject.left_nothing();
 }

@@ -65,6 +65,7 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("pread64", "", &["EINTR", "EIO"]),
     ("read", r#", "!", 1)"#, &["EINTR"]),
     ("read", "", &["EINTR", "EIO"]),
+    ("readlink", "", &["EACCES", "ENOENT", "ENOMEM"]),
     ("readlinkat", "", &["EACCES", "EIO"]),
     ("recvfrom", "", &["EINTR", "ENOMEM"]),
     ("rt_sigaction", ", NULL, {", &[]),
