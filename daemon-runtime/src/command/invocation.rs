@@ -253,11 +253,14 @@ fn unknown(option: &str, known: &[&str]) -> Error {
 mod tests {
     use super::*;
 
+    /// Reads arguments. The result is otherwise equal to an invocation in code.
     fn read(arguments: &[&str]) -> std::result::Result<Invocation, String> {
-        Invocation::from_args(arguments).map_err(|error| {
+        let invocation = Invocation::from_args(arguments).map_err(|error| {
             assert!(error.is_usage(), "{error}");
             error.to_string()
-        })
+        })?;
+        assert_eq!(invocation.origin, Origin::CommandLine);
+        Ok(Invocation { origin: Origin::Code, ..invocation })
     }
 
     #[test]
