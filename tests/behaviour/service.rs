@@ -362,7 +362,7 @@ fn a_unit_starts_the_daemon_as_its_user_and_with_its_keys() {
 
 #[test]
 fn systemd_and_not_a_supervisor_respawns_under_a_unit() {
-    let keys = [("body", "await"), ("context", ""), ("respawn", "on-failure"), ("respawn_delay", "100")];
+    let keys = [("body", "await"), ("context", ""), ("respawn", "on-failure"), ("respawn_delay", "500")];
     let Some(mut service) = Service::or_skip(&[&keys[..], &[("respawn_limit", "3")]].concat()) else {
         return;
     };
