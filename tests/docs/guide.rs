@@ -5,7 +5,7 @@
 //!
 //! | info string | what happens |
 //! |---|---|
-//! | `rust` | rustdoc runs it |
+//! | `rust`, with `standalone_crate` if it names `crate` | rustdoc runs it, started by a test of this module |
 //! | `rust,no_run (program NAME)`, with `ignore` if it needs a feature | it is built here, as the program `NAME` |
 //! | `KIND (file PATH)` | it is written to `PATH` |
 //! | `KIND (copy PATH)` | it is the file `PATH` of the repository |
@@ -60,6 +60,10 @@ pub struct Block {
 impl Block {
     pub fn is_console(&self) -> bool {
         self.info == "console"
+    }
+
+    fn is_run_by_rustdoc(&self) -> bool {
+        ["rust", "rust,standalone_crate"].contains(&self.info.as_str())
     }
 
     /// Returns the NAME of `(program NAME)` for the key `program`.
@@ -122,65 +126,101 @@ pub fn blocks(text: &str) -> Vec<Block> {
 pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
-        let further = write_package(&folder);
-        let build = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO"));
-            command.args(["build", "--quiet", "--target-dir"]).arg(folder.join("target")).args(arguments);
-            let output = command.current_dir(&folder).stderr(Stdio::inherit()).output();
-            assert!(output.expect("cargo runs").status.success(), "the programs don't build");
-        };
-        build(&["--bins"]);
-        let bins = further.iter().flat_map(|name| ["--bin", name]);
-        build(&["--features", "further"].into_iter().chain(bins).collect::<Vec<_>>());
-        folder.join("target/debug")
+        for package in PACKAGES {
+            write_package(package);
+            let output = cargo("build", package).arg("--bins").output().expect("cargo runs");
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "the programs don't build: {text}");
+        }
+        target().join("debug")
     })
+}
+
+/// A package of programs.
+#[derive(Clone, Copy)]
+struct Package {
+    name: &'static str,
+    /// The chapters whose programs need its features.
+    chapters: &'static [&'static str],
+    features: &'static [&'static str],
+}
+
+/// The features `json` and `service` change the command line, which most chapters show without them.
+const PACKAGES: [Package; 2] = [
+    Package { name: "guide", chapters: &[], features: &["clap", "systemd", "tokio", "tracing"] },
+    Package {
+        name: "command-line",
+        chapters: &["json", "service"],
+        features: &["json", "service", "systemd"],
+    },
+];
+
+impl Package {
+    fn folder(self) -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name)
+    }
+
+    /// Returns the package of a chapter's programs.
+    fn of(chapter: &str) -> Self {
+        PACKAGES.into_iter().find(|package| package.chapters.contains(&chapter)).unwrap_or(PACKAGES[0])
+    }
+}
+
+fn target() -> PathBuf {
+    PACKAGES[0].folder().join("target")
+}
+
+fn cargo(word: &str, package: Package) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([word, "--quiet", "--target-dir"]).arg(target()).current_dir(package.folder());
+    command
 }
 
 const MANIFEST: &str = r#"
 [package]
-name = "guide"
+name = "NAME"
 version = "0.0.0"
 edition = "2024"
 
 [workspace]
 
-[features]
-further = ["daemonic/json", "daemonic/service"]
-
 [dependencies]
 clap = { version = "4", default-features = false, features = ["derive", "error-context", "help", "std", "usage"] }
 clap_complete = { version = "4", default-features = false }
-daemonic = { path = "ROOT", features = ["clap", "systemd", "tokio", "tracing"] }
-tokio = { version = "1", default-features = false, features = ["macros", "net", "rt-multi-thread"] }
+daemonic = { path = "ROOT", features = FEATURES }
+tokio = { version = "1", default-features = false, features = ["io-util", "macros", "net", "rt-multi-thread"] }
 tracing = { version = "0.1", default-features = false, features = ["std"] }
 tracing-subscriber = { version = "0.3", default-features = false, features = ["fmt", "std"] }
 "#;
 
-/// Writes a package of the programs, with the same versions of its dependencies as here. Returns the programs with
-/// further features, which add to the usage text.
-fn write_package(folder: &Path) -> Vec<String> {
+/// Writes a package of programs, with the same versions of its dependencies as here. Its library has the documentation
+/// of its chapters, so rustdoc can run the examples in it.
+fn write_package(package: Package) {
+    let folder = package.folder();
     let bins = folder.join("src/bin");
-    let _ = fs::remove_dir_all(&bins);
+    let _ = fs::remove_dir_all(folder.join("src"));
     fs::create_dir_all(&bins).expect("a directory");
-    fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
-    let mut manifest = MANIFEST.replace("ROOT", repository().to_str().expect("text"));
-    let mut further = Vec::new();
-    for name in CHAPTERS {
+    fs::create_dir(folder.join("src/guide")).expect("a directory");
+    let directory = "src/guide/private_directory.rs";
+    for file in ["Cargo.lock", directory] {
+        fs::copy(repository().join(file), folder.join(file)).expect("a copy");
+    }
+    let root = repository().to_str().expect("text");
+    let features = format!("{:?}", package.features);
+    let manifest =
+        MANIFEST.replace("NAME", package.name).replace("ROOT", root).replace("FEATURES", &features);
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
+    let mut library = String::new();
+    for name in CHAPTERS.into_iter().filter(|name| Package::of(name).name == package.name) {
+        let _ =
+            writeln!(library, "#[doc = include_str!(\"{root}/src/guide/{name}.md\")]\npub mod {name} {{}}");
         for block in blocks(&chapter(name)) {
             let Some(program) = block.value("program") else { continue };
             let path = bins.join(format!("{program}.rs"));
-            assert!(!path.exists(), "two programs have the name {program}");
             fs::write(path, without_hiding(&block.text)).expect("a program");
-            if ["json", "service"].contains(&name) {
-                let _ =
-                    write!(manifest, "[[bin]]\nname = \"{program}\"\nrequired-features = [\"further\"]\n");
-                further.push(program.to_owned());
-            }
         }
     }
-    fs::write(folder.join("Cargo.toml"), manifest).expect("a manifest");
-    further
+    fs::write(folder.join("src/lib.rs"), library).expect("a library");
 }
 
 /// Removes the `# ` that hides a line in the documentation.
@@ -430,7 +470,7 @@ fn the_migrations_are_true() {
 
 #[test]
 fn the_recipes_are_true() {
-    play("recipes", &["cron", "logrotate", "pkill", "systemd-analyze"]);
+    play("recipes", &["cron", "logrotate", "pkill", "python3", "systemd-analyze"]);
 }
 
 #[test]
@@ -441,6 +481,22 @@ fn the_json_is_true() {
 #[test]
 fn the_command_line_made_by_clap_is_true() {
     play("clap", &["bash"]);
+}
+
+#[test]
+fn the_examples_that_rustdoc_runs_are_true() {
+    programs();
+    let output = cargo("test", PACKAGES[0]).arg("--doc").output().expect("cargo runs");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{text}");
+    for package in &PACKAGES[1..] {
+        for name in package.chapters {
+            assert!(
+                !blocks(&chapter(name)).iter().any(Block::is_run_by_rustdoc),
+                "{name} is not run by rustdoc"
+            );
+        }
+    }
 }
 
 #[test]
@@ -497,12 +553,25 @@ fn no_example_is_left_out() {
             let Block { section, info, .. } = block;
             let is_played = blocks[at..].iter().any(|later| later.section == *section && later.is_console());
             let is_run = match info.as_str() {
-                "rust" | "console" => true,
+                "console" => true,
+                _ if block.is_run_by_rustdoc() => true,
                 "rust,ignore (before)" => name == "migrating",
                 _ if block.value("copy").is_some() => true,
                 _ => is_played && (block.value("program").is_some() || block.value("file").is_some()),
             };
             assert!(is_run, "{name}, {section}: nothing runs the block `{info}`");
+        }
+    }
+}
+
+#[test]
+fn no_two_programs_have_the_same_name() {
+    let mut names = Vec::new();
+    for name in CHAPTERS {
+        for block in blocks(&chapter(name)) {
+            let Some(program) = block.value("program").map(str::to_owned) else { continue };
+            assert!(!names.contains(&program), "the program {program} in {name} is not the first");
+            names.push(program);
         }
     }
 }

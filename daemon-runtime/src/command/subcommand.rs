@@ -172,11 +172,6 @@ mod tests {
         Invocation::augment_subcommands(Command::new("example"))
     }
 
-    /// Returns what clap makes of the word of an action.
-    fn invocation(action: Action) -> Invocation {
-        Invocation { origin: Origin::CommandLine, ..action.into() }
-    }
-
     fn read(words: &[&str]) -> Result<Invocation, clap::Error> {
         let words = [&["example"], words].concat();
         Invocation::from_arg_matches(&invocations().try_get_matches_from(words)?)
@@ -238,17 +233,17 @@ mod tests {
         command.clone().debug_assert();
         assert_eq!(command.find_subcommand("start").unwrap().get_about().unwrap().to_string(), "our own");
         let matches = command.try_get_matches_from(["example", "start", "--port"]).unwrap();
-        assert_eq!(Invocation::from_arg_matches(&matches).unwrap(), invocation(Action::Start));
+        assert_eq!(Invocation::from_arg_matches(&matches).unwrap(), Action::Start.into());
     }
 
     #[test]
     fn an_update_without_an_action_changes_nothing() {
-        let (mut action, mut updated) = (Action::Stop, invocation(Action::Stop));
+        let (mut action, mut updated) = (Action::Stop, Invocation::from(Action::Stop));
         for (words, expected) in [(&["example"][..], Action::Stop), (&["example", "run"], Action::Run)] {
             let matches = actions().try_get_matches_from(words).unwrap();
             action.update_from_arg_matches(&matches).unwrap();
             updated.update_from_arg_matches(&matches).unwrap();
-            assert_eq!((action, updated.clone()), (expected, invocation(expected)));
+            assert_eq!((action, updated.clone()), (expected, expected.into()));
         }
     }
 }
