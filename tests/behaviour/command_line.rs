@@ -48,7 +48,7 @@ fn an_unknown_option_is_2_and_touches_nothing() {
     for option in ["-x", "--colour", "--json=yes", "--JSON", "-", "--"] {
         let answer = whole(&subject, &[option, "start"]);
         assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(2), ""), "{answer:?}");
-        let text = format!("whole: unknown option `{option}`; use one of --json, --all\nusage: whole ");
+        let text = format!("whole: unknown option `{option}`; use --all\nusage: whole ");
         assert!(answer.stderr.starts_with(&text), "{answer:?}");
     }
     subject.left_nothing();
@@ -62,6 +62,26 @@ fn all_daemons_can_be_asked_and_stopped_but_not_started() {
         let answer = whole(&subject, &["--all", action]);
         assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(2), ""), "{answer:?}");
         let text = format!("whole: `--all` goes with `status` and `stop` only, not with `{action}`\n");
+        assert!(answer.stderr.starts_with(&text), "{answer:?}");
+    }
+    subject.left_nothing();
+}
+
+#[test]
+fn an_action_or_option_of_a_feature_names_the_feature() {
+    let subject = Subject::new();
+    let lines = [
+        (&["unit"][..], "service"),
+        (&["install"], "service"),
+        (&["uninstall"], "service"),
+        (&["--json", "status"], "json"),
+    ];
+    for (arguments, feature) in lines {
+        let answer = whole(&subject, arguments);
+        assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(2), ""), "{answer:?}");
+        let word = arguments[0];
+        let text =
+            format!("whole: `{word}` needs the feature `{feature}` of the crate `daemonic`\nusage: whole ");
         assert!(answer.stderr.starts_with(&text), "{answer:?}");
     }
     subject.left_nothing();

@@ -29,7 +29,7 @@ pub enum Action {
     Ensure,
     /// Reports whether the daemon is running.
     Status,
-    /// Makes the daemon reopen its log files.
+    /// Makes the daemon reload, and reopen its log files.
     Reload,
     /// Prints the last lines of the daemon's log.
     Logs,
@@ -108,7 +108,7 @@ impl Action {
             Self::Restart => "stop it if it is running, then start it",
             Self::Ensure => "start it unless it is running; return once it is ready",
             Self::Status => "report whether it is running",
-            Self::Reload => "make it reopen its log files",
+            Self::Reload => "make it reload; it also reopens its log files",
             Self::Logs => "print the end of its log",
             #[cfg(feature = "service")]
             Self::Unit => "print a systemd unit for it",

@@ -131,7 +131,7 @@ impl Invocation {
                     )));
                 }
                 Some("--all") => all = true,
-                Some(option) if option.starts_with('-') => return Err(unknown(option, &OPTIONS)),
+                Some(option) if option.starts_with('-') => return Err(unknown(option, OPTIONS)),
                 _ => break argument,
             }
         };
@@ -186,7 +186,7 @@ impl Invocation {
             // Without a body, nobody reads an option that comes too late.
             Action::Stop | Action::Status | Action::Reload | Action::Check => {
                 let late = arguments.next().and_then(|argument| argument.into_string().ok());
-                if let Some(option) = late.filter(|argument| OPTIONS.contains(&argument.as_str())) {
+                if let Some(option) = late.filter(|argument| matches!(argument.as_str(), "--json" | "--all")) {
                     return Err(Error::usage(format_args!(
                         "the option `{option}` stands before the action, as in `{option} {}`",
                         self.action
@@ -215,8 +215,8 @@ impl Invocation {
     }
 }
 
-/// The options that stand before the action.
-const OPTIONS: [&str; 2] = ["--json", "--all"];
+/// The options before the action. The usage text of a whole program lists its further ones, such as `--version`.
+const OPTIONS: &[&str] = if cfg!(feature = "json") { &["--json", "--all"] } else { &["--all"] };
 
 /// A question that a whole program answers instead of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +231,7 @@ impl Question {
     /// Looks for a question among the options before the action, or in the action's place.
     pub(crate) fn of(arguments: &[OsString]) -> Option<Self> {
         let mut words = arguments.iter().map(|argument| argument.to_str());
-        match words.find(|word| !word.is_some_and(|word| OPTIONS.contains(&word)))?? {
+        match words.find(|word| !matches!(word, Some("--json" | "--all")))?? {
             "help" | "--help" | "-h" => Some(Self::Help),
             "--version" | "-V" => Some(Self::Version),
             _ => None,
@@ -246,7 +246,8 @@ fn count(argument: Option<&OsStr>) -> Result<usize> {
 }
 
 fn unknown(option: &str, known: &[&str]) -> Error {
-    Error::usage(format_args!("unknown option `{option}`; use one of {}", list(known.iter().copied())))
+    let use_known = if known.len() == 1 { "use" } else { "use one of" };
+    Error::usage(format_args!("unknown option `{option}`; {use_known} {}", list(known.iter().copied())))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Actions as values or subcommands of clap.
 
+use std::fmt::Display;
+
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum, value_parser};
@@ -52,9 +54,11 @@ impl Subcommand for Action {
 #[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
 impl FromArgMatches for Action {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let word = matches.subcommand_name();
-        let word = word.ok_or_else(|| refused(ErrorKind::MissingSubcommand, "missing action"))?;
-        word.parse().map_err(|error: Error| refused(ErrorKind::InvalidSubcommand, error))
+        action(matches).map_err(Refusal::whole)
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        action(matches).map_err(Refusal::of_a_part)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -104,23 +108,11 @@ impl Subcommand for Invocation {
 #[cfg_attr(docsrs, doc(cfg(feature = "clap")))]
 impl FromArgMatches for Invocation {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut invocation = Self::from(Action::from_arg_matches(matches)?);
-        invocation.origin = Origin::CommandLine;
-        invocation.all = is_set(matches, ALL);
-        #[cfg(feature = "json")]
-        if is_set(matches, JSON) {
-            invocation.format = Format::Json;
-        }
-        if let Some((_, arguments)) = matches.subcommand() {
-            invocation.lines = arguments.try_get_one(LINES).ok().flatten().copied();
-            invocation.follow = is_set(arguments, FOLLOW);
-            #[cfg(feature = "service")]
-            {
-                invocation.timer = is_set(arguments, TIMER);
-            }
-        }
-        invocation.verify().map_err(|error| refused(ErrorKind::ArgumentConflict, error))?;
-        Ok(invocation)
+        invocation(matches).map_err(Refusal::whole)
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        invocation(matches).map_err(Refusal::of_a_part)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -156,8 +148,49 @@ fn is_set(matches: &ArgMatches, name: &str) -> bool {
     matches.try_get_one(name).ok().flatten().copied().unwrap_or_default()
 }
 
-fn refused(kind: ErrorKind, message: impl std::fmt::Display) -> clap::Error {
-    clap::Error::raw(kind, format!("{message}\n"))
+/// The reason why matches are no action, and the kind of the error.
+struct Refusal(ErrorKind, String);
+
+impl Refusal {
+    fn new(kind: ErrorKind, message: impl Display) -> Self {
+        Self(kind, message.to_string())
+    }
+
+    /// Makes an error that the caller prints as it is.
+    fn whole(self) -> clap::Error {
+        clap::Error::raw(self.0, self.1 + "\n")
+    }
+
+    /// Makes an error of a field. The derived code of the command adds an empty line and the usage.
+    fn of_a_part(self) -> clap::Error {
+        clap::Error::raw(self.0, self.1)
+    }
+}
+
+fn action(matches: &ArgMatches) -> Result<Action, Refusal> {
+    let word = matches.subcommand_name();
+    let word = word.ok_or_else(|| Refusal::new(ErrorKind::MissingSubcommand, "missing action"))?;
+    word.parse().map_err(|error: Error| Refusal::new(ErrorKind::InvalidSubcommand, error))
+}
+
+fn invocation(matches: &ArgMatches) -> Result<Invocation, Refusal> {
+    let mut invocation = Invocation::from(action(matches)?);
+    invocation.origin = Origin::CommandLine;
+    invocation.all = is_set(matches, ALL);
+    #[cfg(feature = "json")]
+    if is_set(matches, JSON) {
+        invocation.format = Format::Json;
+    }
+    if let Some((_, arguments)) = matches.subcommand() {
+        invocation.lines = arguments.try_get_one(LINES).ok().flatten().copied();
+        invocation.follow = is_set(arguments, FOLLOW);
+        #[cfg(feature = "service")]
+        {
+            invocation.timer = is_set(arguments, TIMER);
+        }
+    }
+    invocation.verify().map_err(|error| Refusal::new(ErrorKind::ArgumentConflict, error))?;
+    Ok(invocation)
 }
 
 #[cfg(test)]
@@ -224,6 +257,14 @@ mod tests {
         assert_eq!(error, "error: `--all` goes with `status` and `stop` only, not with `start`\n");
         let error = read(&[]).unwrap_err();
         assert_eq!((error.kind(), error.exit_code()), (ErrorKind::MissingSubcommand, 2));
+    }
+
+    /// The derived code of a command reads a field so, and adds the end of the line with the usage.
+    #[test]
+    fn an_error_of_a_field_does_not_end_its_line() {
+        let mut matches = invocations().try_get_matches_from(["example", "--all", "start"]).unwrap();
+        let error = Invocation::from_arg_matches_mut(&mut matches).unwrap_err().to_string();
+        assert_eq!(error, "error: `--all` goes with `status` and `stop` only, not with `start`");
     }
 
     #[test]
