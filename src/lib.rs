@@ -1,15 +1,20 @@
 // Where the README's links lead in this documentation: the first definition of a label counts.
+//! [async]: crate::guide::recipes#an-async-service-that-reloads-its-configuration
+//! [check]: crate::guide::keys#check
 //! [clap]: crate::guide::clap
 //! [contributing]: https://docs.rs/crate/daemonic/latest/source/CONTRIBUTING.md
 //! [design]: crate::guide::design
 //! [examples]: crate::guide::examples
 //! [guide]: crate::guide
-//! [interrupted]: crate::guide::actions#interrupted-calls
 //! [json]: crate::guide::json
+//! [keys]: crate::guide::keys
 //! [log]: crate::guide::log
+//! [logrotate]: crate::guide::recipes#logrotate
 //! [platform]: crate::guide::platform
+//! [reload]: crate::guide::actions#reload
 //! [security]: crate::guide::security
 //! [service]: crate::guide::service
+//! [supervision]: crate::guide::supervision
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
 #![doc = include_str!("../docs/life-cycle.md")]
 #![doc = include_str!("../README.md")]

@@ -19,8 +19,9 @@ use args::Macro;
 /// Turns a function into a daemon.
 ///
 /// The function keeps its name, visibility, documentation and parameters. It gains a first
-/// parameter, the action, which is one of `start`, `stop`, `restart`, `status`, `reload` and `run`.
-/// It returns the outcome of the action. The function's own return value becomes the exit status of
+/// parameter, the action: one of `start`, `stop`, `restart`, `ensure`, `status`, `reload`, `logs`,
+/// `check` and `run`, or with the feature `service` also `unit`, `install` and `uninstall`. It returns
+/// the outcome of the action. The function's own return value becomes the exit status of
 /// the daemon.
 ///
 /// ```no_run
@@ -82,10 +83,10 @@ use args::Macro;
 /// | `close_fds` | whether to close descriptors inherited from the caller | `true` |
 /// | `wait_ready` | how long `start` waits for `Context::ready()`: `"30s"` or a `Duration` | `start` does not wait for it |
 /// | `wait_alive` | how long `start` waits, and fails if the body has ended by then: `"2s"` or a `Duration` | `start` does not wait for it |
-/// | `respawn` | the ends after which the body is called again: `"never"`, `"on-failure"`, `"always"` or a `Respawn` | `"never"` |
+/// | `respawn` | the outcomes of the body after which it is called again: `"never"`, `"on-failure"`, `"always"` or a `Respawn` | `"never"` |
 /// | `respawn_delay` | the pause before the first respawn: `"500ms"` or a `Duration`; doubled each time, up to sixty times this | `"1s"` |
 /// | `respawn_limit` | the number of failures in a row after which the daemon ends; 0 means never | 10 |
-/// | `children` | what the body's end does to processes that the body has left running: `"leave"`, `"end"` or a `Children` | `"leave"` |
+/// | `children` | what happens to processes that the body leaves running when it ends: `"leave"`, `"end"` or a `Children` | `"leave"` |
 /// | `check` | a `Result` that is evaluated before `start`, `restart`, `ensure` or `run`; an error ends the action | none |
 /// | `version` | what `--version` prints after the name | for `main`, the package's version; otherwise none |
 /// | `crate` | the path of this crate, for crates that re-export it | `::daemonic` |

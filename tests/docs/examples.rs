@@ -195,11 +195,12 @@ fn http_reloads_its_greeting() {
         kept.send("/");
         assert_eq!(kept.receive(), Got::Answer(greeting.into()));
     }
-    // After an error the server logs it and keeps the old greeting.
+    // After an error the action fails, and the server keeps the old greeting.
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    http.act(&["reload"]);
-    wait_until("a complaint", || http.log_text().contains("cannot reload "));
+    let reason = format!("failed to reload: cannot read {}: Is a directory (os error 21)", file.display());
+    http.act(&["reload"]).fails(1, &format!("http: {reason}"));
+    assert!(http.log_text().contains(&format!("Z ERROR http: {reason}\n")), "{}", http.log_text());
     assert_eq!(get(address, "/"), Got::Answer("third\n".into()));
     http.stop(daemon);
 }

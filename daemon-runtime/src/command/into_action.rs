@@ -20,7 +20,7 @@ mod sealed {
 /// # Errors
 ///
 /// [`into_action`](IntoAction::into_action) fails if there is no action or an unknown one. The error lists the valid
-/// ones, and [`Error::is_usage`] is true of it.
+/// ones, and [`Error::is_usage`](crate::Error::is_usage) is true of it.
 ///
 /// # Examples
 ///

@@ -26,7 +26,7 @@ impl<M> Daemon<M> {
     /// Returns a systemd unit for this program, made from the keys.
     ///
     /// The unit starts the program in the foreground, with the arguments of this process, in which `run` replaces the
-    /// action; see [`Unit::arguments`]. Each key that systemd can do becomes a line, and further lines confine the
+    /// action; see [`Unit::arguments`]. Each key that systemd has a setting for becomes a line, and further lines confine the
     /// daemon as far as the keys permit. [`Unit::relax`] leaves out a line that the body cannot live with.
     ///
     /// For root, the unit is a service of the machine; for every other user, of the user's own systemd. Under such a

@@ -13,7 +13,7 @@ use crate::sys::clock::now;
 impl Context {
     /// Waits until a stop is requested.
     ///
-    /// Any number of tasks can wait, in any runtime.
+    /// Any number of tasks can wait, in any runtime. This method is cancel safe.
     ///
     /// # Panics
     ///
@@ -43,7 +43,14 @@ impl Context {
 
     /// Waits until a stop or a reload is requested.
     ///
-    /// A stop comes before a reload. A reload is returned once, however many tasks wait.
+    /// A stop comes before a reload, and is returned by every further call, so a body that waits for events needs no
+    /// [`stopped`](Context::stopped). A reload is returned once, however many tasks wait. If the body does not report a
+    /// result by [`reloaded`](Context::reloaded), the next call reports a success.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If it is a branch of `tokio::select!` and another branch completes first, no stop and
+    /// no reload is lost.
     ///
     /// # Panics
     ///

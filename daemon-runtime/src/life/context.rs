@@ -223,7 +223,7 @@ impl Context {
         self.state.take_reload()
     }
 
-    /// Reports the result of the reload that the body has taken.
+    /// Reports the result of the reload that the body handles.
     ///
     /// The action `reload` waits for this. If the result is an error, `reload` prints its text (`{:#}`) and fails, and
     /// the text is written to the log. A service manager is notified that the reload is complete.

@@ -143,11 +143,11 @@ impl Hardening {
                 "It has sockets for this machine and for the Internet, but no raw packets and no rarer protocols."
             }
             Self::RestrictNamespaces => "It cannot make namespaces, which containers are made of.",
-            Self::RestrictRealtime => "It cannot take the processor from all others.",
+            Self::RestrictRealtime => "It cannot use real-time scheduling, which can starve other processes.",
             Self::RestrictSUIDSGID => "It cannot make a program that lends its user or group to others.",
             Self::LockPersonality => "It cannot switch the kernel to the behaviour of another system.",
             Self::MemoryDenyWriteExecute => {
-                "It executes no memory that it has written, which a just-in-time compiler would."
+                "It cannot execute memory that it can write, as a just-in-time compiler does."
             }
             Self::SystemCallArchitectures => "It makes system calls of its own architecture only.",
             Self::SystemCallFilter => {

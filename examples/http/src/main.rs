@@ -64,11 +64,9 @@ async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dy
 /// Reloads the greeting on each reload, and returns when connections without a request may be closed.
 async fn live(context: Context, file: PathBuf, greeting: Greeting) {
     while context.event().await == Event::Reload {
-        match read(&file) {
-            Ok(text) => *greeting.write().expect("no panic while it is written") = text,
-            // After an error the server keeps the old greeting.
-            Err(error) => println!("cannot reload {}: {error}", file.display()),
-        }
+        let text = read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()));
+        // The action `reload` prints this result. After an error the server keeps the old greeting.
+        context.reloaded(text.map(|text| *greeting.write().expect("no panic while it is written") = text));
     }
     println!("stopping");
     // A client that has connected may have a request on the way.
