@@ -186,7 +186,8 @@ impl Invocation {
             // Without a body, nobody reads an option that comes too late.
             Action::Stop | Action::Status | Action::Reload | Action::Check => {
                 let late = arguments.next().and_then(|argument| argument.into_string().ok());
-                if let Some(option) = late.filter(|argument| matches!(argument.as_str(), "--json" | "--all")) {
+                if let Some(option) = late.filter(|argument| matches!(argument.as_str(), "--json" | "--all"))
+                {
                     return Err(Error::usage(format_args!(
                         "the option `{option}` stands before the action, as in `{option} {}`",
                         self.action
@@ -331,7 +332,7 @@ mod tests {
             let words: Vec<_> = line.split(' ').collect();
             assert_eq!(read(&words).unwrap(), Invocation { timer, ..unit.clone() }, "{line}");
         }
-        assert_eq!(read(&["unit", "-x"]).unwrap_err(), "unknown option `-x`; use one of --timer");
+        assert_eq!(read(&["unit", "-x"]).unwrap_err(), "unknown option `-x`; use --timer");
     }
 
     #[test]
