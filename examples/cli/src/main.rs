@@ -66,12 +66,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli =
-        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
+    let given = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
     let act = |port| {
         // The action with the options before it, whichever subcommand has read the arguments after it.
-        let invocation = Invocation::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let invocation = Invocation::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
         daemonic::report(serve(invocation, &cli.instance, &cli.config, port))
     };
     match &cli.command {
