@@ -175,7 +175,7 @@ impl Machine {
         is_there.then(|| Self::start_in("")).flatten()
     }
 
-    /// Starts one whose systemd has version 253 or later, as [`newer_or_skip`] finds it.
+    /// Starts one whose systemd has version 253 or later, as `newer_or_skip` finds it.
     pub fn start_newer_or_skip() -> Option<Self> {
         newer_or_skip().and_then(|directory| Self::start_in(&directory))
     }

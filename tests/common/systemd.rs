@@ -123,7 +123,7 @@ impl Manager {
         Self::start_in("")
     }
 
-    /// Starts a systemd of version 253 or later, as [`newer_or_skip`] finds it.
+    /// Starts a systemd of version 253 or later, as `newer_or_skip` finds it.
     pub fn start_newer_or_skip() -> Option<Self> {
         newer_or_skip().and_then(|directory| Self::start_in(&directory))
     }
