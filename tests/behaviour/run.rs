@@ -14,6 +14,7 @@ fn run_stays_in_the_process_that_was_called() {
     let subject = Subject::new();
     let run = subject.run();
     assert_eq!(subject.processes(), [run.process]);
+    wait_until("a body", || !subject.act("status").stdout.contains(": starting "));
     subject.act("status").runs(run.process);
     subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
     assert_eq!(run.answer().signal(), Some(Signal::SIGTERM));
