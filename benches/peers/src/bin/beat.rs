@@ -1,0 +1,121 @@
+//! A run every period, by one of several loops: `beat FORM PERIOD-µs RUNS WORK-µs DIRECTORY`.
+//!
+//! It writes the moments of the runs, in nanoseconds, to the file `beats` in the directory. With zero runs it never
+//! ends by itself. It prints a line when its first run begins.
+#![allow(unsafe_code, reason = "sigtimedwait(2) has no safe form")]
+
+use std::ffi::c_long;
+use std::hint::spin_loop;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use daemonic::{Daemon, Missed};
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let [_, form, period, runs, work, directory] = words.as_slice() else { return ExitCode::from(2) };
+    let number = |word: &String| word.parse::<u64>().expect("a number");
+    let period = Duration::from_micros(number(period));
+    let mut beats = Beats {
+        moments: Vec::with_capacity(100_000),
+        work: Duration::from_micros(number(work)),
+        runs: number(runs),
+    };
+    match form.as_str() {
+        "absolute" => beats.by_absolute_sleep(period),
+        "sigtimedwait" => beats.by_sigtimedwait(period),
+        _ => {
+            let daemon = Daemon::new("beat")
+                .pidfile(Path::new(directory).join("d.pid"))
+                .every(period)
+                .times(beats.runs);
+            // As the other loops do, so that each run has a due time of its own.
+            let daemon = daemon.missed(Missed::Burst);
+            if let Err(error) = daemon.run(|| beats.run()) {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    beats.save(Path::new(directory));
+    ExitCode::SUCCESS
+}
+
+struct Beats {
+    moments: Vec<u64>,
+    work: Duration,
+    runs: u64,
+}
+
+impl Beats {
+    /// One run: notes the time, and works.
+    fn run(&mut self) {
+        let begin = now();
+        if self.moments.is_empty() {
+            println!("up");
+            let _ = std::io::stdout().flush();
+        }
+        self.moments.push(begin.as_nanos().try_into().unwrap_or_default());
+        while now() < begin + self.work {
+            spin_loop();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.runs != 0 && self.moments.len() as u64 >= self.runs
+    }
+
+    fn by_absolute_sleep(&mut self, period: Duration) {
+        let mut due = now();
+        while !self.is_over() {
+            self.run();
+            due += period;
+            let _ = clock_nanosleep(
+                ClockId::CLOCK_MONOTONIC,
+                ClockNanosleepFlags::TIMER_ABSTIME,
+                &TimeSpec::from_duration(due),
+            );
+        }
+    }
+
+    fn by_sigtimedwait(&mut self, period: Duration) {
+        let stop = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&stop), None).expect("the mask");
+        let mut due = now();
+        while !self.is_over() {
+            self.run();
+            due += period;
+            loop {
+                let left = due.saturating_sub(now());
+                let left = libc::timespec {
+                    tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+                    tv_nsec: c_long::from(left.subsec_nanos()),
+                };
+                // SAFETY: both pointers are valid, and a null `siginfo` is allowed.
+                let signal =
+                    unsafe { libc::sigtimedwait(stop.as_ref(), std::ptr::null_mut(), &raw const left) };
+                if signal > 0 {
+                    return;
+                }
+                if nix::errno::Errno::last() == nix::errno::Errno::EAGAIN {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn save(&self, directory: &Path) {
+        let text: Vec<String> = self.moments.iter().map(u64::to_string).collect();
+        std::fs::write(directory.join("beats"), text.join("\n")).expect("the moments");
+    }
+}
+
+fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("the clock")
+}

@@ -1,0 +1,23 @@
+//! This crate's plain daemon.
+//!
+//! `plain ACTION DIRECTORY`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use daemonic::daemon;
+
+#[daemon(pidfile = directory.join("d.pid"), stdout = directory.join("d.log"))]
+fn plain(directory: &Path) {
+    let _ = directory;
+    println!("up");
+    loop {
+        nix::unistd::pause();
+    }
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let (action, directory) = (words.next(), words.next().unwrap_or_default());
+    daemonic::report(plain(action, Path::new(&directory)))
+}

@@ -1,0 +1,5 @@
+//! A program for daemonizers that start another program.
+
+fn main() -> std::io::Result<()> {
+    daemonic_peers::body()
+}

@@ -1,0 +1,41 @@
+//! Medians, quartiles, percentiles.
+
+use std::fmt;
+
+/// The median of some figures, with their quartiles.
+#[derive(Clone, Copy)]
+pub struct Summary {
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+}
+
+impl Summary {
+    /// Summarizes figures; `None` if there are none.
+    pub fn of(figures: &[f64]) -> Option<Self> {
+        let at = |part| percentile(figures, part);
+        Some(Self { low: at(25.0)?, median: at(50.0)?, high: at(75.0)? })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { low, median, high } = self;
+        let digits = if *median < 10.0 { 2 } else { usize::from(*median < 100.0) };
+        write!(f, "{median:.digits$} ({low:.digits$}–{high:.digits$})")
+    }
+}
+
+/// Returns the figure below which a part of the figures lies.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an index"
+)]
+pub fn percentile(figures: &[f64], part: f64) -> Option<f64> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some(sorted[(last as f64 * part / 100.0).round() as usize])
+}
