@@ -23,7 +23,7 @@ use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, 
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-fn main() {
+pub(crate) fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let (Some(action), Some(directory)) = (arguments.next(), arguments.next()) else {
         eprintln!("by_hand: usage: by_hand start|stop|restart|status DIRECTORY");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use daemonic::repeat_daemon;
 
-#[repeat_daemon(every = "1h", pidfile = directory.join("d.pid"), stdout = directory.join("d.log"))]
+#[repeat_daemon(every = "1h", check = Ok::<(), String>(()), pidfile = directory.join("d.pid"), stdout = directory.join("d.log"))]
 fn repeat(directory: &Path) {
     let _ = directory;
     println!("up");

@@ -1,0 +1,3 @@
+//! A program that does nothing: what the start of a process costs.
+
+fn main() {}
