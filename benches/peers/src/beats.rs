@@ -62,15 +62,14 @@ pub fn measure(
 }
 
 /// Returns the processor time of a run without work, in microseconds.
-pub fn cost(programs: &Path, scratch: &Path, form: &str) -> f64 {
-    const RUNS: u64 = 2_000;
+pub fn cost(programs: &Path, scratch: &Path, form: &str, runs: u64) -> f64 {
     let used = || {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the usage");
         (usage.user_time() + usage.system_time()).num_microseconds()
     };
     let period = Duration::from_micros(500);
     let mut times = [0, 0];
-    for (time, runs) in times.iter_mut().zip([1, RUNS]) {
+    for (time, runs) in times.iter_mut().zip([1, runs]) {
         let before = used();
         let status =
             command(programs, scratch, form, period, runs, Duration::ZERO).stdout(Stdio::null()).status();
@@ -78,7 +77,7 @@ pub fn cost(programs: &Path, scratch: &Path, form: &str) -> f64 {
         *time = used() - before;
     }
     #[allow(clippy::cast_precision_loss, reason = "microseconds of a second or two")]
-    let cost = (times[1] - times[0]) as f64 / (RUNS - 1) as f64;
+    let cost = (times[1] - times[0]) as f64 / (runs - 1) as f64;
     cost
 }
 

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::building::Statics;
+
 /// How a program takes its actions.
 #[derive(Clone, Copy)]
 enum Calls {
     /// `PROGRAM ACTION DIRECTORY`.
     Actions,
+    /// The same, with all actions of this crate.
+    Ours,
     Python,
     StartStopDaemon,
     Libslack,
@@ -19,32 +23,35 @@ pub struct Contender {
     pub name: &'static str,
     program: PathBuf,
     calls: Calls,
+    /// What the tools that start another program start.
+    sleeper: PathBuf,
     /// Where its pidfile and its log are.
     pub directory: PathBuf,
 }
 
 impl Contender {
     /// Returns every program that can run here, by hand first; prints which are missing.
-    pub fn all(programs: &Path, statics: Option<&Path>, scratch: &Path) -> Vec<Self> {
+    pub fn all(programs: &Path, statics: Option<&Statics>, scratch: &Path) -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |name: &'static str, program: PathBuf, calls: Calls| {
             let directory = scratch.join(name.replace(['`', ' ', ',', '/'], "-"));
             std::fs::create_dir_all(&directory).expect("a directory");
-            all.push(Self { name, program, calls, directory });
+            all.push(Self { name, program, calls, sleeper: programs.join("sleeper"), directory });
         };
-        let tool = |name: &str| {
+        let tool = |name: &str, package: &str| {
             let path = std::env::var_os("PATH").unwrap_or_default();
             // The system's own first: a wrapper of Python in the user's path takes its time.
             let system = ["/usr/bin", "/usr/sbin", "/sbin"].map(Into::into);
             let places = system.into_iter().chain(std::env::split_paths(&path));
             let found = places.map(|place| place.join(name)).find(|place| place.is_file());
             if found.is_none() {
-                eprintln!("without {name}, which is not installed");
+                eprintln!("without {name}, which is not installed: apt-get install {package}");
             }
             found
         };
         add(BY_HAND, programs.join("by_hand"), Calls::Actions);
         add("C, static", programs.join("by_hand_c"), Calls::Actions);
+        add("by hand, with our image", programs.join("linked"), Calls::Actions);
         for (name, program) in [
             (OURS, "plain"),
             ("daemonic, `Context`", "context"),
@@ -52,22 +59,26 @@ impl Contender {
             ("daemonic, repeating", "repeat"),
             ("daemonic, supervised", "supervised"),
         ] {
-            add(name, programs.join(program), Calls::Actions);
+            add(name, programs.join(program), Calls::Ours);
         }
-        if let Some(statics) = statics {
-            add("daemonic, static", statics.join("plain"), Calls::Actions);
-            add("by hand, static", statics.join("by_hand"), Calls::Actions);
+        if let Some(Statics { libc, programs }) = statics {
+            let [ours, by_hand] = match *libc {
+                "musl" => ["daemonic, static (musl)", "by hand, static (musl)"],
+                _ => ["daemonic, static (glibc)", "by hand, static (glibc)"],
+            };
+            add(ours, programs.join("plain"), Calls::Ours);
+            add(by_hand, programs.join("by_hand"), Calls::Actions);
         }
         add("`daemonize`", programs.join("with_daemonize"), Calls::Actions);
         add("`daemonizr`", programs.join("with_daemonizr"), Calls::Actions);
         add("`fork`", programs.join("with_fork"), Calls::Actions);
-        if let Some(python) = tool("python3") {
+        if let Some(python) = tool("python3", "python3") {
             add("Python decorators", python, Calls::Python);
         }
-        if let Some(tool) = tool("start-stop-daemon") {
+        if let Some(tool) = tool("start-stop-daemon", "dpkg") {
             add("start-stop-daemon", tool, Calls::StartStopDaemon);
         }
-        if let Some(tool) = tool("daemon") {
+        if let Some(tool) = tool("daemon", "daemon") {
             add("libslack `daemon`", tool, Calls::Libslack);
         }
         all
@@ -82,22 +93,22 @@ impl Contender {
         self.directory.join("d.pid")
     }
 
-    /// Whether the program can answer `status` and `restart` by itself.
+    /// Whether the program has an action beside `start` and `stop`.
     pub fn knows(&self, action: &str) -> bool {
         match self.calls {
-            Calls::Actions => true,
-            Calls::Python => action != "status",
-            Calls::StartStopDaemon | Calls::Libslack => action != "restart",
+            Calls::Ours => true,
+            Calls::Actions => !["ensure", "reload"].contains(&action),
+            Calls::Python => action == "restart",
+            Calls::StartStopDaemon | Calls::Libslack => action == "status",
         }
     }
 
     /// Makes the command of an action.
     pub fn command(&self, action: &str) -> Command {
         let mut command = Command::new(&self.program);
-        let sleeper = || std::env::current_exe().expect("this program").with_file_name("sleeper");
         let (pidfile, log) = (self.pidfile(), self.directory.join("d.log"));
         match (self.calls, action) {
-            (Calls::Actions, _) => {
+            (Calls::Actions | Calls::Ours, _) => {
                 command.arg(action).arg(&self.directory);
             }
             (Calls::Python, _) => {
@@ -106,7 +117,7 @@ impl Contender {
             }
             (Calls::StartStopDaemon, "start") => {
                 command.args(["--start", "--quiet", "--background", "--make-pidfile", "--pidfile"]);
-                command.arg(pidfile).arg("--output").arg(log).arg("--exec").arg(sleeper());
+                command.arg(pidfile).arg("--output").arg(log).arg("--exec").arg(&self.sleeper);
             }
             (Calls::StartStopDaemon, "stop") => {
                 command.args([
@@ -124,14 +135,19 @@ impl Contender {
                 command.arg("--status").arg("--pidfile").arg(pidfile);
             }
             (Calls::Libslack, "start") => {
-                command.arg("--pidfile").arg(pidfile).arg("--output").arg(log).arg("--").arg(sleeper());
+                command
+                    .args(["--name", "daemonic-peers", "--pidfile"])
+                    .arg(pidfile)
+                    .arg("--output")
+                    .arg(log)
+                    .arg("--")
+                    .arg(&self.sleeper);
             }
             (Calls::Libslack, _) => {
-                command.arg("--pidfile").arg(pidfile).arg(if action == "stop" {
-                    "--stop"
-                } else {
-                    "--running"
-                });
+                command
+                    .args(["--name", "daemonic-peers", "--pidfile"])
+                    .arg(pidfile)
+                    .arg(if action == "stop" { "--stop" } else { "--running" });
             }
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -13,6 +13,10 @@ pub struct Growth {
     pub stops_per_second: f64,
     /// Of each, in kilobytes.
     pub private_dirty: f64,
+    /// How many had no complete pidfile when `start` exited.
+    pub not_ready: usize,
+    /// How many were alive when `stop` exited.
+    pub alive: usize,
 }
 
 /// Starts this many daemons one after the other, and stops them all.
@@ -25,16 +29,19 @@ pub fn measure(contender: &Contender, count: usize) -> Growth {
             contender.within(&directory)
         })
         .collect();
+    let (mut not_ready, mut alive) = (0, 0);
     let begin = Instant::now();
     for one in &each {
         act(one, "start");
+        not_ready += usize::from(daemon(one).is_none());
     }
     let starting = begin.elapsed().as_secs_f64();
-    let daemons: Vec<_> = each.iter().map(|one| daemon(one).expect("a daemon")).collect();
+    let daemons: Vec<_> = each.iter().filter_map(daemon).collect();
     let memory: u64 = daemons.iter().map(|daemon| daemon.private_dirty()).sum();
     let begin = Instant::now();
-    for one in &each {
+    for (one, daemon) in each.iter().zip(&daemons) {
         act(one, "stop");
+        alive += usize::from(daemon.is_alive());
     }
     let stopping = begin.elapsed().as_secs_f64();
     for one in daemons {
@@ -49,5 +56,7 @@ pub fn measure(contender: &Contender, count: usize) -> Growth {
         starts_per_second: count_f / starting,
         stops_per_second: count_f / stopping,
         private_dirty: memory as f64 / count_f,
+        not_ready,
+        alive,
     }
 }

@@ -12,12 +12,12 @@ pub struct Idle {
     pub private_dirty: u64,
     pub descriptors: usize,
     pub threads: usize,
-    /// Context switches in one second.
+    /// Context switches while it was watched.
     pub switches: u64,
 }
 
-/// Starts a daemon, looks at it for a second, and stops it.
-pub fn measure(contender: &Contender) -> Idle {
+/// Starts a daemon, watches it, and stops it.
+pub fn measure(contender: &Contender, watch: Duration) -> Idle {
     act(contender, "start");
     let begin = Instant::now();
     let daemon = loop {
@@ -37,7 +37,7 @@ pub fn measure(contender: &Contender) -> Idle {
         seen = now;
     }
     let before = daemon.switches();
-    sleep(Duration::from_secs(1));
+    sleep(watch);
     let idle = Idle {
         private_dirty: daemon.private_dirty(),
         descriptors: daemon.descriptors(),

@@ -14,6 +14,8 @@ pub struct Lives {
     /// From the start to a complete pidfile with a living process.
     pub ready: Vec<f64>,
     pub status: Vec<f64>,
+    pub ensure: Vec<f64>,
+    pub reload: Vec<f64>,
     pub restart: Vec<f64>,
     pub stop: Vec<f64>,
     pub not_ready: usize,
@@ -45,8 +47,11 @@ fn live(contender: &Contender, lives: &mut Lives) {
         daemon = self::daemon(contender);
     }
     lives.ready.push(begin.elapsed().as_secs_f64());
-    if contender.knows("status") {
-        lives.status.push(act(contender, "status"));
+    let Lives { status, ensure, reload, .. } = lives;
+    for (action, times) in [("status", status), ("ensure", ensure), ("reload", reload)] {
+        if contender.knows(action) {
+            times.push(act(contender, action));
+        }
     }
     let old = daemon.expect("a daemon");
     let mut daemon = old;

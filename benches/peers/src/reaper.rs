@@ -10,6 +10,10 @@ use nix::unistd::Pid;
 
 const INNER: &str = "DAEMONIC_PEERS_INNER";
 
+/// Closes what the caller has left open. Otherwise each daemon would inherit it, and most close it.
+const CLEAN: &str =
+    r#"for fd in /proc/self/fd/*; do fd=${fd##*/}; ((fd < 3)) || eval "exec $fd>&-"; done; exec "$@""#;
+
 /// Runs the work in a child and reaps every orphan below it, until the child ends.
 pub fn with_reaper(work: impl FnOnce()) -> ExitCode {
     if std::env::var_os(INNER).is_some() {
@@ -19,7 +23,9 @@ pub fn with_reaper(work: impl FnOnce()) -> ExitCode {
     nix::sys::prctl::set_child_subreaper(true).expect("a subreaper");
     let program = std::env::current_exe().expect("this program");
     #[expect(clippy::zombie_processes, reason = "the loop below waits for it")]
-    let inner = Command::new(program)
+    let inner = Command::new("env")
+        .args(["--default-signal", "bash", "-c", CLEAN, "bash"])
+        .arg(program)
         .args(std::env::args_os().skip(1))
         .env(INNER, "1")
         .spawn()

@@ -18,6 +18,14 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Summarizes the ratios of figures to those of the same rounds.
+    pub fn of_ratios(figures: &[f64], bases: &[f64]) -> Option<Self> {
+        let ratios: Vec<f64> = figures.iter().zip(bases).map(|(one, base)| one / base).collect();
+        Self::of(&ratios)
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { low, median, high } = self;
