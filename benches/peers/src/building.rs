@@ -1,5 +1,6 @@
 //! Building the programs that are compared, and installing them side by side.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,7 @@ pub struct Statics {
 
 /// Builds every program as its users would, and returns the directory in which they are installed.
 pub fn build() -> PathBuf {
-    cargo(env!("CARGO").as_ref(), &["--features", "peers"], &[]);
+    assert!(cargo(env!("CARGO").as_ref(), &["--features", "peers"], &[]), "cargo build failed");
     let built = release();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/by_hand.c");
     let compiler =
@@ -41,7 +42,11 @@ pub fn build_static() -> Option<Statics> {
         // Such a command names its target and, if it has one, a directory of its own.
         let directory = target.join("peers-musl");
         let directory_of_own = Path::new(&given).parent()?.join("target");
-        cargo(&given, &bins, &settings);
+        if !cargo(&given, &bins, &settings) {
+            let given = Path::new(&given).display();
+            eprintln!("without static programs, which {given} cannot build");
+            return None;
+        }
         let built = [directory_of_own, target].map(|target| target.join(&musl).join("release"));
         let built = built.iter().find(|built| built.join("plain").is_file())?;
         return Some(Statics { libc: "musl", programs: install(built, &directory) });
@@ -58,7 +63,10 @@ pub fn build_static() -> Option<Statics> {
     };
     let with_target = [&bins[..], &["--target", triple]].concat();
     let flags = ("RUSTFLAGS", "-C target-feature=+crt-static");
-    cargo(env!("CARGO").as_ref(), &with_target, &[&settings[..], &[flags]].concat());
+    if !cargo(env!("CARGO").as_ref(), &with_target, &[&settings[..], &[flags]].concat()) {
+        eprintln!("without static programs, which cargo cannot build for {triple}");
+        return None;
+    }
     let built = target.join(triple).join("release");
     Some(Statics { libc, programs: install(&built, &built.join("installed")) })
 }
@@ -67,14 +75,15 @@ fn release() -> PathBuf {
     std::env::current_exe().expect("this program").parent().expect("a directory").to_owned()
 }
 
-fn cargo(cargo: &std::ffi::OsStr, options: &[&str], settings: &[(&str, &str)]) {
+/// Runs a build, and returns whether it has succeeded.
+fn cargo(cargo: &OsStr, options: &[&str], settings: &[(&str, &str)]) -> bool {
     let status = Command::new(cargo)
         .args(["build", "--release", "--quiet", "--package", env!("CARGO_PKG_NAME")])
         .args(options)
         .envs(settings.iter().copied())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
-    assert!(status.is_ok_and(|status| status.success()), "cargo build failed");
+    status.is_ok_and(|status| status.success())
 }
 
 /// Copies all programs in the same way, and waits until they are on the disk.

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     };
     match form.as_str() {
         "absolute" => beats.by_absolute_sleep(period),
-        "sigtimedwait" => beats.by_sigtimedwait(period),
+        "sigtimedwait" => beats.by_sigtimedwait(period, &Path::new(directory).join("d.pid")),
         _ => {
             let daemon = Daemon::new("beat")
                 .pidfile(Path::new(directory).join("d.pid"))
@@ -84,11 +84,13 @@ impl Beats {
         }
     }
 
-    fn by_sigtimedwait(&mut self, period: Duration) {
+    /// Has a pidfile, as every daemon that can be stopped, and removes it at its end.
+    fn by_sigtimedwait(&mut self, period: Duration, pidfile: &Path) {
+        std::fs::write(pidfile, format!("{}\n", std::process::id())).expect("the pidfile");
         let stop = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&stop), None).expect("the mask");
         let mut due = now();
-        while !self.is_over() {
+        'runs: while !self.is_over() {
             self.run();
             due += period;
             loop {
@@ -101,13 +103,14 @@ impl Beats {
                 let signal =
                     unsafe { libc::sigtimedwait(stop.as_ref(), std::ptr::null_mut(), &raw const left) };
                 if signal > 0 {
-                    return;
+                    break 'runs;
                 }
                 if nix::errno::Errno::last() == nix::errno::Errno::EAGAIN {
                     break;
                 }
             }
         }
+        std::fs::remove_file(pidfile).expect("the pidfile");
     }
 
     fn save(&self, directory: &Path) {
