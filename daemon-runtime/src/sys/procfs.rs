@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::fs::FileExt;
 
 #[cfg(all(feature = "json", target_os = "linux"))]
 pub(crate) use linux::{Usage, descendants, moment};
@@ -27,8 +28,15 @@ pub(crate) fn read(path: &str) -> Option<String> {
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 fn examine_text<T>(path: &str, examine: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    let mut text = [0; 4096];
-    let length = fs::File::open(path).ok()?.read(&mut text).ok()?;
+    // What the launcher puts on its stack stays with the daemon as memory of its own.
+    let mut text = [0; 2048];
+    let file = fs::File::open(path).ok()?;
+    let length = file.read_at(&mut text, 0).ok()?;
+    if length < text.len() {
+        return examine(&String::from_utf8_lossy(&text[..length]));
+    }
+    let mut text = vec![0; 16 << 10];
+    let length = file.read_at(&mut text, 0).ok()?;
     examine(&String::from_utf8_lossy(&text[..length]))
 }
 
