@@ -1,5 +1,6 @@
 // Where the README's links lead in this documentation: the first definition of a label counts.
 //! [async]: crate::guide::recipes#an-async-service-that-reloads-its-configuration
+//! [benchmarks]: https://docs.rs/crate/daemonic/latest/source/BENCHMARKS.md
 //! [check]: crate::guide::keys#check
 //! [clap]: crate::guide::clap
 //! [contributing]: https://docs.rs/crate/daemonic/latest/source/CONTRIBUTING.md
@@ -17,6 +18,7 @@
 //! [supervision]: crate::guide::supervision
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
 #![doc = include_str!("../docs/life-cycle.md")]
+#![doc = include_str!("../docs/peers.md")]
 #![doc = include_str!("../README.md")]
 //!
 //! ## The guide

@@ -16,6 +16,14 @@ pub struct Idle {
     pub switches: u64,
 }
 
+impl Idle {
+    /// Returns the memory as a multiple of another daemon's.
+    #[allow(clippy::cast_precision_loss, reason = "kilobytes")]
+    pub fn memory_over(&self, other: &Self) -> f64 {
+        self.private_dirty as f64 / other.private_dirty as f64
+    }
+}
+
 /// Starts a daemon, watches it, and stops it.
 pub fn measure(contender: &Contender, watch: Duration) -> Idle {
     act(contender, "start");

@@ -2,17 +2,26 @@
 
 use std::fmt::Write;
 
-use crate::stats::Summary;
+use crate::stats::{Summary, figure};
 
 const ROW: f64 = 24.0;
 const LEFT: f64 = 190.0;
 const PANEL: f64 = 290.0;
 
-/// Draws a panel for each measurement, with a row for each program, on a logarithmic scale.
-pub fn plot(names: &[&str], panels: &[(&str, Vec<Option<Summary>>)]) -> String {
+/// One measurement.
+pub struct Panel<'a> {
+    pub title: &'a str,
+    /// The ratios of each program to the first.
+    pub ratios: Vec<Option<Summary>>,
+    /// Whether a program had not done at its exit what was asked of it.
+    pub is_marked: Vec<bool>,
+}
+
+/// Draws the panels, with a row for each program, on a logarithmic scale.
+pub fn plot(names: &[&str], panels: &[Panel<'_>]) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a few rows and panels")]
     let (rows, columns) = (names.len() as f64, panels.len() as f64);
-    let (width, height) = (LEFT + columns * (PANEL + 20.0), 60.0 + rows * ROW);
+    let (width, height) = (LEFT + columns * (PANEL + 20.0), 84.0 + rows * ROW);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
@@ -28,14 +37,25 @@ pub fn plot(names: &[&str], panels: &[(&str, Vec<Option<Summary>>)]) -> String {
             y + 4.0
         );
     }
-    for (at, (title, summaries)) in (0u32..).zip(panels) {
-        panel(&mut svg, LEFT + f64::from(at) * (PANEL + 20.0), title, summaries, names);
+    for (at, one) in (0u32..).zip(panels) {
+        panel(&mut svg, LEFT + f64::from(at) * (PANEL + 20.0), one, names);
+    }
+    for (line, text) in [
+        "Multiples of the program written by hand, on a logarithmic scale: medians of the rounds, with their quartiles.",
+        "* In some rounds the daemon was not ready when start exited, or still alive when stop exited.",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let y = height - if line == 0 { 26.0 } else { 10.0 };
+        let _ = writeln!(svg, "<text x=\"12\" y=\"{y}\" font-size=\"11\" fill=\"#444\">{text}</text>");
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-fn panel(svg: &mut String, left: f64, title: &str, summaries: &[Option<Summary>], names: &[&str]) {
+fn panel(svg: &mut String, left: f64, panel: &Panel<'_>, names: &[&str]) {
+    let Panel { title, ratios: summaries, is_marked } = panel;
     let known = || summaries.iter().flatten();
     let least = known().map(|summary| summary.low).fold(1.0, f64::min);
     let most = known().map(|summary| summary.high).fold(1.0, f64::max);
@@ -48,7 +68,7 @@ fn panel(svg: &mut String, left: f64, title: &str, summaries: &[Option<Summary>]
         svg,
         "<line x1=\"{one}\" y1=\"28\" x2=\"{one}\" y2=\"{bottom}\" stroke=\"#999\" stroke-dasharray=\"3 3\"/>"
     );
-    for ((at, summary), name) in (0u32..).zip(summaries).zip(names) {
+    for (((at, summary), name), is_marked) in (0u32..).zip(summaries).zip(names).zip(is_marked) {
         let Some(summary) = summary else { continue };
         let y = 44.0 + f64::from(at) * ROW;
         let colour = if name.starts_with("daemonic") { "#0a6640" } else { "#5577aa" };
@@ -57,14 +77,11 @@ fn panel(svg: &mut String, left: f64, title: &str, summaries: &[Option<Summary>]
             svg,
             "<line x1=\"{low:.1}\" y1=\"{y}\" x2=\"{high:.1}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"3\"/>\
              <circle cx=\"{middle:.1}\" cy=\"{y}\" r=\"4.5\" fill=\"{colour}\"/>\
-             <text x=\"{:.1}\" y=\"{}\" font-size=\"11\">{}</text>",
+             <text x=\"{:.1}\" y=\"{}\" font-size=\"11\">{}{}</text>",
             high.max(middle) + 8.0,
             y + 4.0,
-            figure(summary.median)
+            figure(summary.median),
+            if *is_marked { "*" } else { "" }
         );
     }
-}
-
-fn figure(value: f64) -> String {
-    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::contender::{BY_HAND, Contender, OURS};
+use crate::idle::Idle;
 use crate::life::Lives;
+use crate::plot::Panel;
 use crate::scale::Scale;
 use crate::shuffle::Shuffle;
 use crate::stats::{self, Summary};
@@ -18,6 +20,8 @@ pub struct Report {
     pub text: String,
     /// SVG.
     pub plot: String,
+    /// The table of the README.
+    pub summary: String,
 }
 
 impl Report {
@@ -34,16 +38,27 @@ impl Report {
         let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
         write(section("Start, status, restart, stop", LIFE, &life_table(&names, &lives, scale.rounds)));
         write(section("Ensure, reload", OTHERS, &others_table(&names, &lives)));
-        write(section("An idle daemon", IDLE, &idle_table(contenders, scale)));
+        let idle = idle_of_each(contenders, scale);
+        write(section("An idle daemon", IDLE, &idle_table(&names, &idle)));
         write(section("Repeated runs", BEATS, &beats_table(programs, scratch, scale)));
         write(section("Periods", PERIODS, &periods_table(programs, scratch, scale)));
         write(section("Cron expressions", CRON, &cron_table(scale)));
         write(section("Many daemons", GROWTH, &growth_table(contenders, scale)));
         write(section("Storms", STORMS, &storm_table(contenders, scale.storms)));
-        let panel = |title, figures: fn(&Lives) -> &Vec<f64>| (title, ratios(&lives, figures));
-        let panels =
-            [panel("start, to exit", |lives| &lives.start), panel("stop, to exit", |lives| &lives.stop)];
-        Self { text, plot: plot::plot(&names, &panels) }
+        let panels = [
+            Panel {
+                title: "start, until the daemon is ready",
+                ratios: ratios(&lives, |lives| &lives.ready),
+                is_marked: lives.iter().map(|lives| lives.not_ready > 0).collect(),
+            },
+            Panel {
+                title: "stop, until it exits",
+                ratios: ratios(&lives, |lives| &lives.stop),
+                is_marked: lives.iter().map(|lives| lives.alive > 0).collect(),
+            },
+        ];
+        let summary = summary_table(&names, &lives, &idle, scale.rounds);
+        Self { text, plot: plot::plot(&names, &panels), summary }
     }
 }
 
@@ -129,27 +144,58 @@ fn others_table(names: &[&str], lives: &[Lives]) -> String {
     table(&rows)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "kilobytes")]
-fn idle_table(contenders: &[Contender], scale: &Scale) -> String {
+/// Watches each program some times, and returns the look with the median of the memory.
+fn idle_of_each(contenders: &[Contender], scale: &Scale) -> Vec<Idle> {
     let (looks, watch) =
         if scale.is_quick { (1, Duration::from_millis(50)) } else { (3, Duration::from_secs(1)) };
-    let mut rows =
-        vec![strings(["", "private dirty", "descriptors", "threads", "context switches per second"])];
-    let mut base = 0;
-    for contender in contenders {
-        let all: Vec<_> = (0..looks).map(|_| idle::measure(contender, watch)).collect();
-        let mut memory: Vec<u64> = all.iter().map(|idle| idle.private_dirty).collect();
-        memory.sort_unstable();
-        let (memory, last) = (memory[looks / 2], &all[looks - 1]);
-        if contender.name == BY_HAND {
-            base = memory;
+    let mut all: Vec<Vec<Idle>> = contenders.iter().map(|_| Vec::new()).collect();
+    for _ in 0..looks {
+        for (contender, seen) in contenders.iter().zip(&mut all) {
+            seen.push(idle::measure(contender, watch));
         }
+    }
+    let median = |mut seen: Vec<Idle>| {
+        seen.sort_by_key(|idle| idle.private_dirty);
+        seen.swap_remove(looks / 2)
+    };
+    all.into_iter().map(median).collect()
+}
+
+fn idle_table(names: &[&str], idle: &[Idle]) -> String {
+    let mut rows = vec![strings(["", "private dirty", "descriptors", "threads", "context switches"])];
+    for (name, one) in names.iter().zip(idle) {
         rows.push(vec![
-            contender.name.into(),
-            format!("{:.2} ({memory} kB)", memory as f64 / base as f64),
-            last.descriptors.to_string(),
-            last.threads.to_string(),
-            last.switches.to_string(),
+            (*name).to_owned(),
+            format!("{:.2} ({} kB)", one.memory_over(&idle[0]), one.private_dirty),
+            one.descriptors.to_string(),
+            one.threads.to_string(),
+            one.switches.to_string(),
+        ]);
+    }
+    table(&rows)
+}
+
+/// Makes the short table of the README.
+fn summary_table(names: &[&str], lives: &[Lives], idle: &[Idle], rounds: usize) -> String {
+    let mut rows = vec![vec![
+        String::new(),
+        "start, until ready".into(),
+        format!("not ready when `start` exits, of {rounds}"),
+        "stop".into(),
+        format!("alive when `stop` exits, of {rounds}"),
+        "private memory".into(),
+    ]];
+    let [ready, stop] = [ratios(lives, |lives| &lives.ready), ratios(lives, |lives| &lives.stop)];
+    let figure =
+        |summary: Option<Summary>| summary.map_or("–".into(), |summary| stats::figure(summary.median));
+    for (at, name) in names.iter().enumerate() {
+        rows.push(vec![
+            (*name).to_owned(),
+            figure(ready[at]),
+            lives[at].not_ready.to_string(),
+            figure(stop[at]),
+            lives[at].alive.to_string(),
+            format!("{:.2}", idle[at].memory_over(&idle[0])),
         ]);
     }
     table(&rows)
@@ -245,8 +291,8 @@ fn growth_table(contenders: &[Contender], scale: &Scale) -> String {
         "not ready",
         "alive",
     ])];
-    for contender in contenders.iter().filter(|contender| [BY_HAND, OURS].contains(&contender.name)) {
-        for count in scale.daemons {
+    for count in scale.daemons {
+        for contender in contenders.iter().filter(|contender| [BY_HAND, OURS].contains(&contender.name)) {
             let growth = growth::measure(contender, *count);
             rows.push(vec![
                 contender.name.into(),

@@ -34,6 +34,11 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Returns a ratio as text, with as many digits as it deserves.
+pub fn figure(value: f64) -> String {
+    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
 /// Returns the figure below which a part of the figures lies.
 #[allow(
     clippy::cast_possible_truncation,
