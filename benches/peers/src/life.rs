@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 use crate::contender::Contender;
 use crate::process::Process;
 use crate::shuffle::Shuffle;
@@ -18,6 +21,10 @@ pub struct Lives {
     pub reload: Vec<f64>,
     pub restart: Vec<f64>,
     pub stop: Vec<f64>,
+    /// The processor time of a start: that of the launcher, and of the daemon so far.
+    pub start_work: Vec<f64>,
+    /// The processor time of a stop, without that of the daemon.
+    pub stop_work: Vec<f64>,
     pub not_ready: usize,
     pub alive: usize,
 }
@@ -37,8 +44,10 @@ pub fn measure(contenders: &[Contender], rounds: usize, shuffle: &mut Shuffle) -
 
 fn live(contender: &Contender, lives: &mut Lives) {
     let _ = fs::remove_file(contender.pidfile());
+    let work = work_of_children();
     let begin = Instant::now();
     lives.start.push(act(contender, "start"));
+    let work = work_of_children() - work;
     let mut daemon = daemon(contender);
     lives.not_ready += usize::from(daemon.is_none());
     while daemon.is_none() {
@@ -47,6 +56,7 @@ fn live(contender: &Contender, lives: &mut Lives) {
         daemon = self::daemon(contender);
     }
     lives.ready.push(begin.elapsed().as_secs_f64());
+    let work_at_start = daemon.map_or(0.0, Process::work);
     let Lives { status, ensure, reload, .. } = lives;
     for (action, times) in [("status", status), ("ensure", ensure), ("reload", reload)] {
         if contender.knows(action) {
@@ -54,6 +64,7 @@ fn live(contender: &Contender, lives: &mut Lives) {
         }
     }
     let old = daemon.expect("a daemon");
+    lives.start_work.push(work + work_at_start);
     let mut daemon = old;
     if contender.knows("restart") {
         lives.restart.push(act(contender, "restart"));
@@ -66,9 +77,18 @@ fn live(contender: &Contender, lives: &mut Lives) {
             assert!(begin.elapsed() < Duration::from_secs(10), "{} does not restart", contender.name);
         };
     }
+    let work = work_of_children();
     lives.stop.push(act(contender, "stop"));
+    lives.stop_work.push(work_of_children() - work);
     lives.alive += usize::from(daemon.is_alive());
     daemon.await_end();
+}
+
+/// Returns the processor time of all children that have ended, in seconds. The daemons are not among them.
+#[allow(clippy::cast_precision_loss, reason = "microseconds of some minutes")]
+fn work_of_children() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the usage");
+    (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
 }
 
 /// Runs an action, and returns the seconds that it took.

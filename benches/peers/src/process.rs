@@ -49,6 +49,13 @@ impl Process {
         own.unwrap_or(0) + self.children().into_iter().map(Self::private_dirty).sum::<u64>()
     }
 
+    /// The processor time that it has had, in seconds.
+    pub fn work(self) -> f64 {
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.0)).unwrap_or_default();
+        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+        nanos.unwrap_or(0.0) / 1e9
+    }
+
     /// How many descriptors are open.
     pub fn descriptors(self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.0)).map_or(0, Iterator::count)

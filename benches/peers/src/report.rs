@@ -64,8 +64,9 @@ impl Report {
 
 const LIFE: &str = "Medians of the per-round ratios to the program written by hand, with their quartiles. \"Ready\" is the time\n\
                     until the pidfile is complete and names a living process. \"Not ready\" counts the rounds in which that was not\n\
-                    so when `start` exited, \"alive\" those in which the daemon still lived when `stop` exited. \"With our image\" is\n\
-                    the program by hand, linked with this crate, which it does not call.";
+                    so when `start` exited, \"alive\" those in which the daemon still lived when `stop` exited. \"Work\" is\n\
+                    processor time, which varies least: that of the launcher with the daemon so far, and of the client of a stop.\n\
+                    \"With our image\" is the program by hand, linked with this crate, which it does not call.";
 const OTHERS: &str = "The actions that only this crate has, for a daemon that is running, as ratios to the `status` of the program\n\
                       written by hand.";
 const IDLE: &str = "Private dirty memory is a ratio to the program written by hand. A supervised daemon has two processes, and so\n\
@@ -113,15 +114,19 @@ fn life_table(names: &[&str], lives: &[Lives], rounds: usize) -> String {
         "status",
         "restart",
         "stop to exit",
+        "work of start",
+        "work of stop",
         "not ready",
         "alive",
     ])];
-    let columns: [fn(&Lives) -> &Vec<f64>; 5] = [
+    let columns: [fn(&Lives) -> &Vec<f64>; 7] = [
         |lives| &lives.start,
         |lives| &lives.ready,
         |lives| &lives.status,
         |lives| &lives.restart,
         |lives| &lives.stop,
+        |lives| &lives.start_work,
+        |lives| &lives.stop_work,
     ];
     let columns = columns.map(|figures| ratios(lives, figures));
     for (at, (name, lives)) in names.iter().zip(lives).enumerate() {
@@ -147,7 +152,7 @@ fn others_table(names: &[&str], lives: &[Lives]) -> String {
 /// Watches each program some times, and returns the look with the median of the memory.
 fn idle_of_each(contenders: &[Contender], scale: &Scale) -> Vec<Idle> {
     let (looks, watch) =
-        if scale.is_quick { (1, Duration::from_millis(50)) } else { (3, Duration::from_secs(1)) };
+        if scale.is_quick { (1, Duration::from_millis(50)) } else { (5, Duration::from_millis(300)) };
     let mut all: Vec<Vec<Idle>> = contenders.iter().map(|_| Vec::new()).collect();
     for _ in 0..looks {
         for (contender, seen) in contenders.iter().zip(&mut all) {
