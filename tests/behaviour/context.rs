@@ -220,12 +220,13 @@ fn a_storm_of_reloads_leaves_no_descriptor_behind() {
     let service = Service::new("threads 4 serve; print ended");
     let daemon = service.start();
     service.log_with("begun 4");
+    // The launcher's channel may still be among them.
     let before = daemon.descriptors();
     for _ in 0..1000 {
         daemon.signal(Signal::SIGHUP);
     }
     wait_until("the end of the storm", || pending(daemon).is_empty());
-    wait_until("the same descriptors", || daemon.descriptors() == before);
+    wait_until("no other descriptors", || daemon.descriptors().iter().all(|open| before.contains(open)));
     service.stop(daemon);
     service.logs("begun 4\nended\n");
 }

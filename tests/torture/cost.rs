@@ -18,9 +18,9 @@ use tempfile::TempDir;
 ///
 /// The calls of an empty `main`, which belong to the C library and to std, are subtracted.
 const CALLS: &[(&str, &[(&str, usize)])] = &[
-    ("plain", &[("start", 58), ("reload", 29), ("status", 18), ("ensure", 18), ("stop", 32)]),
-    ("context", &[("start", 60), ("reload", 29), ("status", 18), ("ensure", 18), ("stop", 34)]),
-    ("repeat", &[("start", 58), ("reload", 29), ("status", 18), ("check", 6), ("stop", 32)]),
+    ("plain", &[("start", 58), ("reload", 29), ("status", 22), ("ensure", 18), ("stop", 32)]),
+    ("context", &[("start", 60), ("reload", 29), ("status", 22), ("ensure", 18), ("stop", 34)]),
+    ("repeat", &[("start", 58), ("reload", 29), ("status", 22), ("check", 6), ("stop", 32)]),
 ];
 
 /// Those of `restart`, without the end of the old daemon, which is counted with `stop`.
