@@ -151,7 +151,7 @@ const PACKAGES: [Package; 2] = [
     Package {
         name: "command-line",
         chapters: &["json", "service"],
-        features: &["json", "service", "systemd"],
+        features: &["clap", "json", "service", "systemd"],
     },
 ];
 
