@@ -345,7 +345,7 @@ impl<'a> Expansion<'a> {
         let name = self.daemon_name();
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
-        // In the fallback, the period that the other keys need can be missing.
+        // In the fallback, what the other keys need can be missing.
         let is_repeat = !self.args.repeat.is_empty() || self.args.setup.is_some();
         let is_missing = is_repeat && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));

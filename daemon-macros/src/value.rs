@@ -23,6 +23,9 @@ pub(crate) enum Kind {
     Count,
     Duration,
     Period,
+    Cron,
+    Timezone,
+    Clock,
     Signal,
     Missed,
     OnError,
@@ -79,6 +82,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("SIGSTOP", "it can't be caught, and only pauses a process"),
 ];
 
+/// The words for `clock`, and the variants of `Clock`.
+const CLOCK: &[(&str, &str)] = &[("monotonic", "Monotonic"), ("boot", "Boot")];
+
 /// The words for `missed`, and the variants of `Missed`.
 const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay", "Delay")];
 
@@ -118,6 +124,9 @@ impl Kind {
             Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
             Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
             Kind::Delay => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), delay),
+            Kind::Cron => check_cron(&value, string).map(|()| Value::Text(value)),
+            Kind::Timezone => string.map_or(Ok(()), check_timezone).map(|()| Value::Text(value)),
+            Kind::Clock => string.map_or(Ok(unchanged), |word| choice("Clock", CLOCK, word)),
             Kind::Signal => string.map_or(Ok(unchanged), signal),
             Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
             Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
@@ -139,6 +148,9 @@ impl Kind {
             Kind::Count => "3",
             Kind::Duration => "\"10s\"",
             Kind::Period => "\"5s\"",
+            Kind::Cron => "\"30 3 * * *\"",
+            Kind::Timezone => "\"Europe/Berlin\"",
+            Kind::Clock => "\"boot\"",
             Kind::Signal => "\"SIGTERM\"",
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
@@ -168,6 +180,9 @@ impl Kind {
             Kind::Name
             | Kind::Path
             | Kind::Bool
+            | Kind::Cron
+            | Kind::Timezone
+            | Kind::Clock
             | Kind::Signal
             | Kind::Missed
             | Kind::OnError
@@ -211,6 +226,24 @@ fn check_path(path: &LitStr) -> Result<()> {
 
 fn check_account(name: &LitStr) -> Result<()> {
     check_text(name, "the name of an account")
+}
+
+fn check_timezone(name: &LitStr) -> Result<()> {
+    check_text(name, "a time zone")
+}
+
+/// Checks a cron expression: the message names the field, and what it may be.
+#[cfg(any(feature = "cron", test))]
+fn check_cron(_: &TokenStream, expression: Option<&LitStr>) -> Result<()> {
+    let Some(literal) = expression else { return Ok(()) };
+    let checked = literal.value().parse::<daemon_schedule::Cron>();
+    checked.map(drop).map_err(|error| Error::new(literal.span(), error))
+}
+
+#[cfg(not(any(feature = "cron", test)))]
+fn check_cron(value: &TokenStream, _: Option<&LitStr>) -> Result<()> {
+    let message = "`cron` needs the feature `cron` of the crate `daemonic`; write `features = [\"cron\"]` in Cargo.toml";
+    Err(Error::new_spanned(value, message))
 }
 
 fn check_version(version: &LitStr) -> Result<()> {
@@ -341,6 +374,10 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
         ));
     }
     humantime::parse_duration(&written).map_err(|error| {
+        if written.starts_with('@') || written.split_whitespace().count() == 5 && written.contains('*') {
+            let message = format!("{written:?} is not a duration but a cron expression; write `cron = {written:?}` in place of `every`");
+            return Error::new(text.span(), message);
+        }
         let reason = match error {
             UnknownUnit { unit, value, .. } if unit.is_empty() => {
                 format!("`{value}` of what? It needs a unit")

@@ -24,7 +24,8 @@ use crate::command::signal::Signal;
 use crate::command::snapshot::Snapshot;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::check::{CheckResult, Checked};
-use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::period::Missed;
+use crate::life::repeat::{OnError, Repeating};
 use crate::life::respawning::Respawning;
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
@@ -46,6 +47,11 @@ use crate::settings::{Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
+#[cfg(feature = "cron")]
+use crate::timing::Cron;
+#[cfg(not(feature = "cron"))]
+use crate::timing::EnableTheFeatureCronOfDaemonic;
+use crate::timing::{Clock, Timing};
 
 /// A builder that turns a function into a daemon.
 ///
@@ -93,10 +99,11 @@ impl Daemon {
 
     /// Makes the body run once a period until it is stopped.
     ///
-    /// The first run begins at once. Each later run is due a whole number of periods after the first, so the runs do
-    /// not drift. A stop during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow
-    /// the monotonic clock, which stands still while the machine is suspended. On systems other than Linux, each pause
-    /// is rounded up to a millisecond.
+    /// The first run begins at once, or after a [`delay`](Daemon::delay). Each later run is due a whole number of
+    /// periods after the first, so the runs do not drift. A stop during a pause ends the daemon at once; a stop during a
+    /// run lets the run finish. Pauses follow the monotonic clock, which stands still while the machine is suspended;
+    /// [`clock`](Daemon::clock) chooses another one. On systems other than Linux, each pause is rounded up to a
+    /// millisecond.
     ///
     /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], the
     /// body runs once, and the daemon then waits for the stop.
@@ -114,12 +121,176 @@ impl Daemon {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn every(self, period: Duration) -> Daemon<Repeating> {
-        let settings = Settings { period: Some(period), ..self.settings };
-        Daemon { settings, mode: Repeating::new(period) }
+        self.repeating(Timing::every(period))
+    }
+
+    /// Makes the body run at the times of a cron expression until it is stopped.
+    ///
+    /// The expression has five fields: minute, hour, day of month, month, and day of week. Each is a list of values,
+    /// ranges and steps, as in [crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html), with names
+    /// such as `JAN` and `FRI`; `L` is the last day of the month, `15W` the workday nearest to the 15th, `FRI#2` the
+    /// second Friday, and `FRIL` the last one. `@yearly`, `@monthly`, `@weekly`, `@daily` and `@hourly` are short for
+    /// such expressions.
+    ///
+    /// The times are those of the [`timezone`](Daemon::timezone). If its clocks change, or the clock of the machine is
+    /// set, the rule is that of Debian's [cron(8)](https://manpages.debian.org/bookworm/cron/cron.8.en.html): a run at a
+    /// fixed time takes place exactly once, whether the clock jumps over it or shows it twice. A run whose minute or
+    /// hour has a `*` follows elapsed time. After a change of more than three hours, nothing is made up for.
+    ///
+    /// Runs that are due while another one runs are skipped, with a line in the log. A stop during a pause ends the
+    /// daemon at once; a stop during a run lets the run finish.
+    ///
+    /// A wrong expression makes every start fail. This needs Linux.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("nightly").cron("30 3 * * *").timezone("Europe/Berlin");
+    /// daemon.start(|| println!("it is half past three in Berlin"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn cron(self, expression: impl AsRef<str>) -> Daemon<Repeating<Cron>> {
+        self.repeating(Timing::cron(expression.as_ref()))
+    }
+
+    #[cfg(not(feature = "cron"))]
+    #[doc(hidden)]
+    pub fn cron(self, _: impl AsRef<str>) -> EnableTheFeatureCronOfDaemonic {
+        EnableTheFeatureCronOfDaemonic::default()
+    }
+
+    fn repeating<W>(self, timing: Timing) -> Daemon<Repeating<W>> {
+        let mut settings = self.settings;
+        settings.timing = Some(timing.clone());
+        Daemon { settings, mode: Repeating::new(timing) }
     }
 }
 
+/// The keys of a daemon with [`every`](Daemon::every).
 impl Daemon<Repeating> {
+    /// Sets the effect of a run that takes longer than the period on the runs after it.
+    ///
+    /// By default the missed runs are [skipped](Missed::Skip). The same applies to runs that were due while the machine
+    /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run is
+    /// late. With [`Missed::Burst`], each of them is made up for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Daemon, Missed};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
+    /// let daemon = Daemon::new("missed-example").every(period).times(2);
+    /// let begin = Instant::now();
+    /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
+    /// assert!(begin.elapsed() >= run + period + run); // a whole period between the end and the next start
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.mode.missed = missed;
+        self
+    }
+
+    /// Sets the pause before the first run. By default there is none.
+    ///
+    /// The later runs are due whole periods after the first one. The pause is counted by the [`clock`](Daemon::clock) of
+    /// the period.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("delay-example").every(Duration::from_secs(60)).times(1);
+    /// let begin = Instant::now();
+    /// daemon.delay(Duration::from_millis(20)).run(|| println!("tick"))?;
+    /// assert!(begin.elapsed() >= Duration::from_millis(20));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn delay(self, delay: Duration) -> Self {
+        self.change_timing(|timing| timing.change_period(|period| period.delay = delay))
+    }
+
+    /// Sets the clock by which the period is measured. By default the time in suspend [does not
+    /// count](Clock::Monotonic).
+    ///
+    /// [`Clock::Boot`] needs Linux. It costs one descriptor, for a timer
+    /// ([timerfd_create(2)](https://man7.org/linux/man-pages/man2/timerfd_create.2.html)).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Clock, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("backup").every(Duration::from_secs(24 * 3600)).clock(Clock::Boot);
+    /// daemon.start(|| println!("a day later, even if the laptop has slept for most of it"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn clock(self, clock: Clock) -> Self {
+        self.change_timing(|timing| timing.change_period(|period| period.clock = clock))
+    }
+}
+
+/// The key of a daemon with [`cron`](Daemon::cron).
+#[cfg(feature = "cron")]
+impl Daemon<Repeating<Cron>> {
+    /// Sets the time zone of the [`cron`](Daemon::cron) expression, by its name in the IANA's database.
+    ///
+    /// The default is the system's zone: that of the variable `TZ`, otherwise that of `/etc/localtime`. The zone is read
+    /// when the daemon is started, before [`chroot`](Daemon::chroot). An unknown zone makes every start fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("timezone-example").cron("0 9 * * MON-FRI").timezone("Asia/Tokio");
+    /// let error = daemon.run(|| unreachable!()).unwrap_err();
+    /// assert!(error.to_string().contains("unknown time zone `Asia/Tokio`"));
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn timezone(self, name: impl AsRef<str>) -> Self {
+        self.change_timing(|timing| timing.set_timezone(name.as_ref()))
+    }
+}
+
+/// The keys of a repeating daemon.
+impl<W> Daemon<Repeating<W>> {
+    /// Changes the timing, of which the settings have a copy for actions that do not know the mode.
+    fn change_timing(mut self, change: impl FnOnce(&mut Timing)) -> Self {
+        change(&mut self.mode.timing);
+        self.settings.timing = Some(self.mode.timing.clone());
+        self
+    }
+
+    /// Makes each run begin late by a random part of this. By default no run is late.
+    ///
+    /// So machines that are started together do not all run at the same moment. Each run has a part of its own, which
+    /// does not change when the next run is due. No run is early, and no two run at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("jitter-example").every(Duration::from_millis(20)).times(3);
+    /// let begin = Instant::now();
+    /// daemon.jitter(Duration::from_millis(10)).run(|| println!("tick"))?;
+    /// assert!(begin.elapsed() >= Duration::from_millis(40));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn jitter(self, jitter: Duration) -> Self {
+        self.change_timing(|timing| timing.jitter = jitter)
+    }
+
     /// Ends the daemon with exit status 0 after this many runs.
     ///
     /// The default, 0, means never.
@@ -138,28 +309,6 @@ impl Daemon<Repeating> {
     /// ```
     pub fn times(mut self, times: u64) -> Self {
         self.mode.times = times;
-        self
-    }
-
-    /// Sets the effect of a run that takes longer than the period on the runs after it.
-    ///
-    /// By default the missed runs are [skipped](Missed::Skip).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use daemonic::{Daemon, Missed};
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
-    /// let daemon = Daemon::new("missed-example").every(period).times(2);
-    /// let begin = Instant::now();
-    /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
-    /// assert!(begin.elapsed() >= run + period + run); // a whole period between the end and the next start
-    /// # Ok::<_, daemonic::Error>(())
-    /// ```
-    pub fn missed(mut self, missed: Missed) -> Self {
-        self.mode.missed = missed;
         self
     }
 
@@ -199,8 +348,8 @@ impl Daemon<Repeating> {
     /// when the daemon ends.
     ///
     /// The body's first parameter is a `&mut` to the value, with its type written out; a `&`[`Context`](crate::Context)
-    /// may follow. Call this after [`times`](Daemon::times), [`missed`](Daemon::missed) and
-    /// [`on_error`](Daemon::on_error), which the returned builder no longer has.
+    /// may follow. Call this after [`times`](Daemon::times), [`on_error`](Daemon::on_error) and the other keys of a
+    /// repeating daemon, which the returned builder no longer has.
     ///
     /// # Examples
     ///
@@ -218,7 +367,7 @@ impl Daemon<Repeating> {
     /// assert_eq!(std::io::read_to_string(stream).expect("text"), "tick\ntick\ntick\n");
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn setup<S, R: SetupResult<S>, F: Fn() -> R>(self, setup: F) -> Daemon<WithSetup<S, F>> {
+    pub fn setup<S, R: SetupResult<S>, F: Fn() -> R>(self, setup: F) -> Daemon<WithSetup<S, F, W>> {
         Daemon { settings: self.settings, mode: WithSetup::new(self.mode, setup) }
     }
 }
@@ -771,6 +920,8 @@ impl<M> Daemon<M> {
             Action::Reload => self.reload(),
             Action::Logs => self.print_logs(invocation),
             Action::Check => self.check_alone::<K, B>(),
+            #[cfg(feature = "cron")]
+            Action::Next => self.next_runs(invocation.runs),
             #[cfg(feature = "service")]
             Action::Unit => self.print_unit(invocation.timer),
             #[cfg(feature = "service")]
@@ -1027,6 +1178,11 @@ impl<M> Daemon<M> {
         let Some(sight) = sight else { return Ok(outcome) };
         #[cfg(feature = "service")]
         let running = sight.running();
+        #[cfg(feature = "cron")]
+        let outcome = match sight.running() {
+            Some(_) => outcome.with_next_run(self.settings.next_run()),
+            None => outcome,
+        };
         let outcome = sight.add_to(outcome).with_log(log);
         #[cfg(feature = "service")]
         let outcome = match running {
@@ -1034,6 +1190,36 @@ impl<M> Daemon<M> {
             None => outcome,
         };
         Ok(outcome)
+    }
+
+    /// Lists the next times at which a run is due, if the clock is not set meanwhile. The daemon need not be running.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon does not repeat its body, or does so by [`every`](Daemon::every), whose times follow from the
+    /// start of the daemon. Also fails if the expression is wrong or the zone unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("next-runs-example").cron("30 3 * * *").timezone("UTC").next_runs(2)?;
+    /// let message = outcome.to_string(); // next-runs-example: 2026-11-28 03:30:00 UTC (UTC+00:00), in 3h 20m
+    /// assert_eq!(message.matches(" 03:30:00 UTC (UTC+00:00), in ").count(), 2);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn next_runs(&self, count: usize) -> Result {
+        self.answer(Action::Next, |plan, _| {
+            let Some(timing) = &plan.settings.timing else {
+                return Err(Error::usage(format_args!(
+                    "`next` is for a daemon that repeats its body by `cron`"
+                )));
+            };
+            Ok(Answer::NextRuns { runs: timing.next_runs(count)? })
+        })
     }
 
     /// Reports on every daemon of this program that is running, whatever its name and its pidfile.

@@ -10,11 +10,14 @@ use nix::unistd::{User, geteuid};
 use crate::command::account::Account;
 use crate::command::children::Children;
 use crate::command::error::{Error, Result};
+#[cfg(feature = "cron")]
+use crate::command::next_run::NextRun;
 use crate::command::path::SystemPath;
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 use crate::progress::Progress;
 use crate::sys::family::HAS_SUBREAPERS;
+use crate::timing::Timing;
 #[cfg(feature = "service")]
 use crate::unit_file::environment;
 #[cfg(feature = "service")]
@@ -48,9 +51,8 @@ pub(crate) struct Settings {
     pub(crate) respawn_delay: Duration,
     pub(crate) respawn_limit: u32,
     pub(crate) children: Children,
-    /// The period of a repeating daemon.
-    #[cfg_attr(not(feature = "service"), allow(dead_code, reason = "only a unit's timer has it"))]
-    pub(crate) period: Option<Duration>,
+    /// When the runs of a repeating daemon are due.
+    pub(crate) timing: Option<Timing>,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -111,7 +113,7 @@ impl Settings {
             respawn_delay: Duration::from_secs(1),
             respawn_limit: 10,
             children: Children::default(),
-            period: None,
+            timing: None,
         }
     }
 
@@ -142,6 +144,12 @@ impl Settings {
     /// Returns what a start waits for, beyond a daemon that is set up.
     pub(crate) fn wait(&self) -> Option<Wait> {
         self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
+    }
+
+    /// Returns the next run, if the keys say when it is due.
+    #[cfg(feature = "cron")]
+    pub(crate) fn next_run(&self) -> Option<NextRun> {
+        self.timing.as_ref().and_then(|timing| timing.next_runs(1).ok()?.pop())
     }
 
     /// Checks the keys and resolves the paths.

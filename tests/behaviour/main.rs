@@ -10,6 +10,7 @@ mod check;
 mod children;
 mod command_line;
 mod context;
+mod cron;
 mod default_pidfile;
 mod detached;
 mod disk;

@@ -1,4 +1,4 @@
-//! The examples `cli`, `http`, `runner`, `tracing` and `worker`, used as documented.
+//! The examples `cli`, `http`, `nightly`, `runner`, `tracing` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::async_programs::Service;
 use common::notice::unstamped;
-use common::{Answer, Process, build, repository, tool_or_skip, wait_until};
+use common::{Answer, Process, build, faketime, repository, tool_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 /// Returns the path of an example, built with the features of a service.
@@ -23,7 +23,7 @@ pub fn program(name: &str) -> &'static Path {
                  --bin example-http --features daemonic/service,daemonic/systemd";
     let examples = EXAMPLES.get_or_init(|| {
         let mut examples = build(&words.split_whitespace().collect::<Vec<_>>());
-        for package in ["example-cli", "example-tracing"] {
+        for package in ["example-cli", "example-nightly", "example-tracing"] {
             // One at a time, since the features of one would change the others.
             examples.extend(build(&["--package", package]));
         }
@@ -510,6 +510,28 @@ fn runner_fails_to_start_what_is_no_program() {
     let reason = "no program; write for example `start sleep 60`";
     runner.act(&["start"]).fails(1, &format!("runner: failed to start: {reason}"));
     runner.act(&["status"]).says(3, "runner: not running");
+}
+
+// ---- nightly ----
+
+#[test]
+fn nightly_runs_at_half_past_three() {
+    let Some(library) = faketime::library_or_skip() else { return };
+    let nightly = Example::new("nightly");
+    let act = |words: &[&str]| {
+        let mut command = nightly.service.action(words[0]);
+        command.args(&words[1..]).env("HOME", nightly.service.folder()).env("LD_PRELOAD", &library);
+        command.env("FAKETIME", "@2026-05-05 03:29:57").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.env("TZ", "Europe/Berlin");
+        Answer::of(command)
+    };
+    let daemon = act(&["start"]).pid();
+    let next = act(&["next", "2"]).stdout;
+    let lines: Vec<_> = next.lines().map(|line| line.split_once(", in ").expect("a time").0).collect();
+    let at = |day: u32| format!("nightly: 2026-05-{day:02} 03:30:00 CEST (UTC+02:00)");
+    assert_eq!(lines, [at(5), at(6)]);
+    wait_until("half past three", || unstamped(&nightly.log_text()) == "good night\n");
+    nightly.stop(daemon);
 }
 
 // ---- tracing ----

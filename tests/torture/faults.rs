@@ -81,6 +81,8 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),
     ("socketpair", "", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("statx", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
+    ("timerfd_create", "", &["EMFILE", "ENFILE", "ENODEV", "ENOMEM"]),
+    ("timerfd_settime", "", &["ECANCELED", "EBADF", "EINVAL"]),
     ("unlink", "", &["EACCES", "EBUSY", "EIO", "EPERM", "EROFS"]),
     ("wait4", "", &["ECHILD", "EINTR"]),
     ("write", r#", "\"#, &["EINTR"]),

@@ -1,5 +1,6 @@
 //! Failing system calls, death at any moment, races, random input, long lives, and every change of a clock.
 
+mod clock_set;
 mod death;
 mod faults;
 mod fuzz;

@@ -15,6 +15,8 @@ use crate::command::duration::Span;
 use crate::command::error::{Error, Kind};
 use crate::command::escaped::Escaped;
 use crate::command::exit::Exit;
+#[cfg(feature = "cron")]
+use crate::command::next_run::NextRun;
 use crate::command::outcome::{Answer, Outcome};
 use crate::command::path::SystemPath;
 use crate::command::report::LastExit;
@@ -55,6 +57,8 @@ impl Outcome {
             Answer::NotStopped { reason, .. } => self.object().with("error", reason.as_str()).end(),
             #[cfg(feature = "service")]
             Answer::Unit { text } => self.object().with("text", text.as_str()).end(),
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { runs } => self.object().with_json("next_runs", &list(runs)).end(),
             _ => match self.lines() {
                 Some(lines) => self.object().with("lines", lines).end(),
                 None => self.object().end(),
@@ -102,6 +106,8 @@ impl Snapshot {
             Answer::Unit { .. } | Answer::JournalShown { .. } => self,
             // Each daemon that is running has a snapshot of its own.
             Answer::All { .. } => Self { state: State::Stopped, ..Self::default() },
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { .. } => self,
             Answer::CheckPassed | Answer::LogShown { .. } => self,
             _ if self.state != State::Unknown => self,
             #[cfg(feature = "service")]
@@ -129,7 +135,7 @@ impl Snapshot {
 
 /// Makes the object of every answer. It needs the [end](Object::end).
 fn object(name: &str, snapshot: &Snapshot) -> Object {
-    let Snapshot { state, holder, pidfile, stdout, report, last } = snapshot;
+    let Snapshot { state, holder, pidfile, stdout, report, next_run, last } = snapshot;
     let (holder, seen) =
         holder.filter(|_| state.is_held()).map_or((None, None), |(pid, seen)| (Some(pid), seen));
     let report = report.as_ref().filter(|_| state.is_held());
@@ -158,6 +164,7 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
         .put("pidfile", pidfile.as_deref().map(text))
         .put("stdout", stdout)
         .put("respawns", report.map(|report| report.respawns))
+        .put("next_run", next_run.filter(|_| state.is_held()).and_then(rfc_3339))
         .put_json("last_exit", last.map(|end| end.to_json()).as_deref());
     object
 }
@@ -167,6 +174,17 @@ fn standard_output(pid: u32) -> Option<String> {
     let (stat, path) = procfs::open_file(Pid::from_raw(pid.try_into().ok()?), 1)?;
     let path = SystemPath::new(path).filter(|_| file_type(&stat) == SFlag::S_IFREG)?;
     FileId::new(&stat).is_at(path.as_c_str()).then(|| text(path.as_path()))
+}
+
+/// Returns the list of the action `next`.
+#[cfg(feature = "cron")]
+fn list(runs: &[NextRun]) -> String {
+    let object = |run: &NextRun| {
+        let mut object = Object::default();
+        object.put("at", rfc_3339(run.at)).put("local", run.local()).put("zone", run.zone());
+        object.end()
+    };
+    format!("[{}]", runs.iter().map(object).collect::<Vec<_>>().join(","))
 }
 
 /// What `/proc` reports about the processes of a daemon.
@@ -275,6 +293,12 @@ impl Object {
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.put(key, value);
+        self
+    }
+
+    #[cfg(feature = "cron")]
+    fn with_json(mut self, key: &str, json: &str) -> Self {
+        self.put_json(key, Some(json));
         self
     }
 

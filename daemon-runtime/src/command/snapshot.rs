@@ -16,6 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) stdout: Stdout,
     /// What a supervisor has reported.
     pub(crate) report: Option<Report<'static>>,
+    /// When the next run is due, if that is known.
+    pub(crate) next_run: Option<SystemTime>,
     pub(crate) last: Option<End>,
 }
 

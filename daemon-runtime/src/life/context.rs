@@ -6,9 +6,11 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::life::flag::Flag;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::sys::clock::now;
+use crate::sys::timer::Timer;
 
 /// A handle by which a body waits for a stop or a reload, and reports that it is ready.
 ///
@@ -38,6 +40,8 @@ pub struct Context {
     state: &'static State,
     /// Readable once a stop is requested, and never drained.
     pipe: Option<Arc<Pipe>>,
+    /// The timer by which a repeating daemon waits for a clock other than the monotonic one.
+    timer: Option<Arc<Timer>>,
 }
 
 /// A request to a body.
@@ -69,8 +73,16 @@ pub enum Event {
 }
 
 impl Context {
-    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>) -> Self {
-        Self { state, pipe }
+    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>, timer: Option<Arc<Timer>>) -> Self {
+        Self { state, pipe, timer }
+    }
+
+    pub(crate) fn flag(&self) -> &Flag {
+        &self.state.flag
+    }
+
+    pub(crate) fn timer(&self) -> Option<&Timer> {
+        self.timer.as_deref()
     }
 
     #[cfg(feature = "tokio")]
@@ -292,8 +304,24 @@ impl Context {
         }
     }
 
+    /// Prepares a sleep of another kind than by the flag. Returns whether a stop is requested.
+    pub(crate) fn begins_to_wait(&self) -> bool {
+        self.state.body_waits();
+        self.state.service_manager.feed_watchdog();
+        self.stop_requested().is_some()
+    }
+
+    /// Returns the time after which a sleep has to feed the watchdog, if there is one.
+    pub(crate) fn next_sign(&self) -> Option<Duration> {
+        self.state.service_manager.watchdog()
+    }
+
     /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.
-    fn sleep(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<Event>) -> Option<Event> {
+    pub(crate) fn sleep(
+        &self,
+        deadline: Option<Duration>,
+        wanted: &dyn Fn() -> Option<Event>,
+    ) -> Option<Event> {
         let State { flag, service_manager, .. } = self.state;
         loop {
             service_manager.feed_watchdog();

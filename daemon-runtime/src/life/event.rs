@@ -49,6 +49,13 @@ fn emit_to_subscriber(name: &str, notice: Notice<'_>) {
         Notice::RunsSkipped { count, behind, is_first: false } => {
             event!(debug, "runs_skipped", { count, behind_seconds = behind.as_secs_f64(), }, "{notice}");
         }
+        Notice::WokeLate { late, skipped } => {
+            event!(warn, "woke_late", { late_seconds = late.as_secs_f64(), skipped, }, "{notice}");
+        }
+        #[cfg(feature = "cron")]
+        Notice::ClockSet { by, is_due } => {
+            event!(info, "clock_set", { by_seconds = by, is_due, }, "{notice}");
+        }
         Notice::RunLate { late } => {
             event!(debug, "run_late", { late_seconds = late.as_secs_f64(), }, "{notice}");
         }

@@ -1,10 +1,12 @@
 //! The requests to stop or reload, which signal handlers set.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::life::word::Word;
 use crate::sys::clock::now;
+use crate::sys::timer::Timer;
 
 /// The requests that signal handlers set and that waiting threads sleep on.
 ///
@@ -30,9 +32,9 @@ const STOP: u32 = 1;
 const RELOAD: u32 = 2;
 
 impl Flag {
-    pub(crate) fn new() -> nix::Result<Self> {
+    pub(crate) fn new(timer: Option<Arc<Timer>>) -> nix::Result<Self> {
         Ok(Self {
-            word: Word::new()?,
+            word: Word::new(timer)?,
             reload: AtomicBool::new(false),
             #[cfg(feature = "tokio")]
             alarm: Alarm::default(),
@@ -82,5 +84,31 @@ impl Flag {
             }
             self.word.sleep(seen, deadline);
         }
+    }
+
+    /// Sleeps until `wanted` returns something, until a moment of the timer's clock, until that is set, or until this
+    /// time is over. May return early.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the timer cannot be used.
+    pub(crate) fn sleep_on<T>(
+        &self,
+        timer: &Timer,
+        until: Duration,
+        timeout: Option<Duration>,
+        wanted: impl Fn() -> Option<T>,
+    ) -> nix::Result<Option<T>> {
+        let seen = self.word.get();
+        if let Some(found) = wanted() {
+            return Ok(Some(found));
+        }
+        self.word.sleep_on(timer, seen, until, timeout)?;
+        Ok(wanted())
+    }
+
+    /// Closes the timer, once no thread sleeps on it.
+    pub(crate) fn close(&self) {
+        self.word.close();
     }
 }

@@ -24,6 +24,7 @@ use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::ProcessId;
 use crate::sys::sigaction;
+use crate::sys::timer::{Timer, TimerClock};
 
 /// The options with which a daemon's life begins.
 pub(crate) struct InstanceOptions<'a> {
@@ -32,6 +33,8 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) stop_mode: StopMode,
     /// Whether the body has a `Context`, whose descriptor then exists.
     pub(crate) has_context: bool,
+    /// The clock of the timer by which the daemon waits for its runs, if there is one.
+    pub(crate) timer: Option<TimerClock>,
     pub(crate) place: Place,
     /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
@@ -46,6 +49,7 @@ pub(crate) struct InstanceOptions<'a> {
 pub(crate) struct InstanceGuard {
     instance: &'static Instance,
     signals: Vec<Signal>,
+    timer: Option<Arc<Timer>>,
 }
 
 impl InstanceGuard {
@@ -56,6 +60,7 @@ impl InstanceGuard {
             stop_signal,
             stop_mode,
             has_context,
+            timer,
             place,
             streams,
             service_manager,
@@ -63,7 +68,10 @@ impl InstanceGuard {
             held,
         } = options;
         let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
-        let flag = Flag::new().map_err(cannot)?;
+        let timer = timer.map(Timer::new).transpose();
+        let timer =
+            timer.map_err(|errno| Error::os(format_args!("cannot make a timer"), errno))?.map(Arc::new);
+        let flag = Flag::new(timer.clone()).map_err(cannot)?;
         let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
         let instance: &'static Instance = Box::leak(Box::new(Instance {
             stop_signal,
@@ -88,7 +96,7 @@ impl InstanceGuard {
         panic::hook();
         // On some systems the first lock of a mutex allocates, which must not happen in a handler.
         drop((lock(&instance.held), lock(&instance.pipe)));
-        let mut guard = Self { instance, signals: Vec::new() };
+        let mut guard = Self { instance, signals: Vec::new(), timer };
         instance::add(instance).map_err(cannot)?;
         for signal in [Signal::SIGTERM, stop_signal] {
             guard.handle(signal).map_err(cannot)?;
@@ -120,7 +128,7 @@ impl InstanceGuard {
 
     /// Makes a context for the body.
     pub(crate) fn context(&self) -> Context {
-        Context::new(&self.instance.state, lock(&self.instance.pipe).clone())
+        Context::new(&self.instance.state, lock(&self.instance.pipe).clone(), self.timer.clone())
     }
 
     /// Returns what the daemon shares with its body.
@@ -154,6 +162,7 @@ impl Drop for InstanceGuard {
         // Threads that still wait for a stop need not wait any longer.
         self.instance.request_stop();
         drop(lock(&self.instance.pipe).take());
+        self.instance.state.flag.close();
         self.instance.state.service_manager.close();
     }
 }

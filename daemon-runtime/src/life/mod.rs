@@ -2,13 +2,17 @@
 //!
 //! Code here runs in the daemon. A signal handler may call what is marked as async-signal-safe, and must not block.
 
+pub(crate) mod alarm;
 #[cfg(feature = "tokio")]
 pub(crate) mod async_context;
 pub(crate) mod backoff;
 pub(crate) mod body;
+#[cfg(feature = "cron")]
+pub(crate) mod calendar;
 pub(crate) mod check;
 pub(crate) mod context;
 pub(crate) mod deferred;
+pub(crate) mod due;
 pub(crate) mod event;
 pub(crate) mod flag;
 pub(crate) mod guard;
@@ -20,6 +24,7 @@ pub(crate) mod nested_runtime;
 pub(crate) mod notice;
 pub(crate) mod notify;
 pub(crate) mod panic;
+pub(crate) mod period;
 pub(crate) mod readiness;
 pub(crate) mod reload;
 pub(crate) mod reloads;
@@ -31,4 +36,5 @@ pub(crate) mod state;
 pub(crate) mod streams;
 #[cfg(not(feature = "tokio"))]
 pub(crate) mod without_tokio;
+pub(crate) mod woken;
 pub(crate) mod word;

@@ -32,6 +32,17 @@ pub(crate) enum Notice<'a> {
         behind: Duration,
         is_first: bool,
     },
+    /// A run begins late, because the process has not run meanwhile, and takes the place of those after it.
+    WokeLate {
+        late: Duration,
+        skipped: u64,
+    },
+    /// The clock has been set, by seconds.
+    #[cfg(feature = "cron")]
+    ClockSet {
+        by: i64,
+        is_due: bool,
+    },
     /// A run begins later than it should.
     RunLate {
         late: Duration,
@@ -99,7 +110,10 @@ impl Notice<'_> {
         match self {
             Self::RunLate { .. } | Self::RunsSkipped { is_first: false, .. } => Level::Debug,
             Self::Stopping { .. } | Self::Reloading | Self::Respawned { .. } => Level::Info,
+            #[cfg(feature = "cron")]
+            Self::ClockSet { .. } => Level::Info,
             Self::RunsSkipped { .. }
+            | Self::WokeLate { .. }
             | Self::Respawning { .. }
             | Self::Killing { .. }
             | Self::NotNotified { .. } => Level::Warn,
@@ -123,6 +137,21 @@ impl Display for Notice<'_> {
                 let plural = if count == 1 { " is" } else { "s are" };
                 let behind = Span(rounded(behind));
                 write!(f, "{count} run{plural} skipped: the run before ended {behind} after it was due")
+            }
+            Self::WokeLate { late, skipped } => {
+                write!(f, "a run is {} late", Span(rounded(late)))?;
+                match skipped {
+                    0 => {}
+                    1 => f.write_str(", and the one after it is skipped")?,
+                    count => write!(f, ", and the {count} after it are skipped")?,
+                }
+                f.write_str(": the daemon was suspended or stopped")
+            }
+            #[cfg(feature = "cron")]
+            Self::ClockSet { by, is_due } => {
+                let way = if by < 0 { "back" } else { "forward" };
+                write!(f, "the clock was set {way} by {}", Span(Duration::from_secs(by.unsigned_abs())))?;
+                f.write_str(if is_due { ", so a run is due" } else { "" })
             }
             Self::RunLate { late } => write!(f, "a run is {} late", Span(rounded(late))),
             Self::Respawning { pause, reason } => write!(f, "respawning in {}: {reason}", Span(pause)),

@@ -97,7 +97,7 @@ impl<B: Fn(&Context) -> T, T> RespawnBody<Once, fn(&Context) -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn() -> T, T> RespawnBody<Repeating, fn() -> T> for B {
+impl<B: Fn() -> T, T, W> RespawnBody<Repeating<W>, fn() -> T> for B {
     type Output = T;
     type Value = ();
     type Life<'a>
@@ -111,7 +111,7 @@ impl<B: Fn() -> T, T> RespawnBody<Repeating, fn() -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&Context) -> T, T> RespawnBody<Repeating, fn(&Context) -> T> for B {
+impl<B: Fn(&Context) -> T, T, W> RespawnBody<Repeating<W>, fn(&Context) -> T> for B {
     type Output = T;
     type Value = ();
     type Life<'a>
@@ -125,7 +125,7 @@ impl<B: Fn(&Context) -> T, T> RespawnBody<Repeating, fn(&Context) -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&mut S) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S) -> T> for B {
+impl<B: Fn(&mut S) -> T, S, F, T, W> RespawnBody<WithSetup<S, F, W>, fn(&mut S) -> T> for B {
     type Output = T;
     type Value = S;
     type Life<'a>
@@ -139,7 +139,9 @@ impl<B: Fn(&mut S) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S) -> T> 
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&mut S, &Context) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S, &Context) -> T> for B {
+impl<B: Fn(&mut S, &Context) -> T, S, F, T, W> RespawnBody<WithSetup<S, F, W>, fn(&mut S, &Context) -> T>
+    for B
+{
     type Output = T;
     type Value = S;
     type Life<'a>

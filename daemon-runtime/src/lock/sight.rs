@@ -138,6 +138,8 @@ mod json {
             Self {
                 pidfile: Some(plan.pidfile.as_path().into()),
                 stdout: if has_log { Stdout::Key(stdout.into()) } else { Stdout::None },
+                #[cfg(feature = "cron")]
+                next_run: plan.settings.next_run().map(|run| run.at()),
                 ..Self::default()
             }
         }

@@ -29,6 +29,7 @@ use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::{SingleThread, exit_now};
 use crate::sys::procfs::Status;
+use crate::timing::Timing;
 
 /// A start whose preconditions are checked, with all that must be looked up before the fork.
 pub(crate) struct Startup<'a, M> {
@@ -419,6 +420,7 @@ impl<'a, M> Startup<'a, M> {
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
             has_context: B::WITH_CONTEXT,
+            timer: self.plan.settings.timing.as_ref().and_then(Timing::timer_clock),
             place,
             streams,
             service_manager,

@@ -18,6 +18,12 @@ pub(crate) fn since_boot() -> Option<Duration> {
     read(ClockId::CLOCK_BOOTTIME)
 }
 
+/// There is none here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn since_boot() -> Option<Duration> {
+    None
+}
+
 fn read(clock: ClockId) -> Option<Duration> {
     clock_gettime(clock).ok().map(Duration::from)
 }

@@ -24,7 +24,8 @@ use std::thread;
 use std::time::Duration;
 
 use daemonic::{
-    Answer, Children, Context, Daemon, Event, IntoAction, Invocation, Missed, OnError, Repeating, Respawn,
+    Answer, Children, Clock, Context, Daemon, Event, IntoAction, Invocation, Missed, OnError, Repeating,
+    Respawn,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
@@ -123,6 +124,10 @@ fn milliseconds(text: &str) -> Duration {
 
 fn dispatch(action: impl IntoAction) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
+    #[cfg(feature = "cron")]
+    if let Some(expression) = key("CRON") {
+        return dispatch_cron(action, &expression, script);
+    }
     let every = key("EVERY").map(|period| milliseconds(&period));
     if let Some(check) = key("CHECK").map(Script) {
         return dispatch_with_check(action, every, &script, &check);
@@ -276,6 +281,21 @@ fn dispatch_respawning(
     })
 }
 
+/// Dispatches a body that runs at the times of a cron expression.
+#[cfg(feature = "cron")]
+fn dispatch_cron(action: impl IntoAction, expression: &str, script: Script) -> daemonic::Result {
+    let daemon = with_keys(daemon().cron(expression));
+    let daemon = match key("TIMEZONE") {
+        Some(zone) => daemon.timezone(zone),
+        None => daemon,
+    };
+    match (key("RESPAWN"), key("CONTEXT")) {
+        (Some(respawn), _) => daemon.respawn(policy(&respawn)).dispatch(action, move || script.perform(None)),
+        (None, None) => daemon.dispatch(action, || script.perform(None)),
+        (None, Some(_)) => daemon.dispatch(action, |context: &Context| script.perform(Some(context))),
+    }
+}
+
 fn never() -> ! {
     loop {
         thread::park();
@@ -319,10 +339,24 @@ fn repeating(every: Duration) -> Daemon<Repeating> {
         Some("delay") => Missed::Delay,
         _ => Missed::Skip,
     };
+    let daemon = with_keys(daemon().every(every)).missed(missed);
+    let daemon = match key("DELAY") {
+        Some(delay) => daemon.delay(milliseconds(&delay)),
+        None => daemon,
+    };
+    if key("CLOCK").as_deref() == Some("boot") { daemon.clock(Clock::Boot) } else { daemon }
+}
+
+/// Sets the keys of every repeating daemon.
+fn with_keys<W>(daemon: Daemon<Repeating<W>>) -> Daemon<Repeating<W>> {
     let on_error =
         if key("ON_ERROR").as_deref() == Some("continue") { OnError::Continue } else { OnError::Stop };
     let times = key("TIMES").map_or(0, |times| times.parse().expect("a number"));
-    daemon().every(every).times(times).missed(missed).on_error(on_error)
+    let daemon = daemon.times(times).on_error(on_error);
+    match key("JITTER") {
+        Some(jitter) => daemon.jitter(milliseconds(&jitter)),
+        None => daemon,
+    }
 }
 
 /// An error whose alternate form is longer, like the errors of `anyhow`.
@@ -393,6 +427,11 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "stamp" => {
             let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
             println!("{}", now.as_nanos());
+        }
+        // The time of day, in seconds since 1970.
+        "date" => {
+            let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
+            println!("{}", now.tv_sec());
         }
         "park" => never(),
         // A shell that runs a file, and that the body does not wait for.
