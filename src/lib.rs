@@ -40,8 +40,8 @@ pub use daemon_macros::{daemon, repeat_daemon};
 pub use daemon_runtime::{
     Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Children, Clock, Context,
     Daemon, Error, Event, Every, Exit, IntoAction, Invocation, Missed, OnError, Once, Outcome, Repeating,
-    Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name,
-    report,
+    Repeats, Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup,
+    program_name, report,
 };
 #[cfg(all(unix, feature = "cron"))]
 pub use daemon_runtime::{Cron, NextRun};

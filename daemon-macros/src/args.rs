@@ -93,6 +93,11 @@ const KEYS: &[Row] = &[
     ("times", Kind::Count, Scope::Repeat),
     ("missed", Kind::Missed, Scope::Repeat),
     ("on_error", Kind::OnError, Scope::Repeat),
+    ("retry", Kind::Retries, Scope::Repeat),
+    ("retry_delay", Kind::Duration, Scope::Repeat),
+    ("run_timeout", Kind::RunTimeout, Scope::Repeat),
+    ("catch_up", Kind::Bool, Scope::Repeat),
+    ("state", Kind::Path, Scope::Repeat),
     ("setup", Kind::Setup, Scope::Repeat),
 ];
 
@@ -126,10 +131,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("log", "stdout"),
     ("log_file", "stdout"),
     ("logfile", "stdout"),
+    ("max_attempts", "retry"),
     ("max_restarts", "respawn_limit"),
     ("max_retries", "respawn_limit"),
     ("minutes", "every"),
     ("period", "every"),
+    ("persistent", "catch_up"),
     ("precheck", "check"),
     ("preflight", "check"),
     ("restart", "respawn"),
@@ -139,6 +146,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("restartsec", "respawn_delay"),
     ("random_delay", "jitter"),
     ("retries", "respawn_limit"),
+    ("retry_backoff", "retry_delay"),
     ("root", "chroot"),
     ("runs", "times"),
     ("schedule", "cron"),
@@ -146,9 +154,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("splay", "jitter"),
     ("startretries", "respawn_limit"),
     ("startsecs", "wait_alive"),
-    ("state", "setup"),
+    ("state_file", "state"),
     ("stopasgroup", "children"),
     ("time_zone", "timezone"),
+    ("timeout", "run_timeout"),
     ("tz", "timezone"),
     ("uid", "user"),
     ("validate", "check"),
@@ -204,6 +213,11 @@ impl Args {
     /// Returns a key of any daemon as the user wrote it.
     pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
         self.plain.iter().map(|arg| &arg.key).find(|key| *key == name)
+    }
+
+    /// Returns a key of a repeating daemon as the user wrote it.
+    pub(crate) fn repeat_key(&self, name: &str) -> Option<&Ident> {
+        self.repeat.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
     /// Reports whether a value mentions a variable of this name.

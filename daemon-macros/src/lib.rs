@@ -296,6 +296,11 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `times` | the number of runs; 0 means forever | 0 |
 /// | `missed` | what a run that takes longer than the period of `every` causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
 /// | `on_error` | what an `Err` or a panic of a run causes: `"stop"`, `"continue"` or an `OnError` | `"stop"` |
+/// | `retry` | the number of further attempts of a run that fails, before `on_error` decides | 0 |
+/// | `retry_delay` | the pause before the first further attempt; each later one is twice as long | `"10s"` |
+/// | `run_timeout` | how long a run may take; then its `Context` reports a stop, and the run has failed | none |
+/// | `catch_up` | whether a run that was due while the daemon was down is made up for at the next start | `false` |
+/// | `state` | the file in which `catch_up` keeps the time of the last success | root: `/var/lib/NAME/state`; others: `~/.local/state/NAME.state` |
 /// | `setup` | an expression for the value that each run borrows: a `T`, or a `Result<T, E>` whose `E` is `Display` | none |
 ///
 /// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow

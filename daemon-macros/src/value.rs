@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Signal,
     Missed,
     OnError,
+    Retries,
+    RunTimeout,
     Setup,
     Respawn,
     Delay,
@@ -120,9 +122,11 @@ impl Kind {
             Kind::Account => string.map_or(Ok(()), check_account).map(|()| Value::Text(value)),
             Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
             Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
+            Kind::Retries => integer.map_or(Ok(()), check_retries).map(|()| unchanged),
             Kind::Limit => integer.map_or(Ok(()), check_limit).map(|()| unchanged),
             Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
             Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
+            Kind::RunTimeout => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), run_timeout),
             Kind::Delay => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), delay),
             Kind::Cron => check_cron(&value, string).map(|()| Value::Text(value)),
             Kind::Timezone => string.map_or(Ok(()), check_timezone).map(|()| Value::Text(value)),
@@ -145,7 +149,7 @@ impl Kind {
             Kind::Account => "\"nobody\"",
             Kind::Umask => "0o022",
             Kind::Bool => "true",
-            Kind::Count => "3",
+            Kind::Count | Kind::Retries => "3",
             Kind::Duration => "\"10s\"",
             Kind::Period => "\"5s\"",
             Kind::Cron => "\"30 3 * * *\"",
@@ -154,6 +158,7 @@ impl Kind {
             Kind::Signal => "\"SIGTERM\"",
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
+            Kind::RunTimeout => "\"1h\"",
             Kind::Setup => "State::open()",
             Kind::Respawn => "\"on-failure\"",
             Kind::Delay => "\"1s\"",
@@ -171,9 +176,12 @@ impl Kind {
             Kind::Count => {
                 "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
+            Kind::Retries => {
+                "`retry` can't be negative; for a run that is not tried again, remove it or write 0"
+            }
             Kind::Limit => "`respawn_limit` can't be negative; for a daemon that never gives up, write 0",
             Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
-            Kind::Duration | Kind::Period | Kind::Delay => {
+            Kind::Duration | Kind::Period | Kind::RunTimeout | Kind::Delay => {
                 "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
             Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
@@ -304,6 +312,17 @@ fn check_limit(limit: &LitInt) -> Result<()> {
     ))
 }
 
+fn check_retries(retries: &LitInt) -> Result<()> {
+    if retries.base10_parse::<u32>().is_ok() {
+        return Ok(());
+    }
+    let digits = retries.base10_digits();
+    Err(Error::new(
+        retries.span(),
+        format!("`{digits}` is too large for `retry`, which is a u32; write for example `retry = 3`"),
+    ))
+}
+
 /// Refuses `5s`, which Rust reads as a number of the unknown type `s`.
 fn check_quoted(literal: Option<&Lit>, value: Value) -> Result<Value> {
     let Some(number @ (Lit::Int(_) | Lit::Float(_))) = literal else {
@@ -348,6 +367,17 @@ fn period(text: &LitStr) -> Result<Value> {
         Duration::ZERO => Err(Error::new(
             text.span(),
             "a period can't be zero; write for example `every = \"1s\"`, or use #[daemon] with a loop if the fn should never pause",
+        )),
+        duration => Ok(Value::Duration(duration, text.span())),
+    }
+}
+
+/// Converts the time that a run may take, which cannot be zero.
+fn run_timeout(text: &LitStr) -> Result<Value> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(Error::new(
+            text.span(),
+            "a run needs some time; write for example `run_timeout = \"1h\"`, or remove the key for a run without a limit",
         )),
         duration => Ok(Value::Duration(duration, text.span())),
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "service")]
 mod service;
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -18,6 +19,7 @@ use crate::command::format::Format;
 use crate::command::into_action::IntoAction;
 use crate::command::invocation::{Invocation, Origin, Question};
 use crate::command::outcome::{Answer, Outcome, Result, report};
+use crate::command::report::Ran;
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 #[cfg(feature = "json")]
@@ -26,6 +28,7 @@ use crate::life::body::{Body, BodyResult, Once};
 use crate::life::check::{CheckResult, Checked};
 use crate::life::period::Missed;
 use crate::life::repeat::{OnError, Repeating};
+use crate::life::repeats::Repeats;
 use crate::life::respawning::Respawning;
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
@@ -43,7 +46,7 @@ use crate::progress::Progress;
 use crate::service::installed_service;
 #[cfg(feature = "service")]
 use crate::service::journal::Journal;
-use crate::settings::{Plan, Settings};
+use crate::settings::{BodyCalls, Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
@@ -166,6 +169,7 @@ impl Daemon {
     fn repeating<W>(self, timing: Timing) -> Daemon<Repeating<W>> {
         let mut settings = self.settings;
         settings.timing = Some(timing.clone());
+        settings.calls = BodyCalls::Repeated;
         Daemon { settings, mode: Repeating::new(timing) }
     }
 }
@@ -337,6 +341,146 @@ impl<W> Daemon<Repeating<W>> {
     /// ```
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.mode.on_error = on_error;
+        self
+    }
+
+    /// Sets how many further attempts follow a run that has failed, before [`on_error`](Daemon::on_error) decides.
+    ///
+    /// The default is 0. A run fails by an error, a panic, an exit code other than 0, or at its
+    /// [`run_timeout`](Daemon::run_timeout). The pause before the first further attempt is
+    /// [`retry_delay`](Daemon::retry_delay), and a stop ends it at once. All attempts together are one run, for
+    /// [`times`](Daemon::times) and [`missed`](Daemon::missed) too. Each failure that an attempt follows is a line in
+    /// the log.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("retry-example").every(Duration::from_secs(60)).times(1);
+    /// let mut attempts = 0;
+    /// let outcome = daemon.retry(3).retry_delay(Duration::from_millis(1)).run(|| {
+    ///     attempts += 1;
+    ///     if attempts < 3 { Err("the network is down") } else { Ok(()) }
+    /// })?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// assert_eq!(attempts, 3);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn retry(mut self, retries: u32) -> Self {
+        self.mode.retry.retries = retries;
+        self
+    }
+
+    /// Sets the pause before the first further attempt of a run that has failed, if [`retry`](Daemon::retry) is set.
+    ///
+    /// The default is ten seconds. Each later pause is twice as long as the one before.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("fetch").every(Duration::from_secs(3600)).retry(3);
+    /// daemon.retry_delay(Duration::from_secs(30)).start(|| Err::<(), _>("again after 30, 60 and 120 seconds"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.mode.retry.delay = delay;
+        self
+    }
+
+    /// Limits the time of each run, and of each attempt that [`retry`](Daemon::retry) makes.
+    ///
+    /// When the time is over, [`is_stopping`](crate::Context::is_stopping), [`wait`](crate::Context::wait) and the
+    /// other methods of the run's `Context` report a stop. A run that then returns has failed, whatever it returns:
+    /// [`retry`](Daemon::retry) and [`on_error`](Daemon::on_error) decide about what follows, and the next run's
+    /// `Context` reports no stop. If the daemon itself must stop meanwhile, what the run returns counts.
+    ///
+    /// If the run has not ended [`stop_timeout`](Daemon::stop_timeout) later, for example because its body has no
+    /// `Context`, the daemon ends as failed, with exit code 1. Exit handlers are not called then, and
+    /// [`run`](Daemon::run) does not return. With [`respawn`](Daemon::respawn), the body gets another life.
+    ///
+    /// A thread watches the runs; without this key there is none. A body that starts another daemon by this crate needs
+    /// a process with one thread, and so cannot have this key. A zero time makes every start fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, OnError};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("run-timeout-example").every(Duration::from_millis(1)).times(2);
+    /// let mut seen = Vec::new();
+    /// daemon.run_timeout(Duration::from_millis(5)).on_error(OnError::Continue).run(|context: &Context| {
+    ///     seen.push(context.is_stopping());
+    ///     seen.push(context.wait(Duration::MAX)); // until the time is over
+    /// })?;
+    /// assert_eq!(seen, [false, true, false, true]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn run_timeout(mut self, limit: Duration) -> Self {
+        self.mode.run_timeout = Some(limit);
+        self
+    }
+
+    /// Makes up for a run that was due while the daemon or the machine was down.
+    ///
+    /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). At the next start, its first
+    /// run is due one period after the last success was due, so the phase stays. If that time is past, the run begins
+    /// at once, however many runs were missed, and counts towards [`times`](Daemon::times). Without a last success, the
+    /// first run begins at once, as without this key.
+    ///
+    /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up for.
+    /// The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported and
+    /// ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("catch-up-example").every(Duration::from_millis(50)).times(1);
+    /// let daemon = daemon.catch_up(true).state("catch-up-example.state");
+    /// # let _ = std::fs::remove_file("catch-up-example.state");
+    /// daemon.run(|| println!("at once"))?;
+    /// let begin = Instant::now();
+    /// daemon.run(|| println!("when the period is over"))?;
+    /// assert!(begin.elapsed() > Duration::from_millis(1));
+    /// # let _ = std::fs::remove_file("catch-up-example.state");
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn catch_up(mut self, catch_up: bool) -> Self {
+        self.settings.catch_up = catch_up;
+        self
+    }
+
+    /// Sets the file in which the time of the last success is kept, for [`catch_up`](Daemon::catch_up).
+    ///
+    /// The default is `/var/lib/NAME/state` for root. The launcher makes the directory if it is missing, for the
+    /// daemon's [`user`](Daemon::user). For another user it is `$XDG_STATE_HOME/NAME.state` or
+    /// `$HOME/.local/state/NAME.state`, by the rule of the default [`pidfile`](Daemon::pidfile). The directory of a
+    /// given file must exist, and the daemon's user must be able to write to it. With a [`chroot`](Daemon::chroot), the
+    /// path is outside of it.
+    ///
+    /// The file is replaced after each success, by a rename, when the new content is on the disk. It must not be the
+    /// pidfile or a log. Without [`catch_up`](Daemon::catch_up), every action fails.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("backup").every(Duration::from_secs(86_400)).catch_up(true);
+    /// daemon.state("/var/backups/last-success").start(|| println!("once a day, also after a night without power"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn state(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.state = Some(path.as_ref().into());
         self
     }
 
@@ -861,6 +1005,43 @@ impl<M> Daemon<M> {
     }
 }
 
+/// The action of a daemon that repeats its body.
+impl<M: Repeats> Daemon<M> {
+    /// Makes the daemon do one run now, and returns when that run has ended.
+    ///
+    /// If the daemon is running, it does the run between its other runs: a run in progress ends first. The run counts
+    /// towards [`times`](Daemon::times), is tried again as [`retry`](Daemon::retry) says, and changes no due time. If
+    /// it fails, [`on_error`](Daemon::on_error) decides what the daemon does. Several calls get a run each. Only root
+    /// and the daemon's user can call.
+    ///
+    /// If no daemon is running, this does the run in the foreground, as [`run`](Daemon::run) does, but without a
+    /// [`respawn`](Daemon::respawn).
+    ///
+    /// The daemon is woken by SIGIO, and the answer comes over its control channel. A body must retry the calls that the
+    /// signal interrupts, as for [`reload`](Daemon::reload).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon ends before the run does, if it cannot be reached, for example because its body is about to
+    /// be respawned, if this process may not signal it or is the daemon itself, or as [`run`](Daemon::run) does. A run
+    /// that fails is not an error of this method: the outcome has its exit code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("once-example").every(Duration::from_secs(3600));
+    /// let outcome = daemon.once(|| println!("a run in the foreground"))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn once<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.once_showing(Progress::silent(), body)
+    }
+}
+
 /// The actions. Only [`main`](Daemon::main), and the action `logs` of [`dispatch`](Daemon::dispatch), print; the result
 /// of the others has the message and the exit code.
 impl<M> Daemon<M> {
@@ -922,6 +1103,7 @@ impl<M> Daemon<M> {
             Action::Check => self.check_alone::<K, B>(),
             #[cfg(feature = "cron")]
             Action::Next => self.next_runs(invocation.runs),
+            Action::Once => self.once_showing(progress, body),
             #[cfg(feature = "service")]
             Action::Unit => self.print_unit(invocation.timer),
             #[cfg(feature = "service")]
@@ -1171,7 +1353,7 @@ impl<M> Daemon<M> {
     pub fn status(&self) -> Result {
         let (mut sight, mut log) = (None, None);
         let outcome = self.answer(Action::Status, |plan, pidfile| {
-            let sight = sight.insert(Sight::take(pidfile)?);
+            let sight = sight.insert(Sight::take(pidfile, plan.settings.calls != BodyCalls::Once)?);
             log = sight.running().and_then(|(pid, is_verified)| file::of_process(pid, is_verified, plan));
             Ok(sight.answer(pidfile))
         })?;
@@ -1250,9 +1432,10 @@ impl<M> Daemon<M> {
     /// ```
     pub fn status_all(&self) -> Result {
         let name = &self.settings.name;
+        let repeats = self.settings.calls != BodyCalls::Once;
         self.answer(Action::Status, |_, _| {
             let outcome = |(pidfile, presence): (Pidfile, Presence)| {
-                let sight = Sight::of(presence);
+                let sight = Sight::of(presence, &pidfile, repeats);
                 let outcome = Outcome::new(name, Action::Status, sight.answer(&pidfile), None);
                 sight.add_to_one_of_many(outcome, &pidfile)
             };
@@ -1483,6 +1666,28 @@ impl<M> Daemon<M> {
         self.answer_by(&self.settings.in_foreground(), Progress::silent(), Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             Ok(Answer::Finished { code: startup.run(body)? })
+        })
+    }
+
+    fn once_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        let (name, action) = (&self.settings.name, Action::Once);
+        if !B::REPEATS {
+            let text = format_args!("the action `once` is for a daemon that repeats its body; use `run`");
+            return Err(Error::usage(text).during(name, action));
+        }
+        self.answer_showing(progress, action, |plan, pidfile| match stop::once(pidfile, plan)? {
+            stop::Once::Ran(pid, Ran { code, error }) => {
+                let message = error.map(Cow::into_owned);
+                Ok(Answer::Ran { pid: number(pid), code, message })
+            }
+            stop::Once::NotRunning => {
+                let respawn = Respawn::Never;
+                let calls = BodyCalls::SingleRun;
+                let settings = Settings { respawn, calls, ..self.settings.clone() };
+                let plan = settings.plan()?;
+                let startup = Startup::prepare::<K, B>(&plan, pidfile, &self.mode)?;
+                Ok(Answer::Finished { code: startup.run(body)? })
+            }
         })
     }
 

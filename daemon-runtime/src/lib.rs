@@ -38,6 +38,7 @@ pub use life::check::{CheckArgument, CheckResult, Checked};
 pub use life::context::{Context, Event};
 pub use life::period::Missed;
 pub use life::repeat::{OnError, Repeating, RunArgument};
+pub use life::repeats::Repeats;
 pub use life::respawning::{RespawnBody, Respawning};
 pub use life::setup::{SetupResult, WithSetup};
 #[cfg(feature = "service")]

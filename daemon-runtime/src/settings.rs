@@ -53,6 +53,21 @@ pub(crate) struct Settings {
     pub(crate) children: Children,
     /// When the runs of a repeating daemon are due.
     pub(crate) timing: Option<Timing>,
+    /// Whether a run that was due while there was no daemon is made up for.
+    pub(crate) catch_up: bool,
+    /// The file in which the time of the last success is kept.
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) calls: BodyCalls,
+}
+
+/// How often the body is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyCalls {
+    Once,
+    /// Again and again.
+    Repeated,
+    /// At once, and not again, although it repeats.
+    SingleRun,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -76,6 +91,23 @@ pub(crate) struct Plan<'a> {
     pub(crate) working_directory: SystemPath,
     pub(crate) chroot: Option<SystemPath>,
     pub(crate) progress: Progress,
+}
+
+/// The path of the state file, by its origin.
+pub(crate) enum StateChoice {
+    /// The key `state`.
+    Given(SystemPath),
+    /// The default of root, in a directory of its own.
+    RootsDefault(SystemPath),
+    /// The default of another user.
+    UsersDefault(SystemPath),
+}
+
+impl StateChoice {
+    pub(crate) fn path(&self) -> &SystemPath {
+        let (Self::Given(path) | Self::RootsDefault(path) | Self::UsersDefault(path)) = self;
+        path
+    }
 }
 
 /// The origin of the pidfile's path.
@@ -114,6 +146,9 @@ impl Settings {
             respawn_limit: 10,
             children: Children::default(),
             timing: None,
+            catch_up: false,
+            state: None,
+            calls: BodyCalls::Once,
         }
     }
 
@@ -173,6 +208,42 @@ impl Settings {
         })
     }
 
+    /// Returns the file in which the time of the last success is kept, if the daemon makes up for runs. Refuses one that
+    /// the daemon has for something else.
+    pub(crate) fn state_file(&self, plan: &Plan<'_>) -> Result<Option<StateChoice>> {
+        if !self.catch_up {
+            return Ok(None);
+        }
+        let choice = self.state_choice()?;
+        let path = choice.path();
+        let others = [("pidfile", &plan.pidfile), ("stdout", &plan.stdout), ("stderr", &plan.stderr)];
+        match others.into_iter().find(|(_, other)| *other == path) {
+            Some((key, _)) => Err(Error::failed(format_args!(
+                "`state` is the file of `{key}`, {path}; give it a path of its own"
+            ))),
+            None => Ok(Some(choice)),
+        }
+    }
+
+    fn state_choice(&self) -> Result<StateChoice> {
+        if let Some(path) = &self.state {
+            return resolve("state", path).map(StateChoice::Given);
+        }
+        if [".", ".."].contains(&self.name.as_str()) {
+            return Err(Error::failed(format_args!("`catch_up` needs the key `state` for this `name`")));
+        }
+        if geteuid().is_root() {
+            return resolve("name", &Path::new("/var/lib").join(&self.name).join("state"))
+                .map(StateChoice::RootsDefault);
+        }
+        let directory = state_directory().ok_or_else(|| {
+            Error::failed(format_args!(
+                "this user has no home directory for the state file of `catch_up`; give `state`"
+            ))
+        })?;
+        resolve("name", &directory.join(format!("{}.state", self.name))).map(StateChoice::UsersDefault)
+    }
+
     fn check(&self) -> Result<()> {
         if self.name.is_empty() || self.name.contains(['/', '\0']) {
             return Err(Error::failed(format_args!(
@@ -192,6 +263,9 @@ impl Settings {
                 "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
                  `Context::ready()`"
             )));
+        }
+        if self.state.is_some() && !self.catch_up {
+            return Err(Error::failed(format_args!("`state` has no effect without `catch_up`; add it")));
         }
         if self.respawn_delay.is_zero() {
             return Err(Error::failed(format_args!("`respawn_delay` is zero; give a pause such as 1s")));

@@ -23,7 +23,7 @@ use crate::respawn::body_of;
 const LONG: &str = "3600000";
 
 /// The keys of an answer that is no failure, in their order.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 18] = [
     "schema",
     "name",
     "state",
@@ -38,6 +38,9 @@ const KEYS: [&str; 15] = [
     "stdout",
     "respawns",
     "next_run",
+    "last_run",
+    "runs",
+    "failures",
     "last_exit",
 ];
 
@@ -538,6 +541,27 @@ fn what_a_running_daemon_is_and_uses() {
     }
     let no_log = subject.without("stdout");
     assert_eq!(answers.ask(&no_log, "status").is(0, "running")["stdout"], Value::Null);
+    answers.are_valid();
+}
+
+#[test]
+fn a_repeating_daemon_reports_its_runs() {
+    let answers = Answers::default();
+    for supervised in [false, true] {
+        let subject = subject().every(3_600_000, "print ran; fail x").key("on_error", "continue");
+        let subject = if supervised { subject.key("respawn", "always") } else { subject };
+        let daemon = answers.ask(&subject, "start").is(0, "running").pid();
+        subject.log_with("subject: x: the cause");
+        let status = answers.ask(&subject, "status");
+        status.is(0, "running").has_pid(daemon);
+        assert_eq!((&status["runs"], &status["failures"]), (&json!(1), &json!(1)), "{status:?}");
+        assert!(is_now(&status["last_run"]), "{status:?}");
+        let once = answers.ask(&subject, "once");
+        once.is(1, "running").has_pid(daemon).has_no_error();
+        assert_eq!(once["runs"], json!(2), "{once:?}");
+        answers.ask(&subject, "stop").is(0, "stopped");
+        assert_eq!(answers.ask(&subject, "status").is(3, "stopped")["runs"], Value::Null);
+    }
     answers.are_valid();
 }
 

@@ -358,12 +358,16 @@ impl Answer {
     /// Fails unless this is the answer of `status` for a process that runs.
     #[track_caller]
     pub fn runs(&self, process: Process) {
+        let is_more = |more: &str| {
+            let is_runs = more.split_once(" run").is_some_and(|(count, _)| count.parse::<u64>().is_ok());
+            more.starts_with("body ") || is_runs
+        };
         let (code, text, errors) = self.parts();
         let up = text
             .strip_prefix(&format!("subject: running (pid {process}, up "))
             .and_then(|rest| rest.strip_suffix(")\n"))
-            // A supervisor adds more about the body.
-            .map(|rest| rest.split_once("; body ").map_or(rest, |(up, _)| up));
+            // A supervisor adds more about the body, a repeating daemon about its runs.
+            .map(|rest| rest.split_once("; ").filter(|(_, more)| is_more(more)).map_or(rest, |(up, _)| up));
         let whole_seconds =
             up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " smhd".contains(letter)));
         assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");

@@ -39,6 +39,8 @@ pub enum Action {
     #[cfg(feature = "cron")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
     Next,
+    /// Makes a repeating daemon do one run now, and returns when it has ended.
+    Once,
     /// Prints a systemd unit for this program.
     #[cfg(feature = "service")]
     #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
@@ -68,6 +70,7 @@ impl Action {
         Self::Check,
         #[cfg(feature = "cron")]
         Self::Next,
+        Self::Once,
         #[cfg(feature = "service")]
         Self::Unit,
         #[cfg(feature = "service")]
@@ -99,6 +102,7 @@ impl Action {
             Self::Check => "check",
             #[cfg(feature = "cron")]
             Self::Next => "next",
+            Self::Once => "once",
             #[cfg(feature = "service")]
             Self::Unit => "unit",
             #[cfg(feature = "service")]
@@ -120,6 +124,7 @@ impl Action {
             Self::Logs => "print the end of its log",
             #[cfg(feature = "cron")]
             Self::Next => "print the time of its next run, or of the next N",
+            Self::Once => "do one of its runs now; return when that has ended, with its exit code",
             #[cfg(feature = "service")]
             Self::Unit => "print a systemd unit for it",
             #[cfg(feature = "service")]

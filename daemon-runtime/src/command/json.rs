@@ -86,7 +86,8 @@ impl Snapshot {
     /// Adds what an answer says. What was seen at the end of the action comes first, except after the daemon's end.
     pub(crate) fn after(self, answer: &Answer) -> Self {
         let now = || Some(SystemTime::now());
-        let ended = |state, last| Self { state, last, holder: None, report: None, ..self.clone() };
+        let ended =
+            |state, last| Self { state, last, holder: None, report: None, runs: None, ..self.clone() };
         let held = |state, pid: &u32| Self { state, holder: Some((*pid, procfs::moment())), ..self.clone() };
         match answer {
             Answer::NotRunning | Answer::Stopped { .. } => ended(State::Stopped, None),
@@ -117,6 +118,7 @@ impl Snapshot {
             | Answer::AlreadyRunning { pid }
             | Answer::Reloaded { pid }
             | Answer::NotStopped { pid, .. }
+            | Answer::Ran { pid, .. }
             | Answer::Running { pid, .. } => held(State::Running, pid),
             Answer::Starting { pid, .. } => held(State::Starting, pid),
             Answer::Waiting { pid, .. } => held(State::Waiting, pid),
@@ -135,7 +137,7 @@ impl Snapshot {
 
 /// Makes the object of every answer. It needs the [end](Object::end).
 fn object(name: &str, snapshot: &Snapshot) -> Object {
-    let Snapshot { state, holder, pidfile, stdout, report, next_run, last } = snapshot;
+    let Snapshot { state, holder, pidfile, stdout, report, next_run, runs, last } = snapshot;
     let (holder, seen) =
         holder.filter(|_| state.is_held()).map_or((None, None), |(pid, seen)| (Some(pid), seen));
     let report = report.as_ref().filter(|_| state.is_held());
@@ -149,6 +151,8 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
     let process = Process::read(holder, seen, body);
     let stdout = stdout.filter(|_| process.since.is_some() || matches!(snapshot.stdout, Stdout::Key(_)));
     let last = report.and_then(|report| report.last.as_ref()).and_then(End::of_life).or_else(|| last.clone());
+    let runs = runs.filter(|_| state.is_held());
+    let last_run = runs.and_then(|runs| SystemTime::UNIX_EPOCH.checked_add(runs.last?));
     let mut object = Object::default();
     object
         .put("schema", SCHEMA)
@@ -165,6 +169,9 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
         .put("stdout", stdout)
         .put("respawns", report.map(|report| report.respawns))
         .put("next_run", next_run.filter(|_| state.is_held()).and_then(rfc_3339))
+        .put("last_run", last_run.and_then(rfc_3339))
+        .put("runs", runs.map(|runs| runs.ended))
+        .put("failures", runs.map(|runs| runs.failed))
         .put_json("last_exit", last.map(|end| end.to_json()).as_deref());
     object
 }

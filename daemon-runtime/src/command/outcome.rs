@@ -203,6 +203,16 @@ pub enum Answer {
         /// The times, the earliest first. There are fewer than asked for if the expression never comes again.
         runs: Vec<NextRun>,
     },
+    /// The daemon has done the run that [`once`](crate::Daemon::once) has asked for.
+    #[non_exhaustive]
+    Ran {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The exit code of the run.
+        code: u8,
+        /// The text of the error or of the panic, if there was one.
+        message: Option<String>,
+    },
     /// The [`check`](crate::Daemon::check) has returned no error.
     CheckPassed,
     /// A systemd unit for the program.
@@ -433,6 +443,7 @@ impl Outcome {
             | Answer::Waiting { pid, .. }
             | Answer::Running { pid, .. }
             | Answer::NotStopped { pid, .. }
+            | Answer::Ran { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
             #[cfg(feature = "service")]
             Answer::Installed { pid, .. } => Some(pid),
@@ -534,7 +545,7 @@ impl Outcome {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {
-            (Answer::Finished { code }, _) => *code,
+            (Answer::Finished { code } | Answer::Ran { code, .. }, _) => *code,
             (Answer::Stale { .. } | Answer::Failed { .. } | Answer::NotStopped { .. }, _) => 1,
             (Answer::NotRunning, Action::Status) => 3,
             (Answer::All { daemons }, Action::Status) if daemons.is_empty() => 3,
@@ -557,6 +568,11 @@ impl fmt::Display for Outcome {
             Answer::Starting { pid, .. } => ("starting", pid),
             Answer::Waiting { pid, .. } => ("waiting to respawn", pid),
             Answer::Running { pid, .. } => ("running", pid),
+            Answer::Ran { pid, code: 0, .. } => ("has done a run", pid),
+            Answer::Ran { pid, code, message } => {
+                write!(f, "{}: the run has failed (pid {pid}): exit {code}", self.name)?;
+                return message.iter().try_for_each(|message| write!(f, ": {}", Escaped(message)));
+            }
             Answer::Reloaded { pid } => ("reloaded", pid),
             Answer::NotRunning => return write!(f, "{}: not running", self.name),
             Answer::All { daemons } if daemons.is_empty() => return write!(f, "{}: not running", self.name),
@@ -612,6 +628,7 @@ impl fmt::Display for Outcome {
             Answer::Running { up, .. } | Answer::Starting { up, .. } => {
                 up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
                 self.report.iter().try_for_each(|report| report.write_body(f))?;
+                self.report.iter().try_for_each(|report| report.write_runs(f))?;
                 self.write_place(f)
             }
             Answer::Waiting { due, .. } => {

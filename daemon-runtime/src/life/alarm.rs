@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::life::context::{Context, Event};
+use crate::life::context::Context;
 use crate::sys::clock::now;
 
 /// The longest wait that is asked of the kernel at once: a time with 32 bits cannot name every moment.
@@ -14,20 +14,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(60);
 
 impl Context {
-    /// Sleeps until a moment of the clock of this daemon's timer, until that clock is set, or until a stop is requested.
-    /// Returns whether a stop is requested. May return early.
+    /// Sleeps until `wanted` returns something, until a moment of the clock of this daemon's timer, or until that clock is
+    /// set. May return early.
     ///
     /// `left` is the time until that moment, if the clock is not set.
-    pub(crate) fn wait_for_clock(&self, until: Duration, left: Duration) -> bool {
-        self.sleep_for_clock(until, left, &|| self.stop_requested()).is_some()
-    }
-
-    fn sleep_for_clock(
+    pub(crate) fn sleep_for_clock<T>(
         &self,
         until: Duration,
         left: Duration,
-        wanted: &dyn Fn() -> Option<Event>,
-    ) -> Option<Event> {
+        wanted: &dyn Fn() -> Option<T>,
+    ) -> Option<T> {
         if self.begins_to_wait() {
             return wanted();
         }

@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use daemon_schedule::{Progress, Schedule, UnixSeconds};
 
 use crate::life::context::Context;
+use crate::life::last_success::LastSuccess;
 use crate::life::log;
 use crate::life::notice::Notice;
+use crate::life::occasion::Interruption;
 use crate::life::woken::{REMARKABLE, RunEnd, Woken};
 use crate::sys::clock;
 
@@ -83,8 +85,18 @@ impl Clocks {
 }
 
 impl CalendarTimes {
-    pub(crate) fn begin(schedule: Schedule) -> Self {
-        Self::begin_at(schedule, Clocks::now())
+    /// Begins to count at this moment. If a run was due since the last success, this also returns how long ago.
+    pub(crate) fn begin(schedule: Schedule, last: Option<LastSuccess>) -> (Self, Option<Duration>) {
+        Self::begin_after(schedule, last, Clocks::now())
+    }
+
+    fn begin_after(schedule: Schedule, last: Option<LastSuccess>, now: Clocks) -> (Self, Option<Duration>) {
+        let times = Self::begin_at(schedule, now);
+        let Some(LastSuccess { due, ended }) = last else { return (times, None) };
+        let ended = UnixSeconds(seconds(nanos(ended)));
+        let missed = times.schedule.next(ended).filter(|missed| *missed <= now.seconds());
+        let due = missed.unwrap_or(UnixSeconds(seconds(nanos(due))));
+        (Self { due, ..times }, missed.map(|missed| now.since(missed)))
     }
 
     fn begin_at(schedule: Schedule, now: Clocks) -> Self {
@@ -92,31 +104,36 @@ impl CalendarTimes {
         Self { schedule, progress, seen: now, due: now.seconds() }
     }
 
-    /// Waits until the next run is due. Returns `None` if a stop is requested.
+    /// Returns when the last run was due, since 1970.
+    pub(crate) fn last_due(&self) -> Duration {
+        Duration::from_secs(self.due.0.try_into().unwrap_or(0))
+    }
+
+    /// Waits until the next run is due.
     ///
     /// The wait ends when the clock is set, and the next run is then computed anew.
-    pub(crate) fn wait(&mut self, name: &str, context: &Context) -> Option<Woken> {
+    pub(crate) fn wait(
+        &mut self,
+        name: &str,
+        context: &Context,
+        wanted: &dyn Fn() -> Option<Interruption>,
+    ) -> Result<Woken, Interruption> {
         let mut has_waited = false;
         loop {
-            if context.begins_to_wait() {
-                return None;
-            }
             let now = Clocks::now();
             let (set, seen) = self.look(now, has_waited);
             if let Some(Set { by, is_due }) = set {
                 log::report(name, Notice::ClockSet { by, is_due });
             }
-            let is_stopping = match seen {
-                Seen::Due(woken) => return Some(woken),
+            let interruption = match seen {
+                Seen::Due(woken) => return Ok(woken),
                 Seen::Next(Some(due)) => {
                     let moment = Duration::from_secs(due.0.try_into().unwrap_or(0));
-                    context.wait_for_clock(moment, now.until(due))
+                    context.sleep_for_clock(moment, now.until(due), wanted)
                 }
-                Seen::Next(None) => context.wait_until(None),
+                Seen::Next(None) => context.sleep(None, wanted),
             };
-            if is_stopping {
-                return None;
-            }
+            interruption.map_or(Ok(()), Err)?;
             has_waited = true;
         }
     }
@@ -256,6 +273,24 @@ mod tests {
         fn run_ended(&mut self) -> RunEnd {
             self.times.run_ended_at(self.now, Duration::ZERO)
         }
+    }
+
+    #[test]
+    fn a_run_that_was_due_since_the_last_success_is_made_up_for_once() {
+        let now = Machine::at_three("30 3 * * *").now;
+        let behind = |ended: i64| {
+            let ended = Duration::from_secs((THREE + ended).try_into().unwrap());
+            let schedule = Schedule::new("30 3 * * *".parse().unwrap(), Zone::UTC);
+            let last = Some(LastSuccess { due: ended, ended });
+            let (times, behind) = CalendarTimes::begin_after(schedule, last, now);
+            // The next one comes at its time in any case.
+            assert_eq!(times.schedule.next_from(times.progress), Some(UnixSeconds(THREE + 1_780)));
+            behind.map(|behind| behind.as_secs())
+        };
+        const DAY: i64 = 24 * HOUR;
+        assert_eq!(behind(1_790 - DAY), None);
+        assert_eq!(behind(1_770 - DAY), Some(86_400 - 1_780));
+        assert_eq!(behind(1_790 - 3 * DAY), Some(2 * 86_400 - 1_780));
     }
 
     #[test]

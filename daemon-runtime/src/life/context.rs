@@ -85,7 +85,6 @@ impl Context {
         self.timer.as_deref()
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) fn state(&self) -> &'static State {
         self.state
     }
@@ -289,6 +288,29 @@ impl Context {
         }
     }
 
+    /// Makes the current run end: it sees a stop.
+    pub(crate) fn end_run(&self) {
+        self.state.flag.end_run();
+        self.pipe.iter().for_each(|pipe| pipe.write());
+    }
+
+    /// Clears the stop that [`end_run`](Self::end_run) has shown, so that the next run does not see it.
+    pub(crate) fn run_has_ended(&self) {
+        self.state.flag.run_has_ended();
+        if let Some(pipe) = &self.pipe {
+            pipe.drain();
+            // A stop of the daemon may have been drained too. One that comes now writes again.
+            if self.state.flag.is_daemon_stopping() {
+                pipe.write();
+            }
+        }
+    }
+
+    /// Returns whether this process is the daemon, and not a child that the body has forked.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.state.is_of_this_process()
+    }
+
     /// Emits the notices that signal handlers have left, if there is a subscriber.
     pub(crate) fn emit_deferred(&self) {
         // A child that the body has forked has a copy of the notices, but is not the daemon.
@@ -317,11 +339,7 @@ impl Context {
     }
 
     /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.
-    pub(crate) fn sleep(
-        &self,
-        deadline: Option<Duration>,
-        wanted: &dyn Fn() -> Option<Event>,
-    ) -> Option<Event> {
+    pub(crate) fn sleep<T>(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<T>) -> Option<T> {
         let State { flag, service_manager, .. } = self.state;
         loop {
             service_manager.feed_watchdog();

@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::command::error::Error;
 #[cfg(feature = "cron")]
 use crate::life::calendar::CalendarTimes;
+use crate::life::catch_up::{keep_success, last_success};
 use crate::life::context::Context;
 use crate::life::log;
 use crate::life::notice::Notice;
+use crate::life::occasion::{Interruption, Occasion};
 use crate::life::period::{Missed, PeriodTimes};
 use crate::life::woken::{RunEnd, Woken};
 use crate::sys::clock::now;
@@ -20,7 +22,12 @@ pub(crate) struct Due<'a> {
     name: &'a str,
     context: &'a Context,
     times: Times,
+    missed: Missed,
     jitter: Duration,
+    /// A run whose time has come. It waits for its jitter.
+    pending: Option<Pending>,
+    /// Why the run has begun that is in progress, or that was the last one.
+    reason: Reason,
     /// Whether the run before was so late that there is a line about it, or that it made others be skipped. Only the
     /// first of several such runs in a row deserves a line.
     was_late: bool,
@@ -32,8 +39,24 @@ enum Times {
     Calendar(Box<CalendarTimes>),
 }
 
+/// Why a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Due,
+    /// It was due while there was no daemon.
+    MadeUp,
+    Call,
+}
+
+#[derive(Clone, Copy)]
+struct Pending {
+    reason: Reason,
+    /// The moment of the monotonic clock at which the run begins, or `None` if the clock cannot reach it.
+    begins: Option<Duration>,
+}
+
 impl<'a> Due<'a> {
-    /// Begins to count at this moment.
+    /// Begins to count at this moment, or after the last success that a daemon has kept.
     ///
     /// # Errors
     ///
@@ -48,34 +71,106 @@ impl<'a> Due<'a> {
         missed: Missed,
         context: &'a Context,
     ) -> Result<Self, Error> {
-        let times = match &timing.rule {
-            Rule::Every(period) => Times::Period(PeriodTimes::begin(*period, missed)),
+        let last = last_success(context);
+        let (times, behind, delay) = match &timing.rule {
+            Rule::Every(period) => {
+                let (times, behind) = PeriodTimes::begin(*period, missed, last);
+                (Times::Period(times), behind, period.delay)
+            }
             #[cfg(feature = "cron")]
             Rule::Cron(calendar) => {
-                Times::Calendar(Box::new(CalendarTimes::begin(calendar.schedule()?.clone())))
+                let (times, behind) = CalendarTimes::begin(calendar.schedule()?.clone(), last);
+                (Times::Calendar(Box::new(times)), behind, Duration::ZERO)
             }
         };
-        Ok(Self { name, context, times, jitter: timing.jitter, was_late: false })
+        let pending = if context.state().repetition.is_single_run {
+            Some(Pending { reason: Reason::Due, begins: Some(now()) })
+        } else if let Some(behind) = behind {
+            log::report(name, Notice::CatchingUp { behind });
+            let pause = delay.saturating_add(part_of(timing.jitter));
+            Some(Pending { reason: Reason::MadeUp, begins: now().checked_add(pause) })
+        } else {
+            None
+        };
+        let jitter = timing.jitter;
+        Ok(Self { name, context, times, missed, jitter, pending, reason: Reason::Due, was_late: false })
     }
 
-    /// Waits until the next run is to begin. Returns whether a stop is requested instead.
-    pub(crate) fn wait(&mut self) -> bool {
-        let woken = match &mut self.times {
-            Times::Period(times) => times.wait(self.context),
-            #[cfg(feature = "cron")]
-            Times::Calendar(times) => times.wait(self.name, self.context),
+    /// Waits until a run begins, because it is due or because a caller asks for one. Returns `None` if a stop is
+    /// requested.
+    ///
+    /// After a run for a caller, a run that is due comes before the next caller.
+    pub(crate) fn await_occasion(&mut self) -> Option<Occasion> {
+        if self.context.begins_to_wait() {
+            return None;
+        }
+        let call = if self.reason == Reason::Call { None } else { self.context.take_call() };
+        let interruption = match call {
+            Some(call) => Some(Interruption::Call(call)),
+            None => self.wait().err(),
         };
-        let Some(Woken { late, skipped, is_remarkable }) = woken else { return true };
+        match interruption {
+            Some(Interruption::Stop) => None,
+            Some(Interruption::Call(call)) => {
+                self.reason = Reason::Call;
+                Some(Occasion::Called(call))
+            }
+            None => {
+                self.reason = self.pending.take().map_or(Reason::Due, |pending| pending.reason);
+                Some(Occasion::Due)
+            }
+        }
+    }
+
+    /// Waits until the next run is to begin, which is then pending.
+    fn wait(&mut self) -> Result<(), Interruption> {
+        if self.pending.is_none() {
+            let late = self.wait_for_time()?;
+            let pause = part_of(self.jitter).saturating_sub(late);
+            self.pending = Some(Pending { reason: Reason::Due, begins: now().checked_add(pause) });
+        }
+        let begins = self.pending.and_then(|pending| pending.begins);
+        if begins.is_some_and(|begins| begins <= now()) {
+            return Ok(());
+        }
+        self.context.sleep(begins, &|| self.context.interruption()).map_or(Ok(()), Err)
+    }
+
+    /// Waits until the next run is due, and returns how late it is.
+    fn wait_for_time(&mut self) -> Result<Duration, Interruption> {
+        let context = self.context;
+        let wanted = || context.interruption();
+        let Woken { late, skipped, is_remarkable } = match &mut self.times {
+            Times::Period(times) => times.wait(context, &wanted)?,
+            #[cfg(feature = "cron")]
+            Times::Calendar(times) => times.wait(self.name, context, &wanted)?,
+        };
         if is_remarkable && !self.was_late {
             log::report(self.name, Notice::WokeLate { late, skipped });
         }
         self.was_late = is_remarkable;
-        let pause = part_of(self.jitter).saturating_sub(late);
-        !pause.is_zero() && self.context.wait_until(now().checked_add(pause))
+        Ok(late)
+    }
+
+    /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs.
+    pub(crate) fn run_succeeded(&self) {
+        keep_success(self.context, |now| match &self.times {
+            Times::Period(times) => times.last_due(self.reason == Reason::Due, now),
+            #[cfg(feature = "cron")]
+            Times::Calendar(times) => Some(times.last_due()),
+        });
     }
 
     /// Computes when the next run is due, because the last one has ended.
+    ///
+    /// Neither a call nor a run that is made up for moves the others, but with [`Missed::Delay`] the pause is counted from
+    /// the latter too.
     pub(crate) fn run_ended(&mut self) {
+        match self.reason {
+            Reason::Due => {}
+            Reason::MadeUp if self.missed == Missed::Delay => {}
+            Reason::MadeUp | Reason::Call => return,
+        }
         let RunEnd { skipped, behind, late } = match &mut self.times {
             Times::Period(times) => times.run_ended(self.jitter),
             #[cfg(feature = "cron")]

@@ -15,9 +15,11 @@ use crate::life::instance::{self, Instance, Place, StopMode};
 use crate::life::notify::ServiceManager;
 use crate::life::panic;
 use crate::life::readiness::Readiness;
+use crate::life::repetition::Repetition;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::calls::WAKING;
 use crate::lock::failure::Exit;
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
@@ -42,6 +44,7 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) pidfile: FileId,
     /// None for a supervised body, whose supervisor holds the pidfile.
     pub(crate) held: Option<HeldPidfile>,
+    pub(crate) repetition: Repetition,
 }
 
 /// A daemon whose life has begun: its signals are handled, and an exit of the process ends its pidfile.
@@ -66,6 +69,7 @@ impl InstanceGuard {
             service_manager,
             pidfile,
             held,
+            repetition,
         } = options;
         let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
         let timer = timer.map(Timer::new).transpose();
@@ -84,6 +88,7 @@ impl InstanceGuard {
                 service_manager,
                 Deferred::new(name, streams.as_ref().map(Streams::logs)),
                 held.as_ref(),
+                repetition,
             ),
             reports_requests: place == Place::Background && held.is_some(),
             streams,
@@ -106,6 +111,9 @@ impl InstanceGuard {
             if place == Place::Background || !sigaction::is_ignored(signal as i32) {
                 guard.handle(signal).map_err(cannot)?;
             }
+        }
+        if guard.instance.state.repetition.calls.is_some() {
+            guard.handle(WAKING).map_err(cannot)?;
         }
         Ok(guard)
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::life::context::Context;
+use crate::life::last_success::LastSuccess;
+use crate::life::occasion::Interruption;
 use crate::life::woken::{REMARKABLE, RunEnd, Woken};
 use crate::sys::clock;
 use crate::timing::{Clock, Period};
@@ -45,9 +47,46 @@ pub(crate) struct PeriodTimes {
 }
 
 impl PeriodTimes {
-    pub(crate) fn begin(period: Period, missed: Missed) -> Self {
+    /// Begins to count at this moment, or after the last success. If a run was due since then, this also returns how
+    /// long ago.
+    pub(crate) fn begin(
+        period: Period,
+        missed: Missed,
+        last: Option<LastSuccess>,
+    ) -> (Self, Option<Duration>) {
         let times = Self { period, missed, due: None };
-        Self { due: times.now().checked_add(period.delay), ..times }
+        let Some(last) = last else {
+            return (Self { due: times.now().checked_add(period.delay), ..times }, None);
+        };
+        let wall = clock::since_1970();
+        let (due, behind) = times.after(last, wall);
+        let due = due.and_then(|due| times.now().checked_add(due.saturating_sub(wall)));
+        (Self { due, ..times }, behind)
+    }
+
+    /// Returns when the next run is due, in times since 1970, and how long ago one was due since the last success. The
+    /// phase stays.
+    fn after(&self, last: LastSuccess, now: Duration) -> (Option<Duration>, Option<Duration>) {
+        let next = |due, now| Self { missed: Missed::Skip, ..*self }.next(due, now, Duration::ZERO);
+        let due = match self.missed {
+            Missed::Delay => last.ended.checked_add(self.period.length),
+            Missed::Skip | Missed::Burst => next(last.due, last.ended),
+        };
+        match due {
+            Some(due) if due <= now => (next(due, now), Some(now.saturating_sub(due))),
+            due => (due, None),
+        }
+    }
+
+    /// Returns when the last run was due, in time since 1970. If that run was not one that was due, `due` is the time of
+    /// the next one.
+    pub(crate) fn last_due(&self, was_due: bool, wall: Duration) -> Option<Duration> {
+        let (due, now) = (self.due?, self.now());
+        let due = match due.checked_sub(now) {
+            Some(ahead) => wall.checked_add(ahead)?,
+            None => wall.checked_sub(now.saturating_sub(due))?,
+        };
+        if was_due { Some(due) } else { due.checked_sub(self.period.length) }
     }
 
     /// Reads the clock that the period is measured by.
@@ -58,25 +97,35 @@ impl PeriodTimes {
         }
     }
 
-    /// Waits until the next run is due. Returns `None` if a stop is requested.
-    pub(crate) fn wait(&mut self, context: &Context) -> Option<Woken> {
+    /// Waits until the next run is due.
+    pub(crate) fn wait(
+        &mut self,
+        context: &Context,
+        wanted: &dyn Fn() -> Option<Interruption>,
+    ) -> Result<Woken, Interruption> {
         let has_time = self.due.is_none_or(|due| due > self.now());
-        let is_stopping = match (self.period.clock, self.due) {
-            (Clock::Boot, Some(due)) => self.wait_for_timer(context, due),
-            _ => context.wait_until(self.due),
-        };
-        (!is_stopping).then(|| self.woke(self.now(), has_time))
+        if has_time {
+            let interruption = match (self.period.clock, self.due) {
+                (Clock::Boot, Some(due)) => self.wait_for_timer(context, due, wanted),
+                _ => context.sleep(self.due, wanted),
+            };
+            interruption.map_or(Ok(()), Err)?;
+        }
+        Ok(self.woke(self.now(), has_time))
     }
 
-    fn wait_for_timer(&self, context: &Context, due: Duration) -> bool {
-        loop {
-            let Some(left) = due.checked_sub(self.now()).filter(|left| !left.is_zero()) else {
-                return context.begins_to_wait();
-            };
-            if context.wait_for_clock(due, left) {
-                return true;
+    fn wait_for_timer(
+        &self,
+        context: &Context,
+        due: Duration,
+        wanted: &dyn Fn() -> Option<Interruption>,
+    ) -> Option<Interruption> {
+        while let Some(left) = due.checked_sub(self.now()).filter(|left| !left.is_zero()) {
+            if let Some(interruption) = context.sleep_for_clock(due, left, wanted) {
+                return Some(interruption);
             }
         }
+        None
     }
 
     /// Returns how late a run is. With [`Missed::Skip`], it takes the place of all that are due by now.
@@ -217,6 +266,21 @@ mod tests {
             PeriodTimes { due: Some(millis(0)), ..times(Missed::Skip, Duration::from_secs(3_600)) };
         assert!(!times.woke(Duration::from_secs(9), true).is_remarkable);
         assert!(times.woke(Duration::from_secs(10), true).is_remarkable);
+    }
+
+    #[test]
+    fn the_first_run_after_a_success_keeps_the_phase() {
+        let after = |missed, due, ended, now| {
+            let last = LastSuccess { due: millis(due), ended: millis(ended) };
+            let (due, behind) = times(missed, millis(100)).after(last, millis(now));
+            (due.unwrap().as_millis(), behind.map(|behind| behind.as_millis()))
+        };
+        assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_060), (1_100, None));
+        assert_eq!(after(Missed::Skip, 1_000, 1_130, 1_160), (1_200, None));
+        assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_100), (1_100, Some(0)));
+        assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_450), (1_500, Some(350)));
+        assert_eq!(after(Missed::Burst, 1_000, 1_030, 1_450), (1_500, Some(350)));
+        assert_eq!(after(Missed::Delay, 1_000, 1_030, 1_120), (1_130, None));
     }
 
     #[test]

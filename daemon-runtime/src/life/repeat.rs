@@ -1,15 +1,17 @@
 //! The repeat loop: a body that is called whenever a run is due.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use crate::command::error::Error;
 use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
 use crate::life::due::Due;
-use crate::life::in_unit::is_by_timer;
 use crate::life::nested_runtime;
 use crate::life::period::Missed;
+use crate::life::retry::{Attempts, Retry};
+use crate::life::run_timeout::RunTimeout;
 use crate::timing::{Every, Timing};
 
 /// The mode of a [`Daemon`](crate::Daemon) whose body is called repeatedly: once a period, with `W` = [`Every`], or at
@@ -37,6 +39,8 @@ pub struct Repeating<W = Every> {
     pub(crate) times: u64,
     pub(crate) missed: Missed,
     pub(crate) on_error: OnError,
+    pub(crate) retry: Retry,
+    pub(crate) run_timeout: Option<Duration>,
 }
 
 /// The effect of an error or a panic of one run on a repeating daemon.
@@ -107,6 +111,7 @@ impl<F: FnMut() -> T, T, W> Body<Repeating<W>, fn() -> T> for F {
     type Output = T;
     type Value = ();
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = false;
 
     fn check(mode: &Repeating<W>) -> Result<(), Error> {
@@ -129,6 +134,7 @@ impl<F: FnMut(&Context) -> T, T, W> Body<Repeating<W>, fn(&Context) -> T> for F 
     type Output = T;
     type Value = ();
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = true;
 
     fn check(mode: &Repeating<W>) -> Result<(), Error> {
@@ -149,29 +155,58 @@ impl<F: FnMut(&Context) -> T, T, W> Body<Repeating<W>, fn(&Context) -> T> for F 
 
 impl<W> Repeating<W> {
     pub(crate) fn new(timing: Timing) -> Self {
-        let (missed, on_error) = (Missed::default(), OnError::default());
-        Self { timing, kind: PhantomData, times: 0, missed, on_error }
+        Self {
+            timing,
+            kind: PhantomData,
+            times: 0,
+            missed: Missed::default(),
+            on_error: OnError::default(),
+            retry: Retry::DEFAULT,
+            run_timeout: None,
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.timing.check()
+        self.timing.check()?;
+        if self.run_timeout.is_some_and(|limit| limit.is_zero()) {
+            return Err(Error::failed(format_args!("`run_timeout` is zero; give a time such as 1h")));
+        }
+        Ok(())
     }
 
-    /// Runs whenever a run is due, until `times` runs are done or a stop is requested.
+    /// Runs whenever a run is due or a caller asks for one, until `times` runs are done or a stop is requested.
     pub(crate) fn repeat(&self, name: &str, context: &Context, mut run: impl FnMut() -> Ending) -> Ending {
         let mut due = match Due::begin(name, &self.timing, self.missed, context) {
             Ok(due) => due,
             Err(error) => return Ending::of_error(&error),
         };
+        let timeout = match RunTimeout::begin(self.run_timeout, context) {
+            Ok(timeout) => timeout,
+            Err(ending) => return ending,
+        };
+        let repetition = &context.state().repetition;
         let mut runs = 0;
-        while !due.wait() {
-            let ending = run();
-            if ending.code != 0 && (self.on_error == OnError::Stop || nested_runtime::is_refused()) {
+        while let Some(occasion) = due.await_occasion() {
+            occasion.begin();
+            repetition.counts.begin();
+            let Attempts::Done(ending) = self.retry.attempt(context, || timeout.limit(&mut run)) else {
+                break;
+            };
+            repetition.counts.end(ending.code != 0);
+            if ending.code == 0 {
+                due.run_succeeded();
+            }
+            occasion.end(&ending);
+            if ending.code != 0
+                && (self.on_error == OnError::Stop
+                    || repetition.is_single_run
+                    || nested_runtime::is_refused())
+            {
                 return ending;
             }
             runs += 1;
             ending.report_run(name, runs);
-            if runs == self.times || is_by_timer() {
+            if runs == self.times || repetition.is_single_run {
                 break;
             }
             due.run_ended();

@@ -93,6 +93,7 @@ impl<B: FnMut(&mut S) -> T, S, F, T, W> Body<WithSetup<S, F, W>, fn(&mut S) -> T
     type Output = T;
     type Value = S;
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = false;
     const WITH_SETUP: bool = true;
 
@@ -116,6 +117,7 @@ impl<B: FnMut(&mut S, &Context) -> T, S, F, T, W> Body<WithSetup<S, F, W>, fn(&m
     type Output = T;
     type Value = S;
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = true;
     const WITH_SETUP: bool = true;
 

@@ -1,6 +1,6 @@
 //! The system's clocks, read as the time since their start.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 #[cfg(target_os = "linux")]
@@ -22,6 +22,11 @@ pub(crate) fn since_boot() -> Option<Duration> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn since_boot() -> Option<Duration> {
     None
+}
+
+/// Reads the clock that can be set, as the time since 1970. It is zero before that.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn read(clock: ClockId) -> Option<Duration> {

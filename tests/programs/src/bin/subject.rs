@@ -30,6 +30,7 @@ use daemonic::{
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -303,6 +304,7 @@ fn never() -> ! {
 }
 
 type Setter = fn(Daemon, String) -> Daemon;
+type RepeatSetter<W> = fn(Daemon<Repeating<W>>, String) -> Daemon<Repeating<W>>;
 
 fn daemon() -> Daemon {
     let keys: [(&str, Setter); 18] = [
@@ -352,11 +354,26 @@ fn with_keys<W>(daemon: Daemon<Repeating<W>>) -> Daemon<Repeating<W>> {
     let on_error =
         if key("ON_ERROR").as_deref() == Some("continue") { OnError::Continue } else { OnError::Stop };
     let times = key("TIMES").map_or(0, |times| times.parse().expect("a number"));
-    let daemon = daemon.times(times).on_error(on_error);
+    let daemon = limited(daemon.times(times).on_error(on_error));
     match key("JITTER") {
         Some(jitter) => daemon.jitter(milliseconds(&jitter)),
         None => daemon,
     }
+}
+
+/// Sets the keys about the attempts of a run, or about those that are missed.
+fn limited<W>(daemon: Daemon<Repeating<W>>) -> Daemon<Repeating<W>> {
+    let keys: [(&str, RepeatSetter<W>); 5] = [
+        ("CATCH_UP", |daemon, _| daemon.catch_up(true)),
+        ("STATE", |daemon, path| daemon.state(path)),
+        ("RETRY", |daemon, retries| daemon.retry(retries.parse().expect("a number"))),
+        ("RETRY_DELAY", |daemon, delay| daemon.retry_delay(milliseconds(&delay))),
+        ("RUN_TIMEOUT", |daemon, limit| daemon.run_timeout(milliseconds(&limit))),
+    ];
+    keys.into_iter().fold(daemon, |daemon, (name, set)| match key(name) {
+        Some(value) => set(daemon, value),
+        None => daemon,
+    })
 }
 
 /// An error whose alternate form is longer, like the errors of `anyhow`.
@@ -499,6 +516,15 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "other" => match Daemon::new("other").pidfile(rest).start(never) {
             Ok(outcome) => println!("{outcome}"),
             Err(error) => println!("{error}"),
+        },
+        // Whether the descriptor of the stop is readable, within some time.
+        "poll" => {
+            let mut polled = [PollFd::new(context.expect("SUBJECT_CONTEXT").as_fd(), PollFlags::POLLIN)];
+            let timeout = PollTimeout::from(rest.parse::<u16>().expect("a number of milliseconds"));
+            println!("readable {:?}", poll(&mut polled, timeout).map(|count| count == 1));
+        }
+        "spin" => loop {
+            std::hint::spin_loop();
         },
         "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
         "hook" => {
