@@ -249,6 +249,21 @@ fn a_daemon_that_does_not_repeat_has_no_runs() {
 }
 
 #[test]
+fn a_daemon_that_cannot_hear_a_call_is_not_harmed_by_one() {
+    // The program repeats its body since it was replaced, and SIGIO would end the daemon of the old one.
+    let subject = Subject::new().body("print up; park");
+    let daemon = subject.start();
+    subject.log_with("up");
+    let subject = subject.every(HOUR, "print ran");
+    subject.act("status").says(0, &format!("subject: running (pid {daemon}, up 0s)"));
+    subject
+        .act("once")
+        .fails_naming(1, &["subject: failed to run: ", "takes no requests", "earlier version"]);
+    assert!(daemon.is_alive());
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
 fn a_daemon_cannot_call_itself() {
     let subject = Subject::new().every(HOUR, "act once");
     subject.start();

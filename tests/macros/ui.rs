@@ -54,7 +54,7 @@ fn the_feature_is_named_where_cron_is_used_without_it() {
         ),
         (
             r#"fn main() { let _ = daemonic::Daemon::new("x").cron("30 3 * * *").start(|| ()); }"#,
-            "no method named `start` found for struct `EnableTheFeatureCronOfDaemonic`",
+            "::EnableTheFeatureCronOfDaemonic` in the current scope",
         ),
     ] {
         let source = directory.path().join("source.rs");

@@ -118,7 +118,8 @@ impl Context {
         self.emit_deferred();
     }
 
-    /// Returns whether the daemon must stop.
+    /// Returns whether the daemon must stop, or, with [`run_timeout`](crate::Daemon::run_timeout), whether the current
+    /// run must end.
     ///
     /// # Examples
     ///

@@ -28,9 +28,10 @@ pub(crate) struct Due<'a> {
     pending: Option<Pending>,
     /// Why the run has begun that is in progress, or that was the last one.
     reason: Reason,
-    /// Whether the run before was so late that there is a line about it, or that it made others be skipped. Only the
-    /// first of several such runs in a row deserves a line.
+    /// Whether the run before began remarkably late, and whether it made others be skipped. Only the first of several such
+    /// runs in a row deserves a line.
     was_late: bool,
+    has_skipped: bool,
 }
 
 enum Times {
@@ -92,8 +93,17 @@ impl<'a> Due<'a> {
         } else {
             None
         };
-        let jitter = timing.jitter;
-        Ok(Self { name, context, times, missed, jitter, pending, reason: Reason::Due, was_late: false })
+        Ok(Self {
+            name,
+            context,
+            times,
+            missed,
+            jitter: timing.jitter,
+            pending,
+            reason: Reason::Due,
+            was_late: false,
+            has_skipped: false,
+        })
     }
 
     /// Waits until a run begins, because it is due or because a caller asks for one. Returns `None` if a stop is
@@ -177,10 +187,10 @@ impl<'a> Due<'a> {
             Times::Calendar(times) => times.run_ended(self.jitter),
         };
         if skipped > 0 {
-            let is_first = !self.was_late;
+            let is_first = !self.has_skipped;
             log::report(self.name, Notice::RunsSkipped { count: skipped, behind, is_first });
         }
-        self.was_late |= skipped > 0;
+        self.has_skipped = skipped > 0;
         if !late.is_zero() {
             log::report(self.name, Notice::RunLate { late });
         }

@@ -1,9 +1,9 @@
 fn tick(
     action: impl ::daemonic::IntoAction,
     expression: &str,
-    city: String,
+    city: &str,
 ) -> ::daemonic::Result {
-    fn tick(expression: &str, city: String, context: &Context) {
+    fn tick(expression: &str, city: &str, context: &daemonic::Context) {
         println!("{expression} in {city}: {context:?}");
     }
     ::daemonic::Daemon::new("tick")
@@ -12,10 +12,6 @@ fn tick(
         .timezone(format!("Europe/{city}"))
         .dispatch(
             action,
-            move |context: &::daemonic::Context| tick(
-                expression,
-                <String as ::daemonic::RunArgument>::for_run(&city),
-                context,
-            ),
+            move |context: &::daemonic::Context| tick(expression, city, context),
         )
 }

@@ -441,15 +441,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "note" => writeln!(NOTES.get().expect("SUBJECT_OPEN"), "{rest}").expect("the notes take a line"),
         // One byte for each run, in a file other than the log.
         "tally" => NOTES.get().expect("SUBJECT_OPEN").write_all(b".").expect("the notes take a byte"),
-        "stamp" => {
-            let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
-            println!("{}", now.as_nanos());
-        }
+        "stamp" => println!("{}", read(ClockId::CLOCK_MONOTONIC).as_nanos()),
         // The time of day, in seconds since 1970.
-        "date" => {
-            let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
-            println!("{}", now.tv_sec());
-        }
+        "date" => println!("{}", read(ClockId::CLOCK_REALTIME).as_secs()),
         "park" => never(),
         // A shell that runs a file, and that the body does not wait for.
         "spawn" => drop(process::Command::new("sh").arg(rest).spawn().expect("a shell")),
@@ -499,24 +493,20 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         // already.
         "forget" => drop(nix::unistd::close(*DUPLICATE.get().expect("SUBJECT_DUPLICATE"))),
         "flood" => flood(),
+        // Another thread, which has the mask of this one.
+        "thread" => drop(thread::spawn(never)),
         "block" => block(rest.parse().expect("a signal")),
         // As many files as the limit allows, up to a number that takes the system a while to close.
         "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
         "read" => drop(fs::read(rest).expect("a file to read")),
         // With options, as the program's `main` does it.
         "report" => drop(daemonic::report(dispatch(Invocation::from_args(rest.split(' '))))),
-        "act" => match dispatch(Some(rest.to_owned())) {
-            Ok(outcome) => println!("{rest}: {outcome}"),
-            Err(error) => println!("{rest}: {error}"),
-        },
+        "act" => println!("{rest}: {}", text_of(dispatch(Some(rest.to_owned())))),
         "wait" => {
             let stopping = context.expect("SUBJECT_CONTEXT").wait(Duration::MAX);
             println!("stopping {stopping}");
         }
-        "other" => match Daemon::new("other").pidfile(rest).start(never) {
-            Ok(outcome) => println!("{outcome}"),
-            Err(error) => println!("{error}"),
-        },
+        "other" => println!("{}", text_of(Daemon::new("other").pidfile(rest).start(never))),
         // Whether the descriptor of the stop is readable, within some time.
         "poll" => {
             let mut polled = [PollFd::new(context.expect("SUBJECT_CONTEXT").as_fd(), PollFlags::POLLIN)];
@@ -552,6 +542,14 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         _ => panic!("no such step: {step}"),
     }
     Ok(None)
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map(Duration::from).expect("a clock")
+}
+
+fn text_of(result: daemonic::Result) -> String {
+    result.map_or_else(|error| error.to_string(), |outcome| outcome.to_string())
 }
 
 /// Suspends one process at its beginning until it gets SIGCONT: this one (0), the first child (1)
