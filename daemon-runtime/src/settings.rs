@@ -229,6 +229,10 @@ impl Settings {
         if let Some(path) = &self.state {
             return resolve("state", path).map(StateChoice::Given);
         }
+        #[cfg(feature = "service")]
+        if let Some(directory) = environment::state_directory() {
+            return resolve("name", &directory.join("state")).map(StateChoice::Given);
+        }
         if [".", ".."].contains(&self.name.as_str()) {
             return Err(Error::failed(format_args!("`catch_up` needs the key `state` for this `name`")));
         }

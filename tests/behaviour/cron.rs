@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::notice::Notice;
 use common::{Answer, Process, Subject, faketime, now, program_with, wait_until};
@@ -70,6 +70,53 @@ fn the_key_timezone_wins_over_the_systems_zone() {
     let start = faked(&subject, &library, "UTC", "@2026-05-05 03:29:58", "start");
     assert_eq!(Answer::of(start).started().exit_code(), 0);
     assert!((1_777_951_800..1_777_951_805).contains(&dates(&subject)[0]), "{}", subject.raw_log());
+}
+
+#[test]
+fn a_call_ends_the_wait_for_a_timer_but_not_for_good() {
+    let boot = Subject::new().every(3_600_000, "print ran").key("clock", "boot").key("delay", "3600000");
+    for subject in [at(NEVER, "print ran"), boot, at(NEVER, "print ran").key("respawn", "always")] {
+        let daemon = subject.start();
+        for runs in 1..3 {
+            subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+            assert_eq!(subject.log_text(), "ran\n".repeat(runs));
+        }
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_missed_run_is_made_up_for_once() {
+    const YEAR: u64 = 31_536_000;
+    let ago = |seconds: u64| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        now.checked_sub(Duration::from_secs(seconds)).unwrap().as_nanos()
+    };
+    for (last, lines) in [(9 * YEAR, 1), (1, 0)] {
+        let subject = at(NEVER, "print ran").key("catch_up", "").key("times", "2");
+        let state = subject.path("state");
+        let subject = subject.key("state", &state);
+        let kept = format!("daemonic 1 due={0} ended={0}\n", ago(last));
+        fs::write(&state, &kept).unwrap();
+        let daemon = subject.start();
+        if lines == 1 {
+            subject.log_with("ran");
+            wait_until("a success of now", || fs::read_to_string(&state).is_ok_and(|text| text != kept));
+        }
+        let about = |text: &&str| text.starts_with("subject: making up for a run, which was due ");
+        wait_until("the pause", || daemon.status("State").starts_with('S'));
+        let log = subject.raw_log();
+        assert_eq!(
+            Notice::all(&log).iter().map(|notice| notice.message).filter(about).count(),
+            lines,
+            "{log}"
+        );
+        assert_eq!(subject.log_text(), "ran\n".repeat(lines));
+        subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+        assert_eq!(subject.log_text(), "ran\n".repeat(lines + 1));
+        subject.act("stop");
+    }
 }
 
 #[test]

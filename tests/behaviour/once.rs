@@ -137,6 +137,17 @@ fn a_call_changes_no_due_time() {
 }
 
 #[test]
+fn a_jitter_delays_no_call() {
+    let subject = Subject::new().every(HOUR, "print ran").key("jitter", HOUR.to_string());
+    let daemon = subject.start();
+    for runs in 1..3 {
+        subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+        assert_eq!(count(&subject, "ran"), runs);
+    }
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
 fn without_a_daemon_the_run_is_done_in_the_foreground() {
     for keys in [&[][..], &[("context", "")], &[("respawn", "always")], &[("setup", "print made")]] {
         let subject = Subject::new().every(HOUR, "print ran; identify; code 9").key("on_error", "continue");
@@ -338,7 +349,7 @@ print(connection.recv(99))
     let number = locks.lines().find_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
         let start: u64 = fields.get(6)?.parse().ok()?;
-        (fields[4] == daemon.to_string()).then(|| start.checked_sub(0x4000_0000)).flatten()
+        (fields[4] == daemon.to_string()).then(|| start.checked_sub(0x5000_0000)).flatten()
     });
     let number = format!("{:05x}", number.expect("a socket"));
     let connected = subject.path("connected");

@@ -369,11 +369,16 @@ fn the_first_run_is_after_the_delay() {
 #[test]
 fn jitter_makes_each_run_late_and_none_early_without_adding_up() {
     let subject = Subject::new().every(40, "stamp").key("times", "25").key("jitter", "30");
-    let stamps = stamps(&subject);
+    // On a busy machine, runs may be so late that others are skipped.
+    let mut attempts = (0..5).map(|_| {
+        fs::write(subject.log(), "").unwrap();
+        let stamps = stamps(&subject);
+        (!subject.raw_log().contains(" skipped")).then_some(stamps)
+    });
+    let stamps = attempts.find_map(|stamps| stamps).expect("a machine with some time");
     let late: Vec<_> =
         (0..25).map(|run| stamps[run + 1].checked_sub(stamps[0] + number(run) * 40 * MILLISECOND)).collect();
     let late: Vec<_> = late.into_iter().map(|late| late.expect("a run was early")).collect();
-    // A busy machine would have to be late for all of the last ones.
     assert!(late[15..].iter().any(|late| *late < 60 * MILLISECOND), "the jitter adds up: {late:?}");
     let least = late.iter().min().unwrap();
     let later = late.iter().filter(|late| **late > least + 8 * MILLISECOND).count();

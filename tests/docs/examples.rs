@@ -518,19 +518,32 @@ fn runner_fails_to_start_what_is_no_program() {
 fn nightly_runs_at_half_past_three() {
     let Some(library) = faketime::library_or_skip() else { return };
     let nightly = Example::new("nightly");
-    let act = |words: &[&str]| {
+    let act_at = |time: &str, words: &[&str]| {
         let mut command = nightly.service.action(words[0]);
         command.args(&words[1..]).env("HOME", nightly.service.folder()).env("LD_PRELOAD", &library);
-        command.env("FAKETIME", "@2026-05-05 03:29:57").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.env("FAKETIME", format!("@2026-05-{time}")).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         command.env("TZ", "Europe/Berlin");
         Answer::of(command)
     };
+    let act = |words: &[&str]| act_at("05 03:29:57", words);
     let daemon = act(&["start"]).pid();
     let next = act(&["next", "2"]).stdout;
     let lines: Vec<_> = next.lines().map(|line| line.split_once(", in ").expect("a time").0).collect();
     let at = |day: u32| format!("nightly: 2026-05-{day:02} 03:30:00 CEST (UTC+02:00)");
     assert_eq!(lines, [at(5), at(6)]);
-    wait_until("half past three", || unstamped(&nightly.log_text()) == "good night\n");
+    let is_logged = |text: &str| wait_until(text, || unstamped(&nightly.log_text()) == text);
+    is_logged("good night\n");
+    assert_eq!(act(&["once"]).stdout, format!("nightly: has done a run (pid {daemon})\n"));
+    is_logged("good night\ngood night\n");
+    nightly.stop(daemon);
+    // The next morning, after a night without a daemon.
+    let daemon = act_at("06 09:00:00", &["start"]).pid();
+    wait_until("the run of that night", || nightly.log_text().matches("good night\n").count() == 3);
+    assert!(
+        nightly.log_text().contains("making up for a run, which was due 5h 30m"),
+        "{}",
+        nightly.log_text()
+    );
     nightly.stop(daemon);
 }
 

@@ -5,6 +5,7 @@ mod death;
 mod faults;
 mod fuzz;
 mod long_life;
+mod on_calendar;
 mod races;
 mod real_cron;
 mod schedule;

@@ -210,6 +210,7 @@ mod tests {
 
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
     /// 2026-05-05 03:00:20 UTC.
     const THREE: i64 = 1_777_950_020;
 
@@ -287,7 +288,6 @@ mod tests {
             assert_eq!(times.schedule.next_from(times.progress), Some(UnixSeconds(THREE + 1_780)));
             behind.map(|behind| behind.as_secs())
         };
-        const DAY: i64 = 24 * HOUR;
         assert_eq!(behind(1_790 - DAY), None);
         assert_eq!(behind(1_770 - DAY), Some(86_400 - 1_780));
         assert_eq!(behind(1_790 - 3 * DAY), Some(2 * 86_400 - 1_780));

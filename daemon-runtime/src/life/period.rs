@@ -277,7 +277,7 @@ mod tests {
         };
         assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_060), (1_100, None));
         assert_eq!(after(Missed::Skip, 1_000, 1_130, 1_160), (1_200, None));
-        assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_100), (1_100, Some(0)));
+        assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_100), (1_200, Some(0)));
         assert_eq!(after(Missed::Skip, 1_000, 1_030, 1_450), (1_500, Some(350)));
         assert_eq!(after(Missed::Burst, 1_000, 1_030, 1_450), (1_500, Some(350)));
         assert_eq!(after(Missed::Delay, 1_000, 1_030, 1_120), (1_130, None));

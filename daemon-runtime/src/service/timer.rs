@@ -11,7 +11,9 @@ use std::time::Duration;
 /// # Errors
 ///
 /// Fails if systemd has no calendar event for a cron expression.
-pub(crate) fn lines(timing: &Timing) -> Result<(String, Vec<String>)> {
+pub(crate) fn lines(timing: &Timing, catch_up: bool) -> Result<(String, Vec<String>)> {
+    #[cfg(not(feature = "cron"))]
+    let _ = catch_up;
     let (what, mut lines) = match &timing.rule {
         Rule::Every(period) => {
             let first = if period.delay.is_zero() { "0".into() } else { time(period.delay) };
@@ -26,7 +28,7 @@ pub(crate) fn lines(timing: &Timing) -> Result<(String, Vec<String>)> {
             (format!("every {every}"), lines)
         }
         #[cfg(feature = "cron")]
-        Rule::Cron(calendar) => on_calendar(calendar)?,
+        Rule::Cron(calendar) => on_calendar(calendar, catch_up)?,
     };
     if !timing.jitter.is_zero() {
         lines.push(format!("RandomizedDelaySec={}", time(timing.jitter)));
@@ -35,7 +37,7 @@ pub(crate) fn lines(timing: &Timing) -> Result<(String, Vec<String>)> {
 }
 
 #[cfg(feature = "cron")]
-fn on_calendar(calendar: &crate::timing::Calendar) -> Result<(String, Vec<String>)> {
+fn on_calendar(calendar: &crate::timing::Calendar, catch_up: bool) -> Result<(String, Vec<String>)> {
     use crate::command::error::Error;
 
     let schedule = calendar.schedule()?;
@@ -49,5 +51,8 @@ fn on_calendar(calendar: &crate::timing::Calendar) -> Result<(String, Vec<String
     };
     let mut lines: Vec<_> = events.iter().map(|event| format!("OnCalendar={event}{zone}")).collect();
     lines.push("AccuracySec=1s".into());
+    if catch_up {
+        lines.push("Persistent=true".into());
+    }
     Ok((format!("at {}", schedule.cron()), lines))
 }

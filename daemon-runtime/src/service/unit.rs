@@ -50,6 +50,7 @@ pub struct Unit {
     pub(crate) program: PathBuf,
     /// When the runs of a repeating daemon are due.
     timing: Option<Timing>,
+    catch_up: bool,
     /// When a timer starts a run, in words and in lines of its unit.
     timer: Option<(String, Vec<String>)>,
     /// Whether systemd itself sends SIGHUP and waits until the reload is complete.
@@ -90,6 +91,7 @@ impl Unit {
             name: settings.name.clone(),
             scope,
             timing: settings.timing.clone(),
+            catch_up: settings.catch_up,
             timer: None,
             reloads_by_type: cfg!(feature = "systemd") && manager::version() >= Some(NOTIFY_RELOAD),
             start: escape::program(&program)?,
@@ -179,7 +181,7 @@ impl Unit {
                 "a timer is for a repeating daemon, and this one has no period; use `#[repeat_daemon]` or `every`"
             )));
         };
-        self.timer = Some(timer::lines(timing)?);
+        self.timer = Some(timer::lines(timing, self.catch_up)?);
         Ok(self)
     }
 
@@ -367,6 +369,10 @@ fn service(plan: &Plan<'_>, scope: Scope, program: &Path, places: Option<&Places
         lines.push("# daemon has failed.".into());
         lines.push(format!("RuntimeDirectory={path}"));
         lines.push("RuntimeDirectoryPreserve=yes".into());
+    }
+    if let Some(directory) = places.and_then(|places| places.state_directory.as_ref()) {
+        lines.push("# The time of the last success is in this directory below /var/lib.".into());
+        lines.push(format!("StateDirectory={}", escape::path_in_list("state", directory)?));
     }
     lines.extend(streams(plan)?);
     lines.push(format!("KillSignal={}", settings.stop_signal));

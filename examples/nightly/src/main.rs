@@ -1,21 +1,13 @@
-//! A job at half past three each night, local time.
+//! A job at half past three each night, local time, which is made up for after downtime.
 //!
-//! Run `cargo run -p example-nightly -- start`, then `status`, `next 5`, and `stop`.
+//! Run `cargo run -p example-nightly -- start`, then `status`, `next 5`, `once`, and `stop`.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-
-use daemonic::{Invocation, repeat_daemon};
-
-#[repeat_daemon(cron = "30 3 * * *", pidfile = home("daemon_nightly.pid"), stdout = home("daemon_nightly.log"))]
-fn nightly() {
+#[daemonic::repeat_daemon(cron = "30 3 * * *", catch_up = true, name = "nightly",
+    pidfile = home("pid"), state = home("state"), stdout = home("log"))]
+fn main() {
     println!("good night");
 }
 
-fn main() -> ExitCode {
-    daemonic::report(nightly(Invocation::from_args(std::env::args_os().skip(1))))
-}
-
-fn home(file: &str) -> PathBuf {
-    std::env::home_dir().expect("a home directory").join(file)
+fn home(kind: &str) -> std::path::PathBuf {
+    std::env::home_dir().expect("a home directory").join(format!("daemon_nightly.{kind}"))
 }
