@@ -202,6 +202,8 @@ impl Daemon<Repeating> {
 
     /// Sets the pause before the first run. By default there is none.
     ///
+    /// With [`catch_up`](Daemon::catch_up) and a last success, only a run that is made up for waits for it.
+    ///
     /// The later runs are due whole periods after the first one. The pause is counted by the [`clock`](Daemon::clock) of
     /// the period.
     ///
@@ -428,10 +430,11 @@ impl<W> Daemon<Repeating<W>> {
 
     /// Makes up for a run that was due while the daemon or the machine was down.
     ///
-    /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). At the next start, its first
-    /// run is due one period after the last success was due, so the phase stays. If that time is past, the run begins
-    /// at once, however many runs were missed, and counts towards [`times`](Daemon::times). Without a last success, the
-    /// first run begins at once, as without this key.
+    /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). If a run was due since then,
+    /// the next start makes up for it: once, however many runs were missed, and at once, or after
+    /// [`delay`](Daemon::delay) and [`jitter`](Daemon::jitter). This run counts towards [`times`](Daemon::times). With
+    /// [`every`](Daemon::every), the due times are counted from that of the last success, so the phase stays. Without a
+    /// last success, the first run begins as without this key.
     ///
     /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up for.
     /// The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported and
@@ -463,7 +466,8 @@ impl<W> Daemon<Repeating<W>> {
     /// The default is `/var/lib/NAME/state` for root. The launcher makes the directory if it is missing, for the
     /// daemon's [`user`](Daemon::user). For another user it is `$XDG_STATE_HOME/NAME.state` or
     /// `$HOME/.local/state/NAME.state`, by the rule of the default [`pidfile`](Daemon::pidfile). The directory of a
-    /// given file must exist, and the daemon's user must be able to write to it. With a [`chroot`](Daemon::chroot), the
+    /// given file must exist, and the daemon's user must be able to write to it. With the feature `service`, the default is
+    /// `state` in `$STATE_DIRECTORY` if a unit of systemd sets that. With a [`chroot`](Daemon::chroot), the
     /// path is outside of it.
     ///
     /// The file is replaced after each success, by a rename, when the new content is on the disk. It must not be the

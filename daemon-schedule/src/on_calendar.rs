@@ -80,7 +80,7 @@ impl Cron {
                 }
             }
             if days.last_weekdays != 0 {
-                events.push(Event { weekdays: days.last_weekdays, dates: "~7..1".into() });
+                events.push(Event { weekdays: days.last_weekdays, dates: "~7/1".into() });
             }
             events
         };
