@@ -1,7 +1,7 @@
 //! The timer unit of a repeating daemon.
 
 use crate::command::error::Result;
-use crate::service::unit::time;
+use crate::service::time_span::time;
 use crate::timing::{Rule, Timing};
 
 use std::time::Duration;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 
 use crate::command::children::Children;
-use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
@@ -17,6 +16,7 @@ use crate::service::command_line;
 use crate::service::hardening::Hardening;
 use crate::service::manager;
 use crate::service::paths::Places;
+use crate::service::time_span::time;
 use crate::service::timer;
 use crate::settings::{Plan, Settings};
 use crate::timing::Timing;
@@ -294,17 +294,6 @@ fn check_name(name: &str) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// Returns a time as systemd reads it, rounded up to microseconds. A time of zero would mean that there is no limit.
-pub(crate) fn time(time: Duration) -> String {
-    /// About three hundred years, more than systemd can count.
-    const LONGEST: Duration = Duration::from_secs(10_000_000_000);
-    if time > LONGEST {
-        return "infinity".into();
-    }
-    let micros = time.as_nanos().div_ceil(1_000).max(1);
-    Span(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))).to_string()
 }
 
 /// Returns the lines about the failures in a row.
