@@ -4,15 +4,16 @@
 //! 2. [The keys](keys): what each key does, with an example.
 //! 3. [The actions](actions): what each action does, prints and exits with.
 //! 4. [Supervision](supervision): how the body is started again, and what it has started is ended.
-//! 5. [The log](log): what the daemon reports about itself, as lines or as events of `tracing`.
-//! 6. [A service of systemd](service): the unit that a program makes for itself.
-//! 7. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
-//! 8. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
-//! 9. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
+//! 5. [Time](time): runs at times of day, changes of clocks, suspend, missed runs.
+//! 6. [The log](log): what the daemon reports about itself, as lines or as events of `tracing`.
+//! 7. [A service of systemd](service): the unit that a program makes for itself.
+//! 8. [The promises](promises): what you can rely on, how it is kept, and which test proves it.
+//! 9. [Migrating](migrating): from `daemonize`, from the Python module, or from an init script.
+//! 10. [The recipes](recipes): logrotate, cron jobs, many instances, a daemon that runs a program,
 //!    containers and systemd.
-//! 10. [JSON](json): the state of a daemon, for programs.
-//! 11. [A command line made by clap](clap): the actions beside a program's own options.
-//! 12. [From one machine to many](deploy): images, Kubernetes, Nomad and systemd templates.
+//! 11. [JSON](json): the state of a daemon, for programs.
+//! 12. [A command line made by clap](clap): the actions beside a program's own options.
+//! 13. [From one machine to many](deploy): images, Kubernetes, Nomad and systemd templates.
 //!
 //! [The examples](examples) are complete programs to start from. Three more pages give the
 //! background: [security], with the attackers and the limits; [platform], with the differences
@@ -92,6 +93,9 @@ pub mod service {}
 
 #[doc = include_str!("guide/supervision.md")]
 pub mod supervision {}
+
+#[doc = include_str!("guide/time.md")]
+pub mod time {}
 
 #[doc = include_str!("guide/tour.md")]
 pub mod tour {}

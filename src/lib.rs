@@ -17,6 +17,7 @@
 //! [service]: crate::guide::service
 //! [supervision]: crate::guide::supervision
 //! [testing]: https://docs.rs/crate/daemonic/latest/source/TESTING.md
+//! [time]: crate::guide::time
 #![doc = include_str!("../docs/life-cycle.md")]
 #![doc = include_str!("../docs/peers.md")]
 #![doc = include_str!("../README.md")]
@@ -24,7 +25,7 @@
 //! ## The guide
 //!
 //! [The tour](crate::guide::tour) · [the keys](crate::guide::keys) · [the actions](crate::guide::actions) ·
-//! [supervision](crate::guide::supervision) · [the log](crate::guide::log) ·
+//! [supervision](crate::guide::supervision) · [time](crate::guide::time) · [the log](crate::guide::log) ·
 //! [a service of systemd](crate::guide::service) · [the promises](crate::guide::promises) · [migrating](crate::guide::migrating) · [the recipes](crate::guide::recipes) ·
 //! [JSON](crate::guide::json) · [a command line made by clap](crate::guide::clap) ·
 //! [from one machine to many](crate::guide::deploy)
@@ -39,9 +40,12 @@ pub mod guide;
 pub use daemon_macros::{daemon, repeat_daemon};
 #[cfg(unix)]
 pub use daemon_runtime::{
-    Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Children, Context,
-    Daemon, Error, Event, Exit, IntoAction, Invocation, Missed, OnError, Once, Outcome, Repeating, Respawn,
-    RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup, program_name, report,
+    Account, Action, Answer, Body, BodyResult, CheckArgument, CheckResult, Checked, Children, Clock, Context,
+    Daemon, Error, Event, Every, Exit, IntoAction, Invocation, Missed, OnError, Once, Outcome, Repeating,
+    Repeats, Respawn, RespawnBody, Respawning, Result, RunArgument, SetupResult, Signal, WithSetup,
+    program_name, report,
 };
+#[cfg(all(unix, feature = "cron"))]
+pub use daemon_runtime::{Cron, NextRun};
 #[cfg(all(unix, feature = "service"))]
 pub use daemon_runtime::{Hardening, Unit};

@@ -85,10 +85,31 @@ const KEYS: &[Row] = &[
     ("version", Kind::Version, Scope::Any),
     ("crate", Kind::Crate, Scope::Any),
     ("every", Kind::Period, Scope::Repeat),
+    ("cron", Kind::Cron, Scope::Repeat),
+    ("timezone", Kind::Timezone, Scope::Repeat),
+    ("delay", Kind::Duration, Scope::Repeat),
+    ("jitter", Kind::Duration, Scope::Repeat),
+    ("clock", Kind::Clock, Scope::Repeat),
     ("times", Kind::Count, Scope::Repeat),
     ("missed", Kind::Missed, Scope::Repeat),
     ("on_error", Kind::OnError, Scope::Repeat),
+    ("retry", Kind::Retries, Scope::Repeat),
+    ("retry_delay", Kind::Duration, Scope::Repeat),
+    ("run_timeout", Kind::RunTimeout, Scope::Repeat),
+    ("catch_up", Kind::Bool, Scope::Repeat),
+    ("state", Kind::Path, Scope::Repeat),
     ("setup", Kind::Setup, Scope::Repeat),
+];
+
+/// The keys that say when a repeating fn runs, one of which is given.
+const RULES: [&str; 2] = ["every", "cron"];
+
+/// The keys that go with one of these, and why they do not go with the other.
+const WITH_RULE: &[(&str, &str, &str)] = &[
+    ("timezone", "cron", "a period is the same in every zone"),
+    ("delay", "every", "`cron` waits for its first time anyway"),
+    ("clock", "every", "`cron` follows the time of day"),
+    ("missed", "every", "with `cron`, a run that is missed is skipped"),
 ];
 
 /// Names that other crates use for our keys.
@@ -97,10 +118,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("backoff", "respawn_delay"),
     ("configtest", "check"),
     ("count", "times"),
+    ("crontab", "cron"),
     ("cwd", "working_directory"),
     ("dir", "working_directory"),
     ("gid", "group"),
     ("init", "setup"),
+    ("initial_delay", "delay"),
     ("interval", "every"),
     ("kill_mode", "children"),
     ("killasgroup", "children"),
@@ -108,10 +131,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("log", "stdout"),
     ("log_file", "stdout"),
     ("logfile", "stdout"),
+    ("max_attempts", "retry"),
     ("max_restarts", "respawn_limit"),
     ("max_retries", "respawn_limit"),
     ("minutes", "every"),
     ("period", "every"),
+    ("persistent", "catch_up"),
     ("precheck", "check"),
     ("preflight", "check"),
     ("restart", "respawn"),
@@ -119,19 +144,27 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("restart_policy", "respawn"),
     ("restart_sec", "respawn_delay"),
     ("restartsec", "respawn_delay"),
+    ("random_delay", "jitter"),
     ("retries", "respawn_limit"),
+    ("retry_backoff", "retry_delay"),
     ("root", "chroot"),
     ("runs", "times"),
+    ("schedule", "cron"),
     ("seconds", "every"),
+    ("splay", "jitter"),
     ("startretries", "respawn_limit"),
     ("startsecs", "wait_alive"),
-    ("state", "setup"),
+    ("state_file", "state"),
     ("stopasgroup", "children"),
+    ("time_zone", "timezone"),
+    ("timeout", "run_timeout"),
+    ("tz", "timezone"),
     ("uid", "user"),
     ("validate", "check"),
     ("verify", "check"),
     ("wait", "wait_ready"),
     ("workdir", "working_directory"),
+    ("zone", "timezone"),
 ];
 
 /// The checked arguments, in the order in which the builder takes them.
@@ -141,7 +174,7 @@ pub(crate) struct Args {
     pub(crate) krate: Option<Path>,
     /// Keys of any daemon, in the user's order.
     pub(crate) plain: Vec<Arg>,
-    /// Keys of a repeating daemon. `every` is the first, because it makes the builder repeat.
+    /// Keys of a repeating daemon. `every` or `cron` is the first, because it makes the builder repeat.
     pub(crate) repeat: Vec<Arg>,
     /// `setup`, which comes after those, because it changes what the body is.
     pub(crate) setup: Option<Arg>,
@@ -182,15 +215,20 @@ impl Args {
         self.plain.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
+    /// Returns a key of a repeating daemon as the user wrote it.
+    pub(crate) fn repeat_key(&self, name: &str) -> Option<&Ident> {
+        self.repeat.iter().map(|arg| &arg.key).find(|key| *key == name)
+    }
+
     /// Reports whether a value mentions a variable of this name.
     pub(crate) fn mention(&self, name: &Ident) -> bool {
         let wrappers = self.setup.iter().chain(&self.check).chain(&self.respawn);
         self.plain.iter().chain(&self.repeat).chain(wrappers).any(|arg| arg.value.mentions(name))
     }
 
-    /// Reports whether `every` is given, which the other keys of a repeating daemon need.
+    /// Reports whether `every` or `cron` is given, one of which the other keys of a repeating daemon need.
     pub(crate) fn repeats(&self) -> bool {
-        self.repeat.first().is_some_and(|arg| arg.key == "every")
+        self.repeat.first().is_some_and(|arg| RULES.iter().any(|rule| arg.key == rule))
     }
 }
 
@@ -342,13 +380,34 @@ fn look_up(
             known.push((*row, Pair { key: Ident::new(row.0, key.span()), value }));
         }
     }
-    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !meant.contains(&Kind::Period)) {
+    let has_rule = [Kind::Period, Kind::Cron].iter().any(|rule| meant.contains(rule));
+    if let Some(site) = site.filter(|_| ours == Macro::RepeatDaemon && !has_rule) {
         mistakes.at(
             site,
-            "#[repeat_daemon] needs the key `every`: how often is the fn to run? Write for example `every = \"5s\"`",
+            "#[repeat_daemon] needs the key `every` or `cron`: when is the fn to run? Write for example `every = \"5s\"` or `cron = \"30 3 * * *\"`",
         );
     }
+    check_rules(&mut known, mistakes);
     known
+}
+
+/// Refuses `every` beside `cron`, and keys that go only with the other one, and leaves them out.
+fn check_rules(known: &mut Vec<(Row, Pair)>, mistakes: &mut Mistakes) {
+    let rule = known.iter().find_map(|((name, ..), _)| RULES.into_iter().find(|rule| rule == name));
+    known.retain(|((name, ..), pair)| {
+        let with = WITH_RULE.iter().find(|(key, ..)| key == name);
+        let mistake = match (rule, with) {
+            (Some(rule), _) if RULES.contains(name) && *name != rule => {
+                "`every` and `cron` both say when the fn runs; remove one of the two".into()
+            }
+            (Some(rule), Some((_, with, why))) if *with != rule => {
+                format!("`{name}` goes with `{with}`, and not with `{rule}`: {why}; remove it")
+            }
+            _ => return true,
+        };
+        mistakes.at(pair.key.span(), mistake);
+        false
+    });
 }
 
 /// Returns the mistake of a known key, if it is one.
@@ -405,9 +464,15 @@ fn check_values(known: Vec<(Row, Pair)>, mistakes: &mut Mistakes) -> Args {
             Scope::Repeat if kind == Kind::Setup => {
                 args.setup.get_or_insert(Arg { key, value });
             }
-            Scope::Repeat if kind == Kind::Period => args.repeat.insert(0, Arg { key, value }),
+            Scope::Repeat if matches!(kind, Kind::Period | Kind::Cron) => {
+                args.repeat.insert(0, Arg { key, value });
+            }
             Scope::Repeat => args.repeat.push(Arg { key, value }),
         }
+    }
+    if !args.repeats() {
+        // Without a rule, the fallback has a period, with which this does not go.
+        args.repeat.retain(|arg| arg.key != "timezone");
     }
     args
 }

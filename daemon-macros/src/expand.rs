@@ -77,9 +77,34 @@ fn check(ours: Macro, args: &Args, item: &Item, mistakes: &mut Mistakes) {
         args.key("wait_alive").filter(|_| args.key("wait_ready").is_some()),
         "`wait_alive` is for a body that does not report that it is ready; remove it, or `wait_ready`",
     );
+    mistakes.over(
+        args.repeat_key("retry_delay").filter(|_| args.repeat_key("retry").is_none()),
+        "`retry_delay` has no effect without `retry`; add `retry = 3`, or remove it",
+    );
+    check_state(args, mistakes);
     check_setup(args, item, mistakes);
     check_respawn(args, item, mistakes);
     check_placeholders(args, item, mistakes);
+}
+
+/// Checks `state`, which is a file of its own for `catch_up`.
+fn check_state(args: &Args, mistakes: &mut Mistakes) {
+    let Some(Arg { key, value }) = args.repeat.iter().find(|arg| arg.key == "state") else { return };
+    if args.repeat_key("catch_up").is_none() {
+        mistakes.over(key, "`state` has no effect without `catch_up`; add `catch_up = true`, or remove it");
+    }
+    let text = |value: &Value| match value::literal(&value.tokens()) {
+        Some(Lit::Str(text)) => Some(text.value()),
+        _ => None,
+    };
+    let is_same = |other: &&Arg| text(&other.value).is_some_and(|other| text(value) == Some(other));
+    let is_file = |arg: &&Arg| ["pidfile", "stdout", "stderr"].iter().any(|name| arg.key == name);
+    if let Some(other) = args.plain.iter().filter(is_file).find(is_same) {
+        mistakes.over(
+            value.tokens(),
+            format!("this is the file of `{}`; give `state` a path of its own", other.key),
+        );
+    }
 }
 
 /// Checks the parameter that borrows the value of `setup`.
@@ -122,7 +147,7 @@ fn check_respawn(args: &Args, item: &Item, mistakes: &mut Mistakes) {
 
 /// Refuses strings like `"/run/{id}.pid"`, which look as if they were formatted.
 fn check_placeholders(args: &Args, item: &Item, mistakes: &mut Mistakes) {
-    for arg in &args.plain {
+    for arg in args.plain.iter().chain(&args.repeat) {
         let Value::Text(value) = &arg.value else { continue };
         let Some(Lit::Str(literal)) = value::literal(value) else { continue };
         let text = literal.value();
@@ -345,7 +370,7 @@ impl<'a> Expansion<'a> {
         let name = self.daemon_name();
         let plain = self.args.plain.iter().map(|arg| self.setting(arg));
         let repeat = self.args.repeat.iter().map(|arg| self.setting(arg));
-        // In the fallback, the period that the other keys need can be missing.
+        // In the fallback, what the other keys need can be missing.
         let is_repeat = !self.args.repeat.is_empty() || self.args.setup.is_some();
         let is_missing = is_repeat && !self.args.repeats();
         let every = is_missing.then(|| quote_spanned!(site=> .every(::core::time::Duration::ZERO)));

@@ -247,8 +247,9 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a function into a daemon that calls it repeatedly.
 ///
-/// The first run is immediate. The others follow at a steady period, which does not drift. A stop
-/// during a pause ends the daemon at once. A stop during a run lets the run finish.
+/// With `every`, the first run is immediate, and the others follow at a steady period, which does not
+/// drift. With `cron`, the runs are at times of day. A stop during a pause ends the daemon at once. A
+/// stop during a run lets the run finish.
 ///
 /// ```no_run
 /// use daemonic::repeat_daemon;
@@ -286,10 +287,20 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | `every` | the period: `"500ms"`, `"1h 30m"` or a `Duration` | none; it is required |
+/// | `every` | the period: `"500ms"`, `"1h 30m"` or a `Duration` | none; this or `cron` is required |
+/// | `cron` | the times of the runs: a cron expression, such as `"30 3 * * MON-FRI"`; needs the feature `cron` | none |
+/// | `timezone` | the time zone of `cron`, such as `"Europe/Berlin"` | the system's |
+/// | `delay` | the pause before the first run, with `every`: `"1m"` or a `Duration` | none |
+/// | `jitter` | the time of which a random part makes each run late: `"2s"` or a `Duration` | none |
+/// | `clock` | the clock of `every`: `"monotonic"`, `"boot"`, which counts the time in suspend, or a `Clock` | `"monotonic"` |
 /// | `times` | the number of runs; 0 means forever | 0 |
-/// | `missed` | what a run that takes longer than the period causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
+/// | `missed` | what a run that takes longer than the period of `every` causes: `"skip"`, `"burst"`, `"delay"` or a `Missed` | `"skip"` |
 /// | `on_error` | what an `Err` or a panic of a run causes: `"stop"`, `"continue"` or an `OnError` | `"stop"` |
+/// | `retry` | the number of further attempts of a run that fails, before `on_error` decides | 0 |
+/// | `retry_delay` | the pause before the first further attempt; each later one is twice as long | `"10s"` |
+/// | `run_timeout` | how long a run may take; then its `Context` reports a stop, and the run has failed | none |
+/// | `catch_up` | whether a run that was due while the daemon was down is made up for at the next start | `false` |
+/// | `state` | the file in which `catch_up` keeps the time of the last success | root: `/var/lib/NAME/state`; others: `~/.local/state/NAME.state` |
 /// | `setup` | an expression for the value that each run borrows: a `T`, or a `Result<T, E>` whose `E` is `Display` | none |
 ///
 /// With `missed = "skip"`, runs whose time has passed are skipped. With `"burst"`, they follow
@@ -299,7 +310,11 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 /// goes on. In a program with `panic = "abort"`, a panic ends the daemon in any case. With `respawn`,
 /// this key decides first: only an error or a panic that it does not let pass ends a life of the body.
 ///
-/// The period does not count the time for which the machine is suspended.
+/// The period does not count the time for which the machine is suspended, unless `clock = "boot"`.
+///
+/// With `cron`, the runs follow the time of day. If clocks change, the rule is that of Debian's
+/// cron(8), with which the guide has a chapter,
+/// [`daemonic::guide::time`](https://docs.rs/daemonic/latest/daemonic/guide/time/).
 ///
 /// # Parameters
 ///

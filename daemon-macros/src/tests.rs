@@ -252,7 +252,11 @@ fn every_key_is_in_the_tables_of_the_documentation() {
 fn a_key_is_the_methods_name_by_its_very_token() {
     for key in method_keys() {
         let args = format!(r#"every = "5s", {key} = there"#);
-        let args = if key == "every" { "every = there".into() } else { args };
+        let args = match key {
+            "every" | "cron" => format!("{key} = there"),
+            "timezone" => format!("cron = there, {key} = there"),
+            _ => args,
+        };
         let expanded = expansion(Macro::RepeatDaemon, &args, "fn f(context: &Context) {}");
         let found = idents(expanded).into_iter().find(|(ident, _)| ident == key).unwrap();
         let (column, written) = (args.find(&format!("{key} =")).unwrap(), found.0.span());

@@ -23,9 +23,14 @@ pub(crate) enum Kind {
     Count,
     Duration,
     Period,
+    Cron,
+    Timezone,
+    Clock,
     Signal,
     Missed,
     OnError,
+    Retries,
+    RunTimeout,
     Setup,
     Respawn,
     Delay,
@@ -79,6 +84,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("SIGSTOP", "it can't be caught, and only pauses a process"),
 ];
 
+/// The words for `clock`, and the variants of `Clock`.
+const CLOCK: &[(&str, &str)] = &[("monotonic", "Monotonic"), ("boot", "Boot")];
+
 /// The words for `missed`, and the variants of `Missed`.
 const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay", "Delay")];
 
@@ -114,10 +122,15 @@ impl Kind {
             Kind::Account => string.map_or(Ok(()), check_account).map(|()| Value::Text(value)),
             Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
             Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
+            Kind::Retries => integer.map_or(Ok(()), check_retries).map(|()| unchanged),
             Kind::Limit => integer.map_or(Ok(()), check_limit).map(|()| unchanged),
             Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
             Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
+            Kind::RunTimeout => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), run_timeout),
             Kind::Delay => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), delay),
+            Kind::Cron => check_cron(&value, string).map(|()| Value::Text(value)),
+            Kind::Timezone => string.map_or(Ok(()), check_timezone).map(|()| Value::Text(value)),
+            Kind::Clock => string.map_or(Ok(unchanged), |word| choice("Clock", CLOCK, word)),
             Kind::Signal => string.map_or(Ok(unchanged), signal),
             Kind::Missed => string.map_or(Ok(unchanged), |word| choice("Missed", MISSED, word)),
             Kind::OnError if string.is_none() => check_keyword(&value).map(|()| unchanged),
@@ -136,12 +149,16 @@ impl Kind {
             Kind::Account => "\"nobody\"",
             Kind::Umask => "0o022",
             Kind::Bool => "true",
-            Kind::Count => "3",
+            Kind::Count | Kind::Retries => "3",
             Kind::Duration => "\"10s\"",
             Kind::Period => "\"5s\"",
+            Kind::Cron => "\"30 3 * * *\"",
+            Kind::Timezone => "\"Europe/Berlin\"",
+            Kind::Clock => "\"boot\"",
             Kind::Signal => "\"SIGTERM\"",
             Kind::Missed => "\"skip\"",
             Kind::OnError => "\"stop\"",
+            Kind::RunTimeout => "\"1h\"",
             Kind::Setup => "State::open()",
             Kind::Respawn => "\"on-failure\"",
             Kind::Delay => "\"1s\"",
@@ -159,15 +176,21 @@ impl Kind {
             Kind::Count => {
                 "`times` can't be negative; for a daemon that never ends by itself, remove it or write 0"
             }
+            Kind::Retries => {
+                "`retry` can't be negative; for a run that is not tried again, remove it or write 0"
+            }
             Kind::Limit => "`respawn_limit` can't be negative; for a daemon that never gives up, write 0",
             Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
-            Kind::Duration | Kind::Period | Kind::Delay => {
+            Kind::Duration | Kind::Period | Kind::RunTimeout | Kind::Delay => {
                 "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
             Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
             Kind::Name
             | Kind::Path
             | Kind::Bool
+            | Kind::Cron
+            | Kind::Timezone
+            | Kind::Clock
             | Kind::Signal
             | Kind::Missed
             | Kind::OnError
@@ -211,6 +234,24 @@ fn check_path(path: &LitStr) -> Result<()> {
 
 fn check_account(name: &LitStr) -> Result<()> {
     check_text(name, "the name of an account")
+}
+
+fn check_timezone(name: &LitStr) -> Result<()> {
+    check_text(name, "a time zone")
+}
+
+/// Checks a cron expression: the message names the field, and what it may be.
+#[cfg(any(feature = "cron", test))]
+fn check_cron(_: &TokenStream, expression: Option<&LitStr>) -> Result<()> {
+    let Some(literal) = expression else { return Ok(()) };
+    let checked = literal.value().parse::<daemon_schedule::Cron>();
+    checked.map(drop).map_err(|error| Error::new(literal.span(), error))
+}
+
+#[cfg(not(any(feature = "cron", test)))]
+fn check_cron(value: &TokenStream, _: Option<&LitStr>) -> Result<()> {
+    let message = "`cron` needs the feature `cron` of the crate `daemonic`; write `features = [\"cron\"]` in Cargo.toml";
+    Err(Error::new_spanned(value, message))
 }
 
 fn check_version(version: &LitStr) -> Result<()> {
@@ -271,6 +312,17 @@ fn check_limit(limit: &LitInt) -> Result<()> {
     ))
 }
 
+fn check_retries(retries: &LitInt) -> Result<()> {
+    if retries.base10_parse::<u32>().is_ok() {
+        return Ok(());
+    }
+    let digits = retries.base10_digits();
+    Err(Error::new(
+        retries.span(),
+        format!("`{digits}` is too large for `retry`, which is a u32; write for example `retry = 3`"),
+    ))
+}
+
 /// Refuses `5s`, which Rust reads as a number of the unknown type `s`.
 fn check_quoted(literal: Option<&Lit>, value: Value) -> Result<Value> {
     let Some(number @ (Lit::Int(_) | Lit::Float(_))) = literal else {
@@ -320,6 +372,17 @@ fn period(text: &LitStr) -> Result<Value> {
     }
 }
 
+/// Converts the time that a run may take, which cannot be zero.
+fn run_timeout(text: &LitStr) -> Result<Value> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(Error::new(
+            text.span(),
+            "a run needs some time; write for example `run_timeout = \"1h\"`, or remove the key for a run without a limit",
+        )),
+        duration => Ok(Value::Duration(duration, text.span())),
+    }
+}
+
 /// Converts the pause before a respawn, which cannot be zero.
 fn delay(text: &LitStr) -> Result<Value> {
     match parse_duration(text)? {
@@ -341,6 +404,10 @@ fn parse_duration(text: &LitStr) -> Result<Duration> {
         ));
     }
     humantime::parse_duration(&written).map_err(|error| {
+        if written.starts_with('@') || written.split_whitespace().count() == 5 && written.contains('*') {
+            let message = format!("{written:?} is not a duration but a cron expression; write `cron = {written:?}` in place of `every`");
+            return Error::new(text.span(), message);
+        }
         let reason = match error {
             UnknownUnit { unit, value, .. } if unit.is_empty() => {
                 format!("`{value}` of what? It needs a unit")

@@ -3,6 +3,7 @@
 #[cfg(feature = "service")]
 mod service;
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -18,13 +19,16 @@ use crate::command::format::Format;
 use crate::command::into_action::IntoAction;
 use crate::command::invocation::{Invocation, Origin, Question};
 use crate::command::outcome::{Answer, Outcome, Result, report};
+use crate::command::report::Ran;
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 #[cfg(feature = "json")]
 use crate::command::snapshot::Snapshot;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::check::{CheckResult, Checked};
-use crate::life::repeat::{Missed, OnError, Repeating};
+use crate::life::period::Missed;
+use crate::life::repeat::{OnError, Repeating};
+use crate::life::repeats::Repeats;
 use crate::life::respawning::Respawning;
 use crate::life::setup::{SetupResult, WithSetup};
 use crate::life::streams;
@@ -42,10 +46,15 @@ use crate::progress::Progress;
 use crate::service::installed_service;
 #[cfg(feature = "service")]
 use crate::service::journal::Journal;
-use crate::settings::{Plan, Settings};
+use crate::settings::{BodyCalls, Plan, Settings};
 use crate::start::preconditions;
 use crate::start::startup::{self, Startup};
 use crate::sys::process::number;
+#[cfg(feature = "cron")]
+use crate::timing::Cron;
+#[cfg(not(feature = "cron"))]
+use crate::timing::EnableTheFeatureCronOfDaemonic;
+use crate::timing::{Clock, Timing};
 
 /// A builder that turns a function into a daemon.
 ///
@@ -93,10 +102,11 @@ impl Daemon {
 
     /// Makes the body run once a period until it is stopped.
     ///
-    /// The first run begins at once. Each later run is due a whole number of periods after the first, so the runs do
-    /// not drift. A stop during a pause ends the daemon at once; a stop during a run lets the run finish. Pauses follow
-    /// the monotonic clock, which stands still while the machine is suspended. On systems other than Linux, each pause
-    /// is rounded up to a millisecond.
+    /// The first run begins at once, or after a [`delay`](Daemon::delay). Each later run is due a whole number of
+    /// periods after the first, so the runs do not drift. A stop during a pause ends the daemon at once; a stop during a
+    /// run lets the run finish. Pauses follow the monotonic clock, which stands still while the machine is suspended;
+    /// [`clock`](Daemon::clock) chooses another one. On systems other than Linux, each pause is rounded up to a
+    /// millisecond.
     ///
     /// A zero period makes every start fail. With a period that the clock cannot reach, such as [`Duration::MAX`], the
     /// body runs once, and the daemon then waits for the stop.
@@ -114,12 +124,179 @@ impl Daemon {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn every(self, period: Duration) -> Daemon<Repeating> {
-        let settings = Settings { period: Some(period), ..self.settings };
-        Daemon { settings, mode: Repeating::new(period) }
+        self.repeating(Timing::every(period))
+    }
+
+    /// Makes the body run at the times of a cron expression until it is stopped.
+    ///
+    /// The expression has five fields: minute, hour, day of month, month, and day of week. Each is a list of values,
+    /// ranges and steps, as in [crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html), with names
+    /// such as `JAN` and `FRI`; `L` is the last day of the month, `15W` the workday nearest to the 15th, `FRI#2` the
+    /// second Friday, and `FRIL` the last one. `@yearly`, `@monthly`, `@weekly`, `@daily` and `@hourly` are short for
+    /// such expressions.
+    ///
+    /// The times are those of the [`timezone`](Daemon::timezone). If its clocks change, or the clock of the machine is
+    /// set, the rule is that of Debian's [cron(8)](https://manpages.debian.org/bookworm/cron/cron.8.en.html): a run at a
+    /// fixed time takes place exactly once, whether the clock jumps over it or shows it twice. A run whose minute or
+    /// hour has a `*` follows elapsed time. After a change of more than three hours, nothing is made up for.
+    ///
+    /// Runs that are due while another one runs are skipped, with a line in the log. A stop during a pause ends the
+    /// daemon at once; a stop during a run lets the run finish.
+    ///
+    /// A wrong expression makes every start fail. This needs Linux.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("nightly").cron("30 3 * * *").timezone("Europe/Berlin");
+    /// daemon.start(|| println!("it is half past three in Berlin"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn cron(self, expression: impl AsRef<str>) -> Daemon<Repeating<Cron>> {
+        self.repeating(Timing::cron(expression.as_ref()))
+    }
+
+    #[cfg(not(feature = "cron"))]
+    #[doc(hidden)]
+    pub fn cron(self, _: impl AsRef<str>) -> EnableTheFeatureCronOfDaemonic {
+        EnableTheFeatureCronOfDaemonic::default()
+    }
+
+    fn repeating<W>(self, timing: Timing) -> Daemon<Repeating<W>> {
+        let mut settings = self.settings;
+        settings.timing = Some(timing.clone());
+        settings.calls = BodyCalls::Repeated;
+        Daemon { settings, mode: Repeating::new(timing) }
     }
 }
 
+/// The keys of a daemon with [`every`](Daemon::every).
 impl Daemon<Repeating> {
+    /// Sets the effect of a run that takes longer than the period on the runs after it.
+    ///
+    /// By default the missed runs are [skipped](Missed::Skip). The same applies to runs that were due while the machine
+    /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run is
+    /// late. With [`Missed::Burst`], each of them is made up for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Daemon, Missed};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
+    /// let daemon = Daemon::new("missed-example").every(period).times(2);
+    /// let begin = Instant::now();
+    /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
+    /// assert!(begin.elapsed() >= run + period + run); // a whole period between the end and the next start
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.mode.missed = missed;
+        self
+    }
+
+    /// Sets the pause before the first run. By default there is none.
+    ///
+    /// With [`catch_up`](Daemon::catch_up) and a last success, only a run that is made up for waits for it.
+    ///
+    /// The later runs are due whole periods after the first one. The pause is counted by the [`clock`](Daemon::clock) of
+    /// the period.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("delay-example").every(Duration::from_secs(60)).times(1);
+    /// let begin = Instant::now();
+    /// daemon.delay(Duration::from_millis(20)).run(|| println!("tick"))?;
+    /// assert!(begin.elapsed() >= Duration::from_millis(20));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn delay(self, delay: Duration) -> Self {
+        self.change_timing(|timing| timing.change_period(|period| period.delay = delay))
+    }
+
+    /// Sets the clock by which the period is measured. By default the time in suspend [does not
+    /// count](Clock::Monotonic).
+    ///
+    /// [`Clock::Boot`] needs Linux. It costs one descriptor, for a timer
+    /// ([timerfd_create(2)](https://man7.org/linux/man-pages/man2/timerfd_create.2.html)).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::{Clock, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("backup").every(Duration::from_secs(24 * 3600)).clock(Clock::Boot);
+    /// daemon.start(|| println!("a day later, even if the laptop has slept for most of it"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn clock(self, clock: Clock) -> Self {
+        self.change_timing(|timing| timing.change_period(|period| period.clock = clock))
+    }
+}
+
+/// The key of a daemon with [`cron`](Daemon::cron).
+#[cfg(feature = "cron")]
+impl Daemon<Repeating<Cron>> {
+    /// Sets the time zone of the [`cron`](Daemon::cron) expression, by its name in the IANA's database.
+    ///
+    /// The default is the system's zone: that of the variable `TZ`, otherwise that of `/etc/localtime`. The zone is read
+    /// when the daemon is started, before [`chroot`](Daemon::chroot). An unknown zone makes every start fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let daemon = Daemon::new("timezone-example").cron("0 9 * * MON-FRI").timezone("Asia/Tokio");
+    /// let error = daemon.run(|| unreachable!()).unwrap_err();
+    /// assert!(error.to_string().contains("unknown time zone `Asia/Tokio`"));
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn timezone(self, name: impl AsRef<str>) -> Self {
+        self.change_timing(|timing| timing.set_timezone(name.as_ref()))
+    }
+}
+
+/// The keys of a repeating daemon.
+impl<W> Daemon<Repeating<W>> {
+    /// Changes the timing, of which the settings have a copy for actions that do not know the mode.
+    fn change_timing(mut self, change: impl FnOnce(&mut Timing)) -> Self {
+        change(&mut self.mode.timing);
+        self.settings.timing = Some(self.mode.timing.clone());
+        self
+    }
+
+    /// Makes each run begin late by a random part of this. By default no run is late.
+    ///
+    /// So machines that are started together do not all run at the same moment. Each run has a part of its own, which
+    /// does not change when the next run is due. No run is early, and no two run at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("jitter-example").every(Duration::from_millis(20)).times(3);
+    /// let begin = Instant::now();
+    /// daemon.jitter(Duration::from_millis(10)).run(|| println!("tick"))?;
+    /// assert!(begin.elapsed() >= Duration::from_millis(40));
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn jitter(self, jitter: Duration) -> Self {
+        self.change_timing(|timing| timing.jitter = jitter)
+    }
+
     /// Ends the daemon with exit status 0 after this many runs.
     ///
     /// The default, 0, means never.
@@ -138,28 +315,6 @@ impl Daemon<Repeating> {
     /// ```
     pub fn times(mut self, times: u64) -> Self {
         self.mode.times = times;
-        self
-    }
-
-    /// Sets the effect of a run that takes longer than the period on the runs after it.
-    ///
-    /// By default the missed runs are [skipped](Missed::Skip).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use daemonic::{Daemon, Missed};
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let (period, run) = (Duration::from_millis(5), Duration::from_millis(10));
-    /// let daemon = Daemon::new("missed-example").every(period).times(2);
-    /// let begin = Instant::now();
-    /// daemon.missed(Missed::Delay).run(|| std::thread::sleep(run))?;
-    /// assert!(begin.elapsed() >= run + period + run); // a whole period between the end and the next start
-    /// # Ok::<_, daemonic::Error>(())
-    /// ```
-    pub fn missed(mut self, missed: Missed) -> Self {
-        self.mode.missed = missed;
         self
     }
 
@@ -191,6 +346,148 @@ impl Daemon<Repeating> {
         self
     }
 
+    /// Sets how many further attempts follow a run that has failed, before [`on_error`](Daemon::on_error) decides.
+    ///
+    /// The default is 0. A run fails by an error, a panic, an exit code other than 0, or at its
+    /// [`run_timeout`](Daemon::run_timeout). The pause before the first further attempt is
+    /// [`retry_delay`](Daemon::retry_delay), and a stop ends it at once. All attempts together are one run, for
+    /// [`times`](Daemon::times) and [`missed`](Daemon::missed) too. Each failure that an attempt follows is a line in
+    /// the log.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("retry-example").every(Duration::from_secs(60)).times(1);
+    /// let mut attempts = 0;
+    /// let outcome = daemon.retry(3).retry_delay(Duration::from_millis(1)).run(|| {
+    ///     attempts += 1;
+    ///     if attempts < 3 { Err("the network is down") } else { Ok(()) }
+    /// })?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// assert_eq!(attempts, 3);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn retry(mut self, retries: u32) -> Self {
+        self.mode.retry.retries = retries;
+        self
+    }
+
+    /// Sets the pause before the first further attempt of a run that has failed, if [`retry`](Daemon::retry) is set.
+    ///
+    /// The default is ten seconds. Each later pause is twice as long as the one before.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("fetch").every(Duration::from_secs(3600)).retry(3);
+    /// daemon.retry_delay(Duration::from_secs(30)).start(|| Err::<(), _>("again after 30, 60 and 120 seconds"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.mode.retry.delay = delay;
+        self
+    }
+
+    /// Limits the time of each run, and of each attempt that [`retry`](Daemon::retry) makes.
+    ///
+    /// When the time is over, [`is_stopping`](crate::Context::is_stopping), [`wait`](crate::Context::wait) and the
+    /// other methods of the run's `Context` report a stop. A run that then returns has failed, whatever it returns:
+    /// [`retry`](Daemon::retry) and [`on_error`](Daemon::on_error) decide about what follows, and the next run's
+    /// `Context` reports no stop. If the daemon itself must stop meanwhile, what the run returns counts.
+    ///
+    /// If the run has not ended [`stop_timeout`](Daemon::stop_timeout) later, for example because its body has no
+    /// `Context`, the daemon ends as failed, with exit code 1. Exit handlers are not called then, and
+    /// [`run`](Daemon::run) does not return. With [`respawn`](Daemon::respawn), the body gets another life.
+    ///
+    /// A thread watches the runs; without this key there is none. A body that starts another daemon by this crate needs
+    /// a process with one thread, and so cannot have this key. A zero time makes every start fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Context, Daemon, OnError};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("run-timeout-example").every(Duration::from_millis(1)).times(2);
+    /// let mut seen = Vec::new();
+    /// daemon.run_timeout(Duration::from_millis(5)).on_error(OnError::Continue).run(|context: &Context| {
+    ///     seen.push(context.is_stopping());
+    ///     seen.push(context.wait(Duration::MAX)); // until the time is over
+    /// })?;
+    /// assert_eq!(seen, [false, true, false, true]);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn run_timeout(mut self, limit: Duration) -> Self {
+        self.mode.run_timeout = Some(limit);
+        self
+    }
+
+    /// Makes up for a run that was due while the daemon or the machine was down.
+    ///
+    /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). If a run was due since then,
+    /// the next start makes up for it: once, however many runs were missed, and at once, or after
+    /// [`delay`](Daemon::delay) and [`jitter`](Daemon::jitter). This run counts towards [`times`](Daemon::times). With
+    /// [`every`](Daemon::every), the due times are counted from that of the last success, so the phase stays. Without a
+    /// last success, the first run begins as without this key.
+    ///
+    /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up for.
+    /// The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported and
+    /// ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let daemon = Daemon::new("catch-up-example").every(Duration::from_millis(50)).times(1);
+    /// let daemon = daemon.catch_up(true).state("catch-up-example.state");
+    /// # let _ = std::fs::remove_file("catch-up-example.state");
+    /// daemon.run(|| println!("at once"))?;
+    /// let begin = Instant::now();
+    /// daemon.run(|| println!("when the period is over"))?;
+    /// assert!(begin.elapsed() > Duration::from_millis(1));
+    /// # let _ = std::fs::remove_file("catch-up-example.state");
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn catch_up(mut self, catch_up: bool) -> Self {
+        self.settings.catch_up = catch_up;
+        self
+    }
+
+    /// Sets the file in which the time of the last success is kept, for [`catch_up`](Daemon::catch_up).
+    ///
+    /// The default is `/var/lib/NAME/state` for root. The launcher makes the directory if it is missing, for the
+    /// daemon's [`user`](Daemon::user). For another user it is `$XDG_STATE_HOME/NAME.state` or
+    /// `$HOME/.local/state/NAME.state`, by the rule of the default [`pidfile`](Daemon::pidfile). The directory of a
+    /// given file must exist, and the daemon's user must be able to write to it. With the feature `service`, the default is
+    /// `state` in `$STATE_DIRECTORY` if a unit of systemd sets that. With a [`chroot`](Daemon::chroot), the
+    /// path is outside of it.
+    ///
+    /// The file is replaced after each success, by a rename, when the new content is on the disk. It must not be the
+    /// pidfile or a log. Without [`catch_up`](Daemon::catch_up), every action fails.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("backup").every(Duration::from_secs(86_400)).catch_up(true);
+    /// daemon.state("/var/backups/last-success").start(|| println!("once a day, also after a night without power"))?;
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn state(mut self, path: impl AsRef<Path>) -> Self {
+        self.settings.state = Some(path.as_ref().into());
+        self
+    }
+
     /// Makes a value once, which each run then borrows.
     ///
     /// `setup` is called in the daemon, or in the process of [`run`](Daemon::run), after the change of
@@ -199,8 +496,8 @@ impl Daemon<Repeating> {
     /// when the daemon ends.
     ///
     /// The body's first parameter is a `&mut` to the value, with its type written out; a `&`[`Context`](crate::Context)
-    /// may follow. Call this after [`times`](Daemon::times), [`missed`](Daemon::missed) and
-    /// [`on_error`](Daemon::on_error), which the returned builder no longer has.
+    /// may follow. Call this after [`times`](Daemon::times), [`on_error`](Daemon::on_error) and the other keys of a
+    /// repeating daemon, which the returned builder no longer has.
     ///
     /// # Examples
     ///
@@ -218,7 +515,7 @@ impl Daemon<Repeating> {
     /// assert_eq!(std::io::read_to_string(stream).expect("text"), "tick\ntick\ntick\n");
     /// # Ok::<_, daemonic::Error>(())
     /// ```
-    pub fn setup<S, R: SetupResult<S>, F: Fn() -> R>(self, setup: F) -> Daemon<WithSetup<S, F>> {
+    pub fn setup<S, R: SetupResult<S>, F: Fn() -> R>(self, setup: F) -> Daemon<WithSetup<S, F, W>> {
         Daemon { settings: self.settings, mode: WithSetup::new(self.mode, setup) }
     }
 }
@@ -712,6 +1009,43 @@ impl<M> Daemon<M> {
     }
 }
 
+/// The action of a daemon that repeats its body.
+impl<M: Repeats> Daemon<M> {
+    /// Makes the daemon do one run now, and returns when that run has ended.
+    ///
+    /// If the daemon is running, it does the run between its other runs: a run in progress ends first. The run counts
+    /// towards [`times`](Daemon::times), is tried again as [`retry`](Daemon::retry) says, and changes no due time. If
+    /// it fails, [`on_error`](Daemon::on_error) decides what the daemon does. Several calls get a run each. Only root
+    /// and the daemon's user can call.
+    ///
+    /// If no daemon is running, this does the run in the foreground, as [`run`](Daemon::run) does, but without a
+    /// [`respawn`](Daemon::respawn).
+    ///
+    /// The daemon is woken by SIGIO, and the answer comes over its control channel. A body must retry the calls that the
+    /// signal interrupts, as for [`reload`](Daemon::reload).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon ends before the run does, if it cannot be reached, for example because its body is about to
+    /// be respawned, if this process may not signal it or is the daemon itself, or as [`run`](Daemon::run) does. A run
+    /// that fails is not an error of this method: the outcome has its exit code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::{Answer, Daemon};
+    /// use std::time::Duration;
+    ///
+    /// let daemon = Daemon::new("once-example").every(Duration::from_secs(3600));
+    /// let outcome = daemon.once(|| println!("a run in the foreground"))?;
+    /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    pub fn once<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
+        self.once_showing(Progress::silent(), body)
+    }
+}
+
 /// The actions. Only [`main`](Daemon::main), and the action `logs` of [`dispatch`](Daemon::dispatch), print; the result
 /// of the others has the message and the exit code.
 impl<M> Daemon<M> {
@@ -771,6 +1105,9 @@ impl<M> Daemon<M> {
             Action::Reload => self.reload(),
             Action::Logs => self.print_logs(invocation),
             Action::Check => self.check_alone::<K, B>(),
+            #[cfg(feature = "cron")]
+            Action::Next => self.next_runs(invocation.runs),
+            Action::Once => self.once_showing(progress, body),
             #[cfg(feature = "service")]
             Action::Unit => self.print_unit(invocation.timer),
             #[cfg(feature = "service")]
@@ -1020,13 +1357,18 @@ impl<M> Daemon<M> {
     pub fn status(&self) -> Result {
         let (mut sight, mut log) = (None, None);
         let outcome = self.answer(Action::Status, |plan, pidfile| {
-            let sight = sight.insert(Sight::take(pidfile)?);
+            let sight = sight.insert(Sight::take(pidfile, plan.settings.calls != BodyCalls::Once)?);
             log = sight.running().and_then(|(pid, is_verified)| file::of_process(pid, is_verified, plan));
             Ok(sight.answer(pidfile))
         })?;
         let Some(sight) = sight else { return Ok(outcome) };
         #[cfg(feature = "service")]
         let running = sight.running();
+        #[cfg(feature = "cron")]
+        let outcome = match sight.running() {
+            Some(_) => outcome.with_next_run(self.settings.next_run()),
+            None => outcome,
+        };
         let outcome = sight.add_to(outcome).with_log(log);
         #[cfg(feature = "service")]
         let outcome = match running {
@@ -1034,6 +1376,36 @@ impl<M> Daemon<M> {
             None => outcome,
         };
         Ok(outcome)
+    }
+
+    /// Lists the next times at which a run is due, if the clock is not set meanwhile. The daemon need not be running.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon does not repeat its body, or does so by [`every`](Daemon::every), whose times follow from the
+    /// start of the daemon. Also fails if the expression is wrong or the zone unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("next-runs-example").cron("30 3 * * *").timezone("UTC").next_runs(2)?;
+    /// let message = outcome.to_string(); // next-runs-example: 2026-11-28 03:30:00 UTC (UTC+00:00), in 3h 20m
+    /// assert_eq!(message.matches(" 03:30:00 UTC (UTC+00:00), in ").count(), 2);
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    pub fn next_runs(&self, count: usize) -> Result {
+        self.answer(Action::Next, |plan, _| {
+            let Some(timing) = &plan.settings.timing else {
+                return Err(Error::usage(format_args!(
+                    "`next` is for a daemon that repeats its body by `cron`"
+                )));
+            };
+            Ok(Answer::NextRuns { runs: timing.next_runs(count)? })
+        })
     }
 
     /// Reports on every daemon of this program that is running, whatever its name and its pidfile.
@@ -1064,9 +1436,10 @@ impl<M> Daemon<M> {
     /// ```
     pub fn status_all(&self) -> Result {
         let name = &self.settings.name;
+        let repeats = self.settings.calls != BodyCalls::Once;
         self.answer(Action::Status, |_, _| {
             let outcome = |(pidfile, presence): (Pidfile, Presence)| {
-                let sight = Sight::of(presence);
+                let sight = Sight::of(presence, &pidfile, repeats);
                 let outcome = Outcome::new(name, Action::Status, sight.answer(&pidfile), None);
                 sight.add_to_one_of_many(outcome, &pidfile)
             };
@@ -1297,6 +1670,28 @@ impl<M> Daemon<M> {
         self.answer_by(&self.settings.in_foreground(), Progress::silent(), Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
             Ok(Answer::Finished { code: startup.run(body)? })
+        })
+    }
+
+    fn once_showing<K, B: Body<M, K, Output: BodyResult>>(&self, progress: Progress, body: B) -> Result {
+        let (name, action) = (&self.settings.name, Action::Once);
+        if !B::REPEATS {
+            let text = format_args!("the action `once` is for a daemon that repeats its body; use `run`");
+            return Err(Error::usage(text).during(name, action));
+        }
+        self.answer_showing(progress, action, |plan, pidfile| match stop::once(pidfile, plan)? {
+            stop::Once::Ran(pid, Ran { code, error }) => {
+                let message = error.map(Cow::into_owned);
+                Ok(Answer::Ran { pid: number(pid), code, message })
+            }
+            stop::Once::NotRunning => {
+                let respawn = Respawn::Never;
+                let calls = BodyCalls::SingleRun;
+                let settings = Settings { respawn, calls, ..self.settings.clone() };
+                let plan = settings.plan()?;
+                let startup = Startup::prepare::<K, B>(&plan, pidfile, &self.mode)?;
+                Ok(Answer::Finished { code: startup.run(body)? })
+            }
         })
     }
 

@@ -16,6 +16,7 @@ mod settings;
 mod start;
 mod supervise;
 mod sys;
+mod timing;
 #[cfg(feature = "service")]
 mod unit_file;
 
@@ -26,6 +27,8 @@ pub use command::error::Error;
 pub use command::exit::Exit;
 pub use command::into_action::IntoAction;
 pub use command::invocation::Invocation;
+#[cfg(feature = "cron")]
+pub use command::next_run::NextRun;
 pub use command::outcome::{Answer, Outcome, Result, report};
 pub use command::respawn::Respawn;
 pub use command::signal::Signal;
@@ -33,10 +36,15 @@ pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::check::{CheckArgument, CheckResult, Checked};
 pub use life::context::{Context, Event};
-pub use life::repeat::{Missed, OnError, Repeating, RunArgument};
+pub use life::period::Missed;
+pub use life::repeat::{OnError, Repeating, RunArgument};
+pub use life::repeats::Repeats;
 pub use life::respawning::{RespawnBody, Respawning};
 pub use life::setup::{SetupResult, WithSetup};
 #[cfg(feature = "service")]
 #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
 pub use service::{hardening::Hardening, unit::Unit};
 pub use sys::program::program_name;
+#[cfg(feature = "cron")]
+pub use timing::Cron;
+pub use timing::{Clock, Every};

@@ -10,11 +10,14 @@ use nix::unistd::{User, geteuid};
 use crate::command::account::Account;
 use crate::command::children::Children;
 use crate::command::error::{Error, Result};
+#[cfg(feature = "cron")]
+use crate::command::next_run::NextRun;
 use crate::command::path::SystemPath;
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
 use crate::progress::Progress;
 use crate::sys::family::HAS_SUBREAPERS;
+use crate::timing::Timing;
 #[cfg(feature = "service")]
 use crate::unit_file::environment;
 #[cfg(feature = "service")]
@@ -48,9 +51,23 @@ pub(crate) struct Settings {
     pub(crate) respawn_delay: Duration,
     pub(crate) respawn_limit: u32,
     pub(crate) children: Children,
-    /// The period of a repeating daemon.
-    #[cfg_attr(not(feature = "service"), allow(dead_code, reason = "only a unit's timer has it"))]
-    pub(crate) period: Option<Duration>,
+    /// When the runs of a repeating daemon are due.
+    pub(crate) timing: Option<Timing>,
+    /// Whether a run that was due while there was no daemon is made up for.
+    pub(crate) catch_up: bool,
+    /// The file in which the time of the last success is kept.
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) calls: BodyCalls,
+}
+
+/// How often the body is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyCalls {
+    Once,
+    /// Again and again.
+    Repeated,
+    /// At once, and not again, although it repeats.
+    SingleRun,
 }
 
 /// The condition that a start waits for once the body has been called, with its time.
@@ -74,6 +91,23 @@ pub(crate) struct Plan<'a> {
     pub(crate) working_directory: SystemPath,
     pub(crate) chroot: Option<SystemPath>,
     pub(crate) progress: Progress,
+}
+
+/// The path of the state file, by its origin.
+pub(crate) enum StateChoice {
+    /// The key `state`.
+    Given(SystemPath),
+    /// The default of root, in a directory of its own.
+    RootsDefault(SystemPath),
+    /// The default of another user.
+    UsersDefault(SystemPath),
+}
+
+impl StateChoice {
+    pub(crate) fn path(&self) -> &SystemPath {
+        let (Self::Given(path) | Self::RootsDefault(path) | Self::UsersDefault(path)) = self;
+        path
+    }
 }
 
 /// The origin of the pidfile's path.
@@ -111,7 +145,10 @@ impl Settings {
             respawn_delay: Duration::from_secs(1),
             respawn_limit: 10,
             children: Children::default(),
-            period: None,
+            timing: None,
+            catch_up: false,
+            state: None,
+            calls: BodyCalls::Once,
         }
     }
 
@@ -144,6 +181,12 @@ impl Settings {
         self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
+    /// Returns the next run, if the keys say when it is due.
+    #[cfg(feature = "cron")]
+    pub(crate) fn next_run(&self) -> Option<NextRun> {
+        self.timing.as_ref().and_then(|timing| timing.next_runs(1).ok()?.pop())
+    }
+
     /// Checks the keys and resolves the paths.
     pub(crate) fn plan(&self) -> Result<Plan<'_>> {
         self.check()?;
@@ -165,6 +208,46 @@ impl Settings {
         })
     }
 
+    /// Returns the file in which the time of the last success is kept, if the daemon makes up for runs. Refuses one that
+    /// the daemon has for something else.
+    pub(crate) fn state_file(&self, plan: &Plan<'_>) -> Result<Option<StateChoice>> {
+        if !self.catch_up {
+            return Ok(None);
+        }
+        let choice = self.state_choice()?;
+        let path = choice.path();
+        let others = [("pidfile", &plan.pidfile), ("stdout", &plan.stdout), ("stderr", &plan.stderr)];
+        match others.into_iter().find(|(_, other)| *other == path) {
+            Some((key, _)) => Err(Error::failed(format_args!(
+                "`state` is the file of `{key}`, {path}; give it a path of its own"
+            ))),
+            None => Ok(Some(choice)),
+        }
+    }
+
+    fn state_choice(&self) -> Result<StateChoice> {
+        if let Some(path) = &self.state {
+            return resolve("state", path).map(StateChoice::Given);
+        }
+        #[cfg(feature = "service")]
+        if let Some(directory) = environment::state_directory() {
+            return resolve("name", &directory.join("state")).map(StateChoice::Given);
+        }
+        if [".", ".."].contains(&self.name.as_str()) {
+            return Err(Error::failed(format_args!("`catch_up` needs the key `state` for this `name`")));
+        }
+        if geteuid().is_root() {
+            return resolve("name", &Path::new("/var/lib").join(&self.name).join("state"))
+                .map(StateChoice::RootsDefault);
+        }
+        let directory = state_directory().ok_or_else(|| {
+            Error::failed(format_args!(
+                "this user has no home directory for the state file of `catch_up`; give `state`"
+            ))
+        })?;
+        resolve("name", &directory.join(format!("{}.state", self.name))).map(StateChoice::UsersDefault)
+    }
+
     fn check(&self) -> Result<()> {
         if self.name.is_empty() || self.name.contains(['/', '\0']) {
             return Err(Error::failed(format_args!(
@@ -184,6 +267,9 @@ impl Settings {
                 "`wait_ready` and `wait_alive` cannot be given together; keep `wait_ready` if the body calls \
                  `Context::ready()`"
             )));
+        }
+        if self.state.is_some() && !self.catch_up {
+            return Err(Error::failed(format_args!("`state` has no effect without `catch_up`; add it")));
         }
         if self.respawn_delay.is_zero() {
             return Err(Error::failed(format_args!("`respawn_delay` is zero; give a pause such as 1s")));

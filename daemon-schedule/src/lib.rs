@@ -32,6 +32,7 @@ mod days;
 mod error;
 #[cfg(feature = "zones")]
 mod local;
+mod on_calendar;
 mod parse;
 #[cfg(feature = "zones")]
 mod rule;

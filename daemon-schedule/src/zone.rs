@@ -47,12 +47,15 @@ impl Zone {
     /// Coordinated Universal Time, which needs no database.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// Returns the zone with a name of the IANA's database, such as `Europe/Berlin`.
+    /// Returns the zone with a name of the IANA's database, such as `Europe/Berlin`. `UTC` needs no database.
     ///
     /// # Errors
     ///
     /// Returns an error if the database has no such zone, or if there is no database.
     pub fn named(name: &str) -> Result<Self, ZoneError> {
+        if name.eq_ignore_ascii_case("UTC") {
+            return Ok(Self::UTC);
+        }
         TimeZone::get(name).map(Self).map_err(|_| {
             let hint = if tz::db().is_definitively_empty() {
                 "the system has no time zones; install the package `tzdata`"

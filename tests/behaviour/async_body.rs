@@ -53,6 +53,16 @@ fn ends_in_order(service: &Service, stop: impl FnOnce()) {
 }
 
 #[test]
+fn the_async_waits_report_a_stop_to_each_run_whose_time_is_over() {
+    let service = Service::variant("limited");
+    service.start().wait_until_gone();
+    let log = common::notice::unstamped(&service.log_text());
+    // The thread writes its line while the run goes on.
+    let log = log.replace("subject: stopping a run, which has not ended within 60ms\n", "");
+    assert_eq!(log, "begin false\nend true\nsubject: timed out after 60ms\n".repeat(3));
+}
+
+#[test]
 fn both_orders_of_the_attributes_and_both_runtimes_work_in_the_background() {
     for variant in SERVERS {
         let service = Service::variant(variant);

@@ -23,7 +23,7 @@ use crate::respawn::body_of;
 const LONG: &str = "3600000";
 
 /// The keys of an answer that is no failure, in their order.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "schema",
     "name",
     "state",
@@ -37,6 +37,10 @@ const KEYS: [&str; 14] = [
     "pidfile",
     "stdout",
     "respawns",
+    "next_run",
+    "last_run",
+    "runs",
+    "failures",
     "last_exit",
 ];
 
@@ -83,7 +87,9 @@ impl Answers {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let keys: Vec<usize> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":")).expect(key)).collect();
         assert!(keys.is_sorted(), "{line}");
-        let known = |key: &String| KEYS.contains(&key.as_str()) || key == "error" || key == "lines";
+        let known = |key: &String| {
+            KEYS.contains(&key.as_str()) || ["error", "lines", "next_runs"].contains(&key.as_str())
+        };
         assert!(value.as_object().is_some_and(|object| object.keys().all(known)), "{line}");
         Json { code, value }
     }
@@ -539,6 +545,27 @@ fn what_a_running_daemon_is_and_uses() {
 }
 
 #[test]
+fn a_repeating_daemon_reports_its_runs() {
+    let answers = Answers::default();
+    for supervised in [false, true] {
+        let subject = subject().every(3_600_000, "print ran; fail x").key("on_error", "continue");
+        let subject = if supervised { subject.key("respawn", "always") } else { subject };
+        let daemon = answers.ask(&subject, "start").is(0, "running").pid();
+        subject.log_with("subject: x: the cause");
+        let status = answers.ask(&subject, "status");
+        status.is(0, "running").has_pid(daemon);
+        assert_eq!((&status["runs"], &status["failures"]), (&json!(1), &json!(1)), "{status:?}");
+        assert!(is_now(&status["last_run"]), "{status:?}");
+        let once = answers.ask(&subject, "once");
+        once.is(1, "running").has_pid(daemon).has_no_error();
+        assert_eq!(once["runs"], json!(2), "{once:?}");
+        answers.ask(&subject, "stop").is(0, "stopped");
+        assert_eq!(answers.ask(&subject, "status").is(3, "stopped")["runs"], Value::Null);
+    }
+    answers.are_valid();
+}
+
+#[test]
 fn a_supervisor_reports_its_body() {
     let answers = Answers::default();
     let subject = subject().key("respawn", "on-failure").key("respawn_delay", "20");
@@ -589,6 +616,32 @@ fn a_supervisor_waits_and_stops() {
     let killed = answers.ask(&stopping.key("stop_timeout", "20"), "stop");
     let message = json!("did not exit within 20ms of SIGTERM");
     killed.is(0, "stopped").has_last_exit("signal", Value::Null, json!("SIGKILL"), message);
+    answers.are_valid();
+}
+
+#[test]
+fn a_daemon_with_cron_has_a_next_run() {
+    let answers = Answers::default();
+    let subject = Subject::of(&program_with("cron", "subject_cron"));
+    let subject = subject.key("cron", "0 0 29 2 *").key("timezone", "Asia/Kolkata").body("");
+    assert_eq!(answers.ask(&subject, "status").is(3, "stopped")["next_run"], Value::Null);
+    let mut next = subject.action("--json");
+    next.args(["next", "2"]);
+    let answer = answers.take(&Answer::of(next));
+    let runs = answer.is(0, "stopped").has_no_error()["next_runs"].as_array().unwrap().clone();
+    assert_eq!(runs.len(), 2, "{answer:?}");
+    for run in &runs {
+        let (at, local) = (run["at"].as_str().unwrap(), run["local"].as_str().unwrap());
+        assert!(at.ends_with("-02-28T18:30:00Z") && local.ends_with("-02-29T00:00:00+05:30"), "{answer:?}");
+        assert_eq!(run["zone"], "Asia/Kolkata");
+    }
+    let started = answers.ask(&subject, "start");
+    assert_eq!(started.is(0, "running")["next_run"], runs[0]["at"]);
+    assert_eq!(answers.ask(&subject, "status").is(0, "running")["next_run"], runs[0]["at"]);
+    assert_eq!(answers.ask(&subject, "stop").is(0, "stopped")["next_run"], Value::Null);
+    let wrong = subject.key("timezone", "Asia/Tokio");
+    let answer = answers.ask(&wrong, "next");
+    assert!(answer["error"].as_str().unwrap().contains("unknown time zone"), "{answer:?}");
     answers.are_valid();
 }
 

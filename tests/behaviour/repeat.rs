@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use common::notice::Notice;
 use common::{Answer, Process, Subject, now, program, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -175,6 +176,10 @@ fn stamps(subject: &Subject) -> Vec<u128> {
     stamps
 }
 
+fn number(run: usize) -> u128 {
+    run.try_into().unwrap()
+}
+
 #[test]
 fn no_run_is_early_and_none_waits_for_the_work_of_those_before() {
     const PERIOD: u128 = 40;
@@ -183,7 +188,6 @@ fn no_run_is_early_and_none_waits_for_the_work_of_those_before() {
     let stamps = stamps(&subject);
     let (before, runs) = (stamps[0], &stamps[1..]);
     assert_eq!(runs.len(), 20);
-    let number = |run: usize| u128::try_from(run).unwrap();
     for (run, stamp) in runs.iter().enumerate() {
         assert!(*stamp >= before + number(run) * PERIOD * MILLISECOND, "run {run} was early: {stamps:?}");
     }
@@ -239,6 +243,154 @@ fn missed_runs_delay_the_next() {
     for pair in stamps[2..].windows(2) {
         assert!(pair[1] >= pair[0] + 200 * MILLISECOND, "{stamps:?}");
     }
+}
+
+/// Suspends a daemon with a period of 200 ms across several due times, and returns its stamps from before and after, with
+/// the lines about late runs.
+fn suspended(missed: &str, clock: &str) -> (Vec<u128>, Vec<String>) {
+    let subject = Subject::new().every(200, "stamp").key("missed", missed).key("clock", clock);
+    let daemon = subject.start();
+    let stamps =
+        || -> Vec<u128> { subject.log_text().lines().filter_map(|line| line.parse().ok()).collect() };
+    wait_until("some runs", || stamps().len() >= 2);
+    daemon.signal(Signal::SIGSTOP);
+    wait_until("the stop", || daemon.status("State").starts_with('T'));
+    let (before, stopped) = (stamps().len(), now());
+    wait_until("several periods", || now() > stopped + 1_300 * MILLISECOND);
+    let resumed = now();
+    daemon.signal(Signal::SIGCONT);
+    wait_until("a run", || stamps().len() > before);
+    // What is made up for comes before this.
+    wait_until("a run that is not late", || *stamps().last().unwrap() > resumed + 400 * MILLISECOND);
+    subject.act("stop");
+    let log = subject.raw_log();
+    let late = Notice::all(&log).into_iter().filter(|it| it.message.contains("suspended or stopped"));
+    (stamps().split_off(before), late.map(|it| it.message.to_owned()).collect())
+}
+
+#[test]
+fn a_daemon_that_was_suspended_runs_once_or_makes_up_for_each_run() {
+    for (missed, clock) in
+        [("skip", "monotonic"), ("skip", "boot"), ("delay", "monotonic"), ("burst", "boot")]
+    {
+        let (stamps, late) = suspended(missed, clock);
+        let at_once = stamps.iter().filter(|stamp| **stamp < stamps[0] + 100 * MILLISECOND).count();
+        // The next regular run may be near.
+        let most = if missed == "burst" { 8 } else { 2 };
+        assert!((most - 2..=most).contains(&at_once), "{missed}, {clock}: {at_once} of {stamps:?}");
+        assert_eq!(late.len(), 1, "{missed}: {late:?}");
+        let skips = late[0].contains(" are skipped: ") || late[0].contains(" is skipped: ");
+        assert_eq!(skips, missed == "skip", "{late:?}");
+        assert!(late[0].starts_with("subject: a run is 1s "), "{late:?}");
+    }
+}
+
+#[test]
+fn the_clock_that_counts_suspend_is_waited_for_by_a_timer() {
+    let subject = Subject::new().every(20, "stamp").key("times", "5").key("clock", "boot");
+    let stamps = stamps(&subject);
+    for run in 0..5 {
+        assert!(
+            stamps[run + 1] >= stamps[1] + number(run) * 20 * MILLISECOND - 20 * MILLISECOND,
+            "{stamps:?}"
+        );
+    }
+    let subject = Subject::new().every(HOUR, "print ran").key("clock", "boot");
+    let daemon = subject.start();
+    subject.log_with("ran");
+    wait_until("its descriptors", || daemon.descriptors().len() == 5);
+    assert!(
+        daemon.descriptors().iter().any(|(_, link)| link.ends_with("anon_inode:[timerfd]")),
+        "{:?}",
+        daemon.descriptors()
+    );
+    fs::rename(subject.log(), subject.path("old.log")).unwrap();
+    subject.act("reload");
+    wait_until("the reload", || subject.log().exists());
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.exit_code(), 0);
+    assert_eq!(subject.log_text(), "");
+}
+
+#[test]
+fn a_stop_wakes_a_timer_whenever_it_comes() {
+    for _ in 0..50 {
+        // The daemon is about to wait, or waits already.
+        let subject = Subject::new().every(HOUR, "").key("clock", "boot");
+        let daemon = subject.start();
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+    }
+}
+
+#[test]
+fn a_stop_that_another_thread_gets_wakes_the_wait_for_a_timer() {
+    let subject = Subject::new().every(HOUR, "thread; block SIGTERM; print ran").key("clock", "boot");
+    let daemon = subject.start();
+    subject.log_with("ran");
+    wait_until("sleep", || daemon.status("State").starts_with('S'));
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.exit_code(), 0);
+}
+
+#[test]
+fn a_body_that_closes_the_timer_does_not_stop_the_runs() {
+    let subject = Subject::new();
+    let files = subject.path("files");
+    fs::create_dir_all(&files).unwrap();
+    let body = format!("print ran; first seize {}", files.display());
+    let subject = subject.every(50, body).key("clock", "boot").key("times", "3");
+    assert_eq!(subject.start().exit_code(), 0);
+    assert_eq!(subject.log_text(), "ran\nran\nran\n");
+    for file in fs::read_dir(files).unwrap() {
+        assert_eq!(fs::read_to_string(file.unwrap().path()).unwrap(), "precious\n");
+    }
+}
+
+#[test]
+fn the_first_run_is_after_the_delay() {
+    for clock in ["monotonic", "boot"] {
+        let subject =
+            Subject::new().every(100, "stamp").key("times", "3").key("delay", "300").key("clock", clock);
+        let stamps = stamps(&subject);
+        for run in 0..3 {
+            let due = stamps[0] + (300 + number(run) * 100) * MILLISECOND;
+            assert!(stamps[run + 1] >= due, "run {run} was early: {stamps:?}");
+        }
+        let subject =
+            Subject::new().every(100, "print ran").key("delay", HOUR.to_string()).key("clock", clock);
+        let daemon = subject.start();
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+        assert_eq!(subject.log_text(), "");
+    }
+}
+
+#[test]
+fn jitter_makes_each_run_late_and_none_early_without_adding_up() {
+    let subject = Subject::new().every(40, "stamp").key("times", "25").key("jitter", "30");
+    // On a busy machine, runs may be so late that others are skipped.
+    let mut attempts = (0..5).map(|_| {
+        fs::write(subject.log(), "").unwrap();
+        let stamps = stamps(&subject);
+        (!subject.raw_log().contains(" skipped")).then_some(stamps)
+    });
+    let stamps = attempts.find_map(|stamps| stamps).expect("a machine with some time");
+    let late: Vec<_> =
+        (0..25).map(|run| stamps[run + 1].checked_sub(stamps[0] + number(run) * 40 * MILLISECOND)).collect();
+    let late: Vec<_> = late.into_iter().map(|late| late.expect("a run was early")).collect();
+    assert!(late[15..].iter().any(|late| *late < 60 * MILLISECOND), "the jitter adds up: {late:?}");
+    let least = late.iter().min().unwrap();
+    let later = late.iter().filter(|late| **late > least + 8 * MILLISECOND).count();
+    assert!(later > 8, "the runs are late by the same time: {late:?}");
+}
+
+#[test]
+fn jitter_longer_than_the_period_and_a_run_never_makes_two_at_once() {
+    let subject = Subject::new().every(10, "stamp; sleep 5; stamp").key("times", "20").key("jitter", "40");
+    let stamps = stamps(&subject);
+    assert_eq!(stamps.len(), 41);
+    assert!(stamps.is_sorted(), "{stamps:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub fn body_of(subject: &Subject) -> Process {
     })
 }
 
-/// Returns what `status` says, with `T` for every time.
+/// Returns what `status` says, with `T` for every time, and without the runs of a repeating body.
 #[track_caller]
 pub fn status(subject: &Subject) -> String {
     let answer = subject.act("status");
@@ -38,7 +38,13 @@ pub fn status(subject: &Subject) -> String {
             bare.strip_suffix('s').is_some_and(|digits| digits.parse::<u32>().is_ok_and(|time| time < 60));
         if is_time { word.replacen(bare, "T", 1) } else { word.to_owned() }
     };
-    answer.stdout.trim_end().split(' ').map(word).collect::<Vec<_>>().join(" ")
+    let text = answer.stdout.trim_end().split(' ').map(word).collect::<Vec<_>>().join(" ");
+    let is_about_runs = |at: &usize| {
+        let (count, rest) = text[at + 2..].split_once(' ').unwrap_or_default();
+        count.parse::<u64>().is_ok() && rest.starts_with("run")
+    };
+    let runs = text.match_indices("; ").map(|(at, _)| at).find(is_about_runs);
+    runs.map_or_else(|| text.clone(), |at| format!("{})", &text[..at]))
 }
 
 /// Waits until `status` says that the daemon waits, for this reason.

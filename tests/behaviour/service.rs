@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::json::mistakes;
 
 const UNIT: &str = "subject.service";
+const UNITS: &str = "/etc/systemd/system";
 const PATH: &str = "/etc/systemd/system/subject.service";
 
 // ---- the text ----
@@ -193,6 +194,59 @@ fn a_timer_needs_a_period() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.starts_with("subject: failed to make a unit: a timer is for a repeating daemon"), "{text}");
+}
+
+/// Writes the two units that `unit --timer` has printed.
+fn write_timer(text: &str, directory: &Path) {
+    let (service, timer) = text.split_once("# subject.timer\n").expect("two units");
+    fs::write(directory.join(UNIT), service).expect("a unit");
+    fs::write(directory.join("subject.timer"), timer).expect("a unit");
+}
+
+#[test]
+fn the_timer_of_a_cron_expression_has_its_calendar_events() {
+    if !root_or_skip() || !tool_or_skip(&["systemd-analyze", "--version"]) {
+        return;
+    }
+    for catch_up in [false, true] {
+        let subject = plain().key("cron", "30 3 1 * MON-FRI").key("timezone", "Europe/Berlin");
+        let subject = subject.key("jitter", "90000").key("user", "daemon");
+        let subject = if catch_up { subject.key("catch_up", "") } else { subject };
+        let output = subject.action("unit").arg("--timer").output().expect("the program runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        for line in [
+            "OnCalendar=*-*-1 3:30:00 Europe/Berlin",
+            "OnCalendar=Mon..Fri *-*-* 3:30:00 Europe/Berlin",
+            "RandomizedDelaySec=1m 30s",
+        ] {
+            has(&text, line);
+        }
+        for line in ["Persistent=true", "StateDirectory=subject"] {
+            assert_eq!(text.lines().any(|other| other == line), catch_up, "{line} in\n{text}");
+        }
+        write_timer(&text, &subject.path(""));
+        let files = [UNIT, "subject.timer"].map(|name| subject.path(name));
+        let output = Command::new("systemd-analyze").arg("verify").args(files).output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && complaint.is_empty(), "{complaint}\n{text}");
+    }
+    let answer = plain().key("cron", "0 0 15W * *").action("unit").arg("--timer").output();
+    let complaint = String::from_utf8(answer.expect("the program runs").stderr).expect("text");
+    assert!(
+        complaint.contains("systemd has no calendar event for the cron expression \"0 0 15W * *\""),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn the_file_of_the_last_success_stays_writable() {
+    if !root_or_skip() {
+        return;
+    }
+    let subject = plain().key("every", "1000").key("catch_up", "").key("state", "/srv/a place/last");
+    let text = unit(&subject);
+    has(&text, "ReadWritePaths=\"-/srv/a place\"");
+    lacks(&text, "StateDirectory=");
 }
 
 #[test]
@@ -420,18 +474,55 @@ fn a_timer_starts_each_run_of_a_repeating_daemon() {
     let Some(mut service) = Service::or_skip(&[&keys[..], &waiting].concat()) else { return };
     let line = service.line("unit --timer");
     let text = service.machine.does(&line);
-    let (service_text, timer_text) = text.split_once("# subject.timer\n").expect("two units");
-    fs::write(service.machine.path("service"), service_text).expect("a unit");
-    fs::write(service.machine.path("timer"), timer_text).expect("a unit");
-    let (from, to) = (service.machine.path(""), PATH.trim_end_matches(".service"));
-    let from = from.display();
-    service.machine.does(&format!("cp {from}/service {PATH} && cp {from}/timer {to}.timer"));
+    let from = service.machine.path("");
+    write_timer(&text, &from);
+    service.machine.does(&format!("cp {0}/subject.service {0}/subject.timer {UNITS}", from.display()));
     service.machine.does("systemctl daemon-reload && systemctl enable --now subject.timer");
     // Each run is a process of its own.
     service.machine.comes_to_print("[ $(sort -u /var/subject.log | wc -l) -ge 3 ] && echo many", "many\n");
     service.machine.does("systemctl stop subject.timer");
     service.machine.comes_to_show(UNIT, "ActiveState", "inactive");
     assert_eq!(service.machine.does("sort /var/subject.log | uniq -d"), "");
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_process_that_a_timer_starts_does_its_run_at_once() {
+    // systemd has waited for the time, and added the delay and the jitter.
+    let rules = [&[("every", "3600000"), ("delay", "3600000")][..], &[("cron", "0 0 29 2 *")]];
+    let keys =
+        [("body", "print ran"), ("jitter", "3600000"), ("catch_up", ""), ("stdout", "/var/subject.log")];
+    let Some(mut service) = Service::or_skip(&keys) else { return };
+    for (rule, log) in rules.into_iter().zip(["ran\n", "ran\nran\n"]) {
+        service.set(&[&keys[..], rule].concat());
+        let line = service.line("unit --timer");
+        let text = service.machine.does(&line);
+        let from = service.machine.path("");
+        write_timer(&text, &from);
+        service.machine.does(&format!("cp {0}/subject.service {0}/subject.timer {UNITS}", from.display()));
+        service.machine.does("systemctl daemon-reload && systemctl start subject.service");
+        assert_eq!(service.machine.does("cat /var/subject.log"), log);
+        assert_eq!(service.machine.does("ls /var/lib/subject"), "state\n");
+    }
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_service_takes_calls_and_keeps_its_last_success() {
+    let keys = [("body", "print ran"), ("every", "3600000"), ("catch_up", ""), ("user", "daemon")];
+    let Some(mut service) = Service::or_skip(&[&keys[..], &[("stdout", "/var/subject.log")]].concat()) else {
+        return;
+    };
+    service.set_up();
+    service.machine.does("systemctl start subject");
+    service.machine.comes_to_print("cat /var/subject.log", "ran\n");
+    service.answers("once", 0, "subject: has done a run (pid PID)");
+    assert_eq!(service.machine.does("cat /var/subject.log"), "ran\nran\n");
+    service.machine.comes_to_print("stat -c %U /var/lib/subject/state", "daemon\n");
+    // The next run is due in an hour, also after a restart.
+    service.machine.does("systemctl restart subject");
+    service.stops();
+    assert_eq!(service.machine.does("grep -c ran /var/subject.log"), "2\n");
     service.machine.complains(UNIT, &[]);
 }
 

@@ -12,7 +12,7 @@ use common::{Answer, Subject, program, root_or_skip, tool_or_skip};
 use daemonic::{Action, Answer as Answered, Daemon};
 use nix::sys::signal::Signal;
 
-const ACTIONS: &str = "start, stop, restart, ensure, status, reload, logs, check, run";
+const ACTIONS: &str = "start, stop, restart, ensure, status, reload, logs, check, once, run";
 
 #[test]
 fn status_of_a_running_daemon_is_0_and_tells_its_age() {

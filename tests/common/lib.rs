@@ -11,6 +11,7 @@
 )]
 
 pub mod async_programs;
+pub mod faketime;
 pub mod machine;
 pub mod notice;
 pub mod notify_socket;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 pub use process::Process;
 pub use programs::{
     build, library, program, program_with, service_subject, static_program, static_program_of,
+    static_program_with,
 };
 pub use subject::{Answer, Conversation, Foreground, Locker, Subject, lines};
 

@@ -28,7 +28,8 @@ impl<'a> Notice<'a> {
 
     /// Returns whether the notice comes with every stop or reload, or with a busy machine.
     fn is_routine(&self) -> bool {
-        self.level == "INFO" || self.message.contains(" skipped: ")
+        self.level == "INFO"
+            || [" skipped: ", " suspended or stopped"].iter().any(|text| self.message.contains(text))
     }
 }
 

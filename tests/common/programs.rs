@@ -47,10 +47,13 @@ pub fn service_subject() -> &'static Path {
 /// system cannot link one.
 pub fn static_program(name: &str) -> Option<PathBuf> {
     let path = program(name);
-    if is_static(path) {
-        return Some(path.into());
-    }
-    static_build(&["--package", "daemonic-test-programs"], name)
+    if is_static(path) { Some(path.into()) } else { static_program_with(&[], name) }
+}
+
+/// Returns the path of such a program that needs features.
+pub fn static_program_with(features: &[&str], name: &str) -> Option<PathBuf> {
+    let _ = program("subject");
+    static_build(&["--package", "daemonic-test-programs", "--features", &features.join(",")], name)
 }
 
 /// Returns the path of a program of another package that needs no C library beside it. Returns `None` if this system

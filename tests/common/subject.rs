@@ -281,11 +281,13 @@ impl Drop for Subject {
 #[derive(Debug)]
 pub struct Answer {
     pub status: ExitStatus,
-    /// What it has printed, without the line about the log.
+    /// What it has printed, without the lines about the log and the next run.
     pub stdout: String,
     pub stderr: String,
-    /// The log that `status` names in a second line.
+    /// The log that `status` names in a further line.
     pub log: Option<PathBuf>,
+    /// The next run that `status` names in a further line.
+    pub next_run: Option<String>,
 }
 
 impl Answer {
@@ -305,6 +307,11 @@ impl Answer {
             output.unwrap_or_else(|_| panic!("pid {pid} hangs, or its output is held open")).expect("output");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         let (mut stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let next_run =
+            stdout.lines().find_map(|line| line.strip_prefix("subject: next run ")).map(str::to_owned);
+        if let Some(run) = &next_run {
+            stdout = stdout.replace(&format!("subject: next run {run}\n"), "");
+        }
         let second = stdout.split_once('\n').filter(|(_, rest)| rest.lines().count() == 1);
         let log = second.and_then(|(first, second)| {
             let log = second.strip_prefix("subject: log ")?.strip_suffix('\n')?;
@@ -313,7 +320,7 @@ impl Answer {
         if let Some((length, _)) = log {
             stdout.truncate(length);
         }
-        Self { status: output.status, stdout, stderr, log: log.map(|(_, path)| path) }
+        Self { status: output.status, stdout, stderr, log: log.map(|(_, path)| path), next_run }
     }
 
     /// Fails unless this is the exit code, with the message on stdout and nothing on stderr but routine notices.
@@ -351,12 +358,16 @@ impl Answer {
     /// Fails unless this is the answer of `status` for a process that runs.
     #[track_caller]
     pub fn runs(&self, process: Process) {
+        let is_more = |more: &str| {
+            let is_runs = more.split_once(" run").is_some_and(|(count, _)| count.parse::<u64>().is_ok());
+            more.starts_with("body ") || is_runs
+        };
         let (code, text, errors) = self.parts();
         let up = text
             .strip_prefix(&format!("subject: running (pid {process}, up "))
             .and_then(|rest| rest.strip_suffix(")\n"))
-            // A supervisor adds more about the body.
-            .map(|rest| rest.split_once("; body ").map_or(rest, |(up, _)| up));
+            // A supervisor adds more about the body, a repeating daemon about its runs.
+            .map(|rest| rest.split_once("; ").filter(|(_, more)| is_more(more)).map_or(rest, |(up, _)| up));
         let whole_seconds =
             up.is_some_and(|up| up.chars().all(|letter| letter.is_ascii_digit() || " smhd".contains(letter)));
         assert!((code, errors) == (Some(0), "") && whole_seconds, "{self:?}");

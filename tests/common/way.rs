@@ -83,7 +83,12 @@ impl Shape {
             Self::Plain => subject.body("print up; park"),
             Self::Graceful => subject.graceful("print up; event; event"),
             Self::Waiting => subject.key("wait_ready", "20000").graceful("ready; print up; event; event"),
-            Self::Repeating => subject.every(20, "first print up"),
+            Self::Repeating => {
+                let state = subject.path("state");
+                let subject = subject.every(20, "first print up").key("catch_up", "").key("state", state);
+                // Its timer is one that can fail.
+                subject.key("clock", "boot").key("delay", "5")
+            }
             Self::Supervised => {
                 let claim = subject.path("claim");
                 let body = format!("print up; claim {}; event; event", claim.display());

@@ -1,4 +1,4 @@
-//! The examples `cli`, `http`, `runner`, `tracing` and `worker`, used as documented.
+//! The examples `cli`, `http`, `nightly`, `runner`, `tracing` and `worker`, used as documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::async_programs::Service;
 use common::notice::unstamped;
-use common::{Answer, Process, build, repository, tool_or_skip, wait_until};
+use common::{Answer, Process, build, faketime, repository, tool_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 /// Returns the path of an example, built with the features of a service.
@@ -23,7 +23,7 @@ pub fn program(name: &str) -> &'static Path {
                  --bin example-http --features daemonic/service,daemonic/systemd";
     let examples = EXAMPLES.get_or_init(|| {
         let mut examples = build(&words.split_whitespace().collect::<Vec<_>>());
-        for package in ["example-cli", "example-tracing"] {
+        for package in ["example-cli", "example-nightly", "example-tracing"] {
             // One at a time, since the features of one would change the others.
             examples.extend(build(&["--package", package]));
         }
@@ -510,6 +510,41 @@ fn runner_fails_to_start_what_is_no_program() {
     let reason = "no program; write for example `start sleep 60`";
     runner.act(&["start"]).fails(1, &format!("runner: failed to start: {reason}"));
     runner.act(&["status"]).says(3, "runner: not running");
+}
+
+// ---- nightly ----
+
+#[test]
+fn nightly_runs_at_half_past_three() {
+    let Some(library) = faketime::library_or_skip() else { return };
+    let nightly = Example::new("nightly");
+    let act_at = |time: &str, words: &[&str]| {
+        let mut command = nightly.service.action(words[0]);
+        command.args(&words[1..]).env("HOME", nightly.service.folder()).env("LD_PRELOAD", &library);
+        command.env("FAKETIME", format!("@2026-05-{time}")).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.env("TZ", "Europe/Berlin");
+        Answer::of(command)
+    };
+    let act = |words: &[&str]| act_at("05 03:29:57", words);
+    let daemon = act(&["start"]).pid();
+    let next = act(&["next", "2"]).stdout;
+    let lines: Vec<_> = next.lines().map(|line| line.split_once(", in ").expect("a time").0).collect();
+    let at = |day: u32| format!("nightly: 2026-05-{day:02} 03:30:00 CEST (UTC+02:00)");
+    assert_eq!(lines, [at(5), at(6)]);
+    let is_logged = |text: &str| wait_until(text, || unstamped(&nightly.log_text()) == text);
+    is_logged("good night\n");
+    assert_eq!(act(&["once"]).stdout, format!("nightly: has done a run (pid {daemon})\n"));
+    is_logged("good night\ngood night\n");
+    nightly.stop(daemon);
+    // The next morning, after a night without a daemon.
+    let daemon = act_at("06 09:00:00", &["start"]).pid();
+    wait_until("the run of that night", || nightly.log_text().matches("good night\n").count() == 3);
+    assert!(
+        nightly.log_text().contains("making up for a run, which was due 5h 30m"),
+        "{}",
+        nightly.log_text()
+    );
+    nightly.stop(daemon);
 }
 
 // ---- tracing ----

@@ -41,3 +41,30 @@ fn a_parameter_without_a_name_is_refused_when_the_program_is_built() {
         );
     }
 }
+
+/// The library that is linked here has no features.
+#[test]
+fn the_feature_is_named_where_cron_is_used_without_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = common::library("daemonic");
+    for (program, message) in [
+        (
+            r#"#[daemonic::repeat_daemon(cron = "30 3 * * *", timezone = "Europe/Berlin")] fn f() {} fn main() { let _ = f("status"); }"#,
+            "error: `cron` needs the feature `cron` of the crate `daemonic`; write `features = [\"cron\"]` in Cargo.toml",
+        ),
+        (
+            r#"fn main() { let _ = daemonic::Daemon::new("x").cron("30 3 * * *").start(|| ()); }"#,
+            "::EnableTheFeatureCronOfDaemonic` in the current scope",
+        ),
+    ] {
+        let source = directory.path().join("source.rs");
+        fs::write(&source, program).unwrap();
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition", "2024", "-o"]).arg(directory.path().join("program")).arg(&source);
+        rustc.arg("--extern").arg(format!("daemonic={}", library.display()));
+        let output = rustc.arg("-L").arg(library.with_file_name("deps")).output().expect("rustc runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(message), "{text}");
+        assert!(text.contains("aborting due to 1 previous error"), "{text}");
+    }
+}

@@ -120,7 +120,7 @@ impl Crate {
         }
         write!(
             manifest,
-            "\n[dependencies]\n{dependency} = {{ package = \"daemonic\", path = \"{root}\" }}\n\
+            "\n[dependencies]\n{dependency} = {{ package = \"daemonic\", path = \"{root}\", features = [\"cron\"] }}\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n",
             root = here("").display(),
         )

@@ -13,7 +13,7 @@ use common::torture::{Dice, each, say};
 use common::way::{
     Account, Before, Done, Role, STALE, Shape, Way, are_one, has_heard_of_reload, reap_daemons,
 };
-use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
+use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_for, wait_until};
 use nix::errno::Errno;
 
 /// The errors that a call may have: its name, a text that its line in strace has, the errors.
@@ -27,9 +27,12 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("chroot", "", &["EPERM", "EACCES", "EIO", "ENOENT", "ENOMEM"]),
     ("clone", "SIGCHLD", &["EAGAIN", "ENOMEM"]),
     ("clone3", "SIGCHLD", &["EAGAIN", "ENOMEM"]),
+    ("clock_nanosleep", "", &["EINTR"]),
     ("connect", "", &["ECONNREFUSED", "EAGAIN"]),
     ("dup2", "", &["EINTR", "EBUSY", "EMFILE"]),
     ("dup3", "", &["EINTR", "EBUSY", "EMFILE"]),
+    ("faccessat2", "", &["EACCES", "EIO", "ELOOP", "EROFS"]),
+    ("fdatasync", "", &["EDQUOT", "EIO", "ENOSPC", "EROFS"]),
     ("fchmod", "", &["EIO", "EPERM", "EROFS"]),
     ("fcntl", "F_SETLK,", &["EAGAIN", "EACCES", "EINTR", "ENOLCK"]),
     ("fcntl", "F_GETLK,", &["EINTR", "ENOLCK"]),
@@ -68,6 +71,7 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("readlink", "", &["EACCES", "ENOENT", "ENOMEM"]),
     ("readlinkat", "", &["EACCES", "EIO"]),
     ("recvfrom", "", &["EINTR", "ENOMEM"]),
+    ("renameat", "", &["EACCES", "EDQUOT", "EIO", "ENOMEM", "ENOSPC", "EROFS"]),
     ("rt_sigaction", ", NULL, {", &[]),
     ("rt_sigaction", "", &["EINVAL"]),
     ("sendto", "", &["EINTR", "ENOBUFS", "ENOMEM"]),
@@ -81,7 +85,10 @@ const ERRORS: &[(&str, &str, &[&str])] = &[
     ("socket", "", &["EACCES", "EMFILE", "ENFILE", "ENOMEM"]),
     ("socketpair", "", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("statx", "", &["EACCES", "EIO", "ENOENT", "ENOMEM"]),
+    ("timerfd_create", "", &["EMFILE", "ENFILE", "ENODEV", "ENOMEM"]),
+    ("timerfd_settime", "", &["ECANCELED", "EBADF", "EINVAL"]),
     ("unlink", "", &["EACCES", "EBUSY", "EIO", "EPERM", "EROFS"]),
+    ("unlinkat", "", &["EACCES", "EIO", "EROFS"]),
     ("wait4", "", &["ECHILD", "EINTR"]),
     ("write", r#", "\"#, &["EINTR"]),
     ("write", "", &["EDQUOT", "EINTR", "EIO", "ENOSPC", "EPIPE"]),
@@ -304,12 +311,18 @@ impl Fault {
                 subject.log_with("up");
                 let processes = subject.processes();
                 assert!(are_one(self.way.shape, daemon, &processes), "{processes:?}");
-                let (setup, mut wanted) = (Setup::of(daemon, subject), setups[&self.way.setup()].clone());
+                let mut wanted = setups[&self.way.setup()].clone();
+                // A repeating daemon may be in the handler that has answered `status`, or may write its state.
+                let is_quiet = |setup: &Setup| {
+                    self.way.shape != Shape::Repeating || setup.signals[0] == wanted.signals[0]
+                };
+                let setup = wait_for("a quiet moment", || Some(Setup::of(daemon, subject)).filter(is_quiet));
                 if self.is_lookup && wanted.has_groups_of(&setup) {
                     wanted.groups.clone_from(&setup.groups);
                 }
-                if self.way.shape == Shape::Supervised {
-                    // Clients come and go, and without its socket the daemon works too.
+                if matches!(self.way.shape, Shape::Supervised | Shape::Repeating | Shape::Waiting) {
+                    // Clients come and go, and without its socket the daemon works too. A repeating one has a socket
+                    // once `status` has asked it, and one that waits once its body has asked for reloads.
                     wanted.descriptors = setup.descriptors;
                 }
                 assert_eq!(setup, wanted, "the daemon's setup");

@@ -9,11 +9,11 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::torture::say;
-use common::{available_or_skip, is_long, root_or_skip, tool_or_skip};
+use common::{available_or_skip, faketime, is_long, root_or_skip, tool_or_skip};
 use daemon_schedule::{Schedule, UnixSeconds, Zone};
 use tempfile::TempDir;
 
@@ -72,7 +72,7 @@ fn compare(from: &str, start: i64, length: i64) {
     if !is_long() {
         return;
     }
-    let library = library();
+    let library = faketime::library();
     let is_there = root_or_skip()
         && tool_or_skip(&["unshare", "--mount", "--pid", "--fork", "true"])
         && available_or_skip("cron", Path::new("/usr/sbin/cron").exists())
@@ -116,11 +116,6 @@ fn compare(from: &str, start: i64, length: i64) {
     }
     assert!(count > 10, "{count} due times");
     say(format_args!("real_cron from {from}: {count} due times, 0 differences"));
-}
-
-fn library() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
-    folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|path| path.exists())
 }
 
 /// Returns the moments that a file lists; none if there is no file.

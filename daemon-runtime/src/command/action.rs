@@ -35,6 +35,12 @@ pub enum Action {
     Logs,
     /// Evaluates the daemon's [`check`](crate::Daemon::check), and changes nothing.
     Check,
+    /// Prints the times of the next runs of a daemon with [`cron`](crate::Daemon::cron).
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    Next,
+    /// Makes a repeating daemon do one run now, and returns when it has ended.
+    Once,
     /// Prints a systemd unit for this program.
     #[cfg(feature = "service")]
     #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
@@ -62,6 +68,9 @@ impl Action {
         Self::Reload,
         Self::Logs,
         Self::Check,
+        #[cfg(feature = "cron")]
+        Self::Next,
+        Self::Once,
         #[cfg(feature = "service")]
         Self::Unit,
         #[cfg(feature = "service")]
@@ -91,6 +100,9 @@ impl Action {
             Self::Reload => "reload",
             Self::Logs => "logs",
             Self::Check => "check",
+            #[cfg(feature = "cron")]
+            Self::Next => "next",
+            Self::Once => "once",
             #[cfg(feature = "service")]
             Self::Unit => "unit",
             #[cfg(feature = "service")]
@@ -110,6 +122,9 @@ impl Action {
             Self::Status => "report whether it is running",
             Self::Reload => "make it reload; it also reopens its log files",
             Self::Logs => "print the end of its log",
+            #[cfg(feature = "cron")]
+            Self::Next => "print the time of its next run, or of the next N",
+            Self::Once => "do one of its runs now; return when that has ended, with its exit code",
             #[cfg(feature = "service")]
             Self::Unit => "print a systemd unit for it",
             #[cfg(feature = "service")]

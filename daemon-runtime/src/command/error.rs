@@ -381,7 +381,10 @@ impl fmt::Display for Error {
             (Kind::Failed, Some(Action::Stop)) => f.write_str("failed to stop: ")?,
             (Kind::Failed, Some(Action::Reload)) => f.write_str("failed to reload: ")?,
             (Kind::Failed, Some(Action::Logs)) => f.write_str("failed to show the log: ")?,
+            (Kind::Failed, Some(Action::Once)) => f.write_str("failed to run: ")?,
             (Kind::Failed, Some(Action::Check)) => f.write_str("check failed: ")?,
+            #[cfg(feature = "cron")]
+            (Kind::Failed, Some(Action::Next)) => f.write_str("failed to list the next runs: ")?,
             #[cfg(feature = "service")]
             (Kind::Failed, Some(Action::Unit)) => f.write_str("failed to make a unit: ")?,
             #[cfg(feature = "service")]

@@ -20,6 +20,7 @@ use crate::command::words::{missing, read};
 /// | action | arguments |
 /// |---|---|
 /// | `logs` | `-n N`: the last `N` lines (50); `-f`: follow the log (without `--json`) |
+/// | `next` | `N`: the next `N` runs (1) (feature `cron`) |
 /// | `unit` | `--timer`: a service and a timer (feature `service`) |
 ///
 /// All other arguments after the action are the caller's own and are not read. But `--json` or `--all` right after
@@ -53,6 +54,9 @@ pub struct Invocation {
     pub(crate) lines: Option<usize>,
     /// Whether to follow the log.
     pub(crate) follow: bool,
+    /// How many runs to list.
+    #[cfg(feature = "cron")]
+    pub(crate) runs: usize,
     /// Whether a timer is printed with the unit.
     #[cfg(feature = "service")]
     pub(crate) timer: bool,
@@ -82,6 +86,8 @@ impl From<Action> for Invocation {
             origin: Origin::Code,
             lines: None,
             follow: false,
+            #[cfg(feature = "cron")]
+            runs: 1,
             #[cfg(feature = "service")]
             timer: false,
         }
@@ -170,6 +176,12 @@ impl Invocation {
                     }
                 }
             }
+            #[cfg(feature = "cron")]
+            Action::Next => {
+                if let Some(argument) = arguments.next() {
+                    self.runs = count_of_runs(&argument)?;
+                }
+            }
             #[cfg(feature = "service")]
             Action::Unit => {
                 // What comes after the first word that is no option is the body's, as it is in the unit.
@@ -244,6 +256,15 @@ fn count(argument: Option<&OsStr>) -> Result<usize> {
     let text = argument.and_then(OsStr::to_str);
     text.and_then(|text| text.parse().ok())
         .ok_or_else(|| Error::usage(format_args!("`-n` needs a number of lines, such as `-n 50`")))
+}
+
+#[cfg(feature = "cron")]
+fn count_of_runs(argument: &OsStr) -> Result<usize> {
+    let count = argument.to_str().and_then(|text| text.parse().ok()).filter(|count| *count > 0);
+    count.ok_or_else(|| {
+        let argument = argument.to_string_lossy();
+        Error::usage(format_args!("`next` takes a number of runs, such as `next 5`, and not {argument:?}"))
+    })
 }
 
 fn unknown(option: &str, known: &[&str]) -> Error {
@@ -333,6 +354,19 @@ mod tests {
             assert_eq!(read(&words).unwrap(), Invocation { timer, ..unit.clone() }, "{line}");
         }
         assert_eq!(read(&["unit", "-x"]).unwrap_err(), "unknown option `-x`; use --timer");
+    }
+
+    #[cfg(feature = "cron")]
+    #[test]
+    fn the_argument_of_next_is_a_number_of_runs() {
+        let next = Invocation::from(Action::Next);
+        for (arguments, runs) in [(&["next"][..], 1), (&["next", "5"], 5), (&["next", "5", "6"], 5)] {
+            assert_eq!(read(arguments).unwrap(), Invocation { runs, ..next.clone() });
+        }
+        for argument in ["0", "-1", "five", ""] {
+            let message = format!("`next` takes a number of runs, such as `next 5`, and not {argument:?}");
+            assert_eq!(read(&["next", argument]).unwrap_err(), message);
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::command::duration::Span;
 use crate::command::error::{Error, Kind};
 use crate::command::escaped::Escaped;
 use crate::command::exit::Exit;
+#[cfg(feature = "cron")]
+use crate::command::next_run::NextRun;
 use crate::command::outcome::{Answer, Outcome};
 use crate::command::path::SystemPath;
 use crate::command::report::LastExit;
@@ -55,6 +57,8 @@ impl Outcome {
             Answer::NotStopped { reason, .. } => self.object().with("error", reason.as_str()).end(),
             #[cfg(feature = "service")]
             Answer::Unit { text } => self.object().with("text", text.as_str()).end(),
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { runs } => self.object().with_json("next_runs", &list(runs)).end(),
             _ => match self.lines() {
                 Some(lines) => self.object().with("lines", lines).end(),
                 None => self.object().end(),
@@ -82,7 +86,8 @@ impl Snapshot {
     /// Adds what an answer says. What was seen at the end of the action comes first, except after the daemon's end.
     pub(crate) fn after(self, answer: &Answer) -> Self {
         let now = || Some(SystemTime::now());
-        let ended = |state, last| Self { state, last, holder: None, report: None, ..self.clone() };
+        let ended =
+            |state, last| Self { state, last, holder: None, report: None, runs: None, ..self.clone() };
         let held = |state, pid: &u32| Self { state, holder: Some((*pid, procfs::moment())), ..self.clone() };
         match answer {
             Answer::NotRunning | Answer::Stopped { .. } => ended(State::Stopped, None),
@@ -102,6 +107,8 @@ impl Snapshot {
             Answer::Unit { .. } | Answer::JournalShown { .. } => self,
             // Each daemon that is running has a snapshot of its own.
             Answer::All { .. } => Self { state: State::Stopped, ..Self::default() },
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { .. } => self,
             Answer::CheckPassed | Answer::LogShown { .. } => self,
             _ if self.state != State::Unknown => self,
             #[cfg(feature = "service")]
@@ -111,6 +118,7 @@ impl Snapshot {
             | Answer::AlreadyRunning { pid }
             | Answer::Reloaded { pid }
             | Answer::NotStopped { pid, .. }
+            | Answer::Ran { pid, .. }
             | Answer::Running { pid, .. } => held(State::Running, pid),
             Answer::Starting { pid, .. } => held(State::Starting, pid),
             Answer::Waiting { pid, .. } => held(State::Waiting, pid),
@@ -129,7 +137,7 @@ impl Snapshot {
 
 /// Makes the object of every answer. It needs the [end](Object::end).
 fn object(name: &str, snapshot: &Snapshot) -> Object {
-    let Snapshot { state, holder, pidfile, stdout, report, last } = snapshot;
+    let Snapshot { state, holder, pidfile, stdout, report, next_run, runs, last } = snapshot;
     let (holder, seen) =
         holder.filter(|_| state.is_held()).map_or((None, None), |(pid, seen)| (Some(pid), seen));
     let report = report.as_ref().filter(|_| state.is_held());
@@ -143,6 +151,8 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
     let process = Process::read(holder, seen, body);
     let stdout = stdout.filter(|_| process.since.is_some() || matches!(snapshot.stdout, Stdout::Key(_)));
     let last = report.and_then(|report| report.last.as_ref()).and_then(End::of_life).or_else(|| last.clone());
+    let runs = runs.filter(|_| state.is_held());
+    let last_run = runs.and_then(|runs| SystemTime::UNIX_EPOCH.checked_add(runs.last?));
     let mut object = Object::default();
     object
         .put("schema", SCHEMA)
@@ -158,6 +168,10 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
         .put("pidfile", pidfile.as_deref().map(text))
         .put("stdout", stdout)
         .put("respawns", report.map(|report| report.respawns))
+        .put("next_run", next_run.filter(|_| state.is_held()).and_then(rfc_3339))
+        .put("last_run", last_run.and_then(rfc_3339))
+        .put("runs", runs.map(|runs| runs.ended))
+        .put("failures", runs.map(|runs| runs.failed))
         .put_json("last_exit", last.map(|end| end.to_json()).as_deref());
     object
 }
@@ -167,6 +181,17 @@ fn standard_output(pid: u32) -> Option<String> {
     let (stat, path) = procfs::open_file(Pid::from_raw(pid.try_into().ok()?), 1)?;
     let path = SystemPath::new(path).filter(|_| file_type(&stat) == SFlag::S_IFREG)?;
     FileId::new(&stat).is_at(path.as_c_str()).then(|| text(path.as_path()))
+}
+
+/// Returns the list of the action `next`.
+#[cfg(feature = "cron")]
+fn list(runs: &[NextRun]) -> String {
+    let object = |run: &NextRun| {
+        let mut object = Object::default();
+        object.put("at", rfc_3339(run.at)).put("local", run.local()).put("zone", run.zone());
+        object.end()
+    };
+    format!("[{}]", runs.iter().map(object).collect::<Vec<_>>().join(","))
 }
 
 /// What `/proc` reports about the processes of a daemon.
@@ -275,6 +300,12 @@ impl Object {
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.put(key, value);
+        self
+    }
+
+    #[cfg(feature = "cron")]
+    fn with_json(mut self, key: &str, json: &str) -> Self {
+        self.put_json(key, Some(json));
         self
     }
 

@@ -15,6 +15,8 @@ pub(crate) mod into_action;
 pub(crate) mod invocation;
 #[cfg(feature = "json")]
 pub(crate) mod json;
+#[cfg(feature = "cron")]
+pub(crate) mod next_run;
 pub(crate) mod outcome;
 pub(crate) mod path;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]

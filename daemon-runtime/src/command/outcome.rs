@@ -12,6 +12,8 @@ use crate::command::error::Error;
 use crate::command::escaped::Escaped;
 use crate::command::exit::Exit;
 use crate::command::format::Format;
+#[cfg(feature = "cron")]
+use crate::command::next_run::NextRun;
 use crate::command::report::{Phase, Report};
 use crate::command::signal::Signal;
 #[cfg(feature = "json")]
@@ -65,6 +67,9 @@ pub struct Outcome {
     log: Option<PathBuf>,
     /// The command that shows the output in systemd's journal.
     journal: Option<String>,
+    /// The next run of a daemon that is running.
+    #[cfg(feature = "cron")]
+    next_run: Option<NextRun>,
     /// The form in which [`report`] prints this.
     format: Format,
     #[cfg(feature = "json")]
@@ -190,6 +195,24 @@ pub enum Answer {
         /// The name of the unit.
         unit: String,
     },
+    /// The times at which the next runs are due.
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    #[non_exhaustive]
+    NextRuns {
+        /// The times, the earliest first. There are fewer than asked for if the expression never comes again.
+        runs: Vec<NextRun>,
+    },
+    /// The daemon has done the run that [`once`](crate::Daemon::once) has asked for.
+    #[non_exhaustive]
+    Ran {
+        /// The PID of the daemon.
+        pid: u32,
+        /// The exit code of the run.
+        code: u8,
+        /// The text of the error or of the panic, if there was one.
+        message: Option<String>,
+    },
     /// The [`check`](crate::Daemon::check) has returned no error.
     CheckPassed,
     /// A systemd unit for the program.
@@ -249,6 +272,8 @@ impl Outcome {
             log: None,
             journal: None,
             unit: None,
+            #[cfg(feature = "cron")]
+            next_run: None,
             format: Format::Text,
             #[cfg(feature = "json")]
             snapshot: Snapshot::default(),
@@ -270,6 +295,12 @@ impl Outcome {
     /// Adds the log of a daemon that is running.
     pub(crate) fn with_log(self, log: Option<PathBuf>) -> Self {
         Self { log, ..self }
+    }
+
+    /// Adds the next run of a daemon that is running.
+    #[cfg(feature = "cron")]
+    pub(crate) fn with_next_run(self, next_run: Option<NextRun>) -> Self {
+        Self { next_run, ..self }
     }
 
     /// Adds what was seen of the daemon, unless the answer is about its end.
@@ -412,6 +443,7 @@ impl Outcome {
             | Answer::Waiting { pid, .. }
             | Answer::Running { pid, .. }
             | Answer::NotStopped { pid, .. }
+            | Answer::Ran { pid, .. }
             | Answer::Reloaded { pid } => Some(pid),
             #[cfg(feature = "service")]
             Answer::Installed { pid, .. } => Some(pid),
@@ -427,6 +459,8 @@ impl Outcome {
             | Answer::LogShown { .. }
             | Answer::CheckPassed
             | Answer::Finished { .. } => None,
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { .. } => None,
         }
     }
 
@@ -470,6 +504,29 @@ impl Outcome {
         self.log.as_deref()
     }
 
+    /// Returns the next run of a daemon with [`cron`](crate::Daemon::cron) that is running, after
+    /// [`status`](crate::Daemon::status).
+    ///
+    /// It is computed by this process, from its own clock. [`report`] prints it in a line.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use daemonic::Daemon;
+    ///
+    /// let outcome = Daemon::new("nightly").cron("30 3 * * *").status()?;
+    /// if let Some(run) = outcome.next_run() {
+    ///     println!("{run}"); // 2026-11-28 03:30:00 CET (UTC+01:00), in 3h 20m
+    /// }
+    /// # Ok::<_, daemonic::Error>(())
+    /// ```
+    #[cfg(feature = "cron")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
+    #[must_use]
+    pub fn next_run(&self) -> Option<&NextRun> {
+        self.next_run.as_ref()
+    }
+
     /// Returns the exit code: 0, 1 or 3 for `status`, as the LSB defines them, the body's for `run`, else 0.
     ///
     /// # Examples
@@ -488,7 +545,7 @@ impl Outcome {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match (&self.answer, self.action) {
-            (Answer::Finished { code }, _) => *code,
+            (Answer::Finished { code } | Answer::Ran { code, .. }, _) => *code,
             (Answer::Stale { .. } | Answer::Failed { .. } | Answer::NotStopped { .. }, _) => 1,
             (Answer::NotRunning, Action::Status) => 3,
             (Answer::All { daemons }, Action::Status) if daemons.is_empty() => 3,
@@ -511,6 +568,11 @@ impl fmt::Display for Outcome {
             Answer::Starting { pid, .. } => ("starting", pid),
             Answer::Waiting { pid, .. } => ("waiting to respawn", pid),
             Answer::Running { pid, .. } => ("running", pid),
+            Answer::Ran { pid, code: 0, .. } => ("has done a run", pid),
+            Answer::Ran { pid, code, message } => {
+                write!(f, "{}: the run has failed (pid {pid}): exit {code}", self.name)?;
+                return message.iter().try_for_each(|message| write!(f, ": {}", Escaped(message)));
+            }
             Answer::Reloaded { pid } => ("reloaded", pid),
             Answer::NotRunning => return write!(f, "{}: not running", self.name),
             Answer::All { daemons } if daemons.is_empty() => return write!(f, "{}: not running", self.name),
@@ -531,6 +593,13 @@ impl fmt::Display for Outcome {
                 return message.iter().try_for_each(|message| write!(f, ": {message}"));
             }
             Answer::CheckPassed => return write!(f, "{}: check passed", self.name),
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { runs } if runs.is_empty() => return write!(f, "{}: no run is due", self.name),
+            #[cfg(feature = "cron")]
+            Answer::NextRuns { runs } => {
+                let lines: Vec<_> = runs.iter().map(|run| format!("{}: {run}", self.name)).collect();
+                return f.write_str(&lines.join("\n"));
+            }
             Answer::LogShown { .. } | Answer::Finished { .. } => return Ok(()),
             #[cfg(feature = "service")]
             Answer::JournalShown { .. } => return Ok(()),
@@ -559,6 +628,7 @@ impl fmt::Display for Outcome {
             Answer::Running { up, .. } | Answer::Starting { up, .. } => {
                 up.iter().try_for_each(|up| write!(f, ", up {}", Span(*up)))?;
                 self.report.iter().try_for_each(|report| report.write_body(f))?;
+                self.report.iter().try_for_each(|report| report.write_runs(f))?;
                 self.write_place(f)
             }
             Answer::Waiting { due, .. } => {
@@ -607,6 +677,10 @@ impl Outcome {
             _ => {
                 let _ = writeln!(io::stdout(), "{self}");
             }
+        }
+        #[cfg(feature = "cron")]
+        if let Some(run) = &self.next_run {
+            let _ = writeln!(io::stdout(), "{}: next run {run}", self.name);
         }
         if let Some(log) = &self.log {
             let _ = writeln!(io::stdout(), "{}: log {}", self.name, Escaped(&log.to_string_lossy()));

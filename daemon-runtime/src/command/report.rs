@@ -7,10 +7,13 @@
 //! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The answer
 //! to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the reload. With
 //! `error`, the reload has failed.
+//!
+//! A repeating daemon reports its runs by `runs`, `failures` and `last_run_ms`, in milliseconds since 1970. The answer to
+//! a request for a run has `ran`, its exit code, and after a failure `error`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::command::duration::Span;
 use crate::command::escaped::Escaped;
@@ -40,6 +43,43 @@ pub(crate) struct Report<'a> {
     pub(crate) is_reloading: bool,
     /// The answer to a reload, in a report that is one.
     pub(crate) reloaded: Option<Reloaded<'a>>,
+    /// The runs of a repeating daemon.
+    pub(crate) runs: Option<Runs>,
+    /// The end of a run that was asked for, in a report that is the answer.
+    pub(crate) ran: Option<Ran<'a>>,
+}
+
+/// The runs of a repeating daemon, since the process of its body began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Runs {
+    /// The number of runs that have ended.
+    pub(crate) ended: u64,
+    /// The number of those that have failed.
+    pub(crate) failed: u64,
+    /// The time at which the last run began, since 1970.
+    pub(crate) last: Option<Duration>,
+}
+
+impl Runs {
+    /// Writes a whole line that reports only the runs. This needs less stack than a [`Report`], for a handler.
+    pub(crate) fn write_line(self, line: &mut impl Write) -> fmt::Result {
+        write!(line, "{VERSION} state=running")?;
+        self.write(line)?;
+        line.write_str("\n")
+    }
+
+    fn write(self, line: &mut impl Write) -> fmt::Result {
+        write!(line, " runs={} failures={}", self.ended, self.failed)?;
+        self.last.map_or(Ok(()), |last| write!(line, " last_run_ms={}", last.as_millis()))
+    }
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ran<'a> {
+    pub(crate) code: u8,
+    /// The text of the error or of the panic.
+    pub(crate) error: Option<Cow<'a, str>>,
 }
 
 /// The answer of a body to a reload.
@@ -120,6 +160,8 @@ impl<'a> Report<'a> {
             takes_reloads: false,
             is_reloading: false,
             reloaded: None,
+            runs: None,
+            ran: None,
         }
     }
 
@@ -149,6 +191,15 @@ impl<'a> Report<'a> {
         if self.is_reloading {
             line.write_str(" reloading=1")?;
         }
+        if let Some(runs) = self.runs {
+            runs.write(line)?;
+        }
+        if let Some(Ran { code, error }) = &self.ran {
+            write!(line, " ran={code}")?;
+            if let Some(error) = error {
+                return write!(line, "{ERROR}{}", Escaped(error));
+            }
+        }
         if let Some(Reloaded { at, error }) = &self.reloaded {
             write!(line, " reload_ns={}", at.as_nanos())?;
             if let Some(error) = error {
@@ -176,6 +227,7 @@ impl<'a> Report<'a> {
                 .map(|(_, value)| value)
         };
         let millis = |key| field(key).and_then(|value| value.parse().ok()).map(Duration::from_millis);
+        let count = |key| field(key).and_then(|value| value.parse::<u64>().ok());
         let word = field("state")?;
         let (state, _) = PHASES.iter().find(|(_, known)| *known == word)?;
         let body = field("body").and_then(|pid| pid.parse().ok());
@@ -190,6 +242,14 @@ impl<'a> Report<'a> {
             reloaded: field("reload_ns")
                 .and_then(|time| time.parse().ok())
                 .map(|time| Reloaded { at: Duration::from_nanos(time), error: text_of(ERROR) }),
+            runs: count("runs").map(|ended| Runs {
+                ended,
+                failed: count("failures").unwrap_or(0),
+                last: millis("last_run_ms"),
+            }),
+            ran: field("ran")
+                .and_then(|code| code.parse().ok())
+                .map(|code| Ran { code, error: text_of(ERROR) }),
         })
     }
 
@@ -208,6 +268,17 @@ impl<'a> Report<'a> {
         self.last.iter().try_for_each(|last| write!(f, ", {last}"))
     }
 
+    /// Writes what `status` shows about the runs: `; 5 runs, 1 failed, last run 20s ago`.
+    pub(crate) fn write_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Runs { ended, failed, last }) = self.runs else { return Ok(()) };
+        write!(f, "; {ended} run{}", if ended == 1 { "" } else { "s" })?;
+        if failed > 0 {
+            write!(f, ", {failed} failed")?;
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        last.map_or(Ok(()), |last| write!(f, ", last run {} ago", in_seconds(now.saturating_sub(last))))
+    }
+
     /// Copies the text that this borrows.
     pub(crate) fn into_owned(self) -> Report<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -220,6 +291,8 @@ impl<'a> Report<'a> {
             due: self.due,
             takes_reloads: self.takes_reloads,
             is_reloading: self.is_reloading,
+            runs: self.runs,
+            ran: self.ran.map(|Ran { code, error }| Ran { code, error: error.map(owned) }),
         }
     }
 }
@@ -279,6 +352,24 @@ mod tests {
         let last = full("a error=b").last;
         let report = Report { last, takes_reloads: true, is_reloading: true, ..Report::new(Phase::Waiting) };
         assert_eq!(Report::decode(&line(&report)), Some(report));
+    }
+
+    #[test]
+    fn the_runs_are_read_as_they_were_written() {
+        let runs = Runs { ended: 5, failed: 1, last: Some(Duration::from_millis(1_764_205_200_123)) };
+        let report = Report { runs: Some(runs), ..Report::new(Phase::Running) };
+        let text = "daemonic 1 state=running respawns=0 runs=5 failures=1 last_run_ms=1764205200123";
+        assert_eq!(line(&report), text);
+        assert_eq!(Report::decode(text), Some(report.clone()));
+        let mut line_alone = String::new();
+        runs.write_line(&mut line_alone).unwrap();
+        assert_eq!(Report::decode(line_alone.trim_end_matches('\n')), Some(report));
+        for error in [None, Some("a=b error=c")] {
+            let ran = Ran { code: 9, error: error.map(Into::into) };
+            let answer =
+                Report { runs: Some(Runs::default()), ran: Some(ran), ..Report::new(Phase::Running) };
+            assert_eq!(Report::decode(&line(&answer)), Some(answer));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::command::exit::Exit;
-use crate::command::report::{Phase, Report};
+use crate::command::report::{Phase, Report, Runs};
 
 /// What was seen of a daemon at the end of an action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(crate) struct Snapshot {
     pub(crate) stdout: Stdout,
     /// What a supervisor has reported.
     pub(crate) report: Option<Report<'static>>,
+    /// When the next run is due, if that is known.
+    pub(crate) next_run: Option<SystemTime>,
+    /// What a repeating daemon has reported.
+    pub(crate) runs: Option<Runs>,
     pub(crate) last: Option<End>,
 }
 

@@ -101,10 +101,10 @@ impl Context {
 
 impl State {
     /// Wakes the waiters at every request since the flag's version `seen`, and twice as often as a watchdog wants to be
-    /// fed, until a stop is requested.
+    /// fed, until the daemon must stop.
     fn wake_waiters(&self, mut seen: u32) {
         let Self { flag, service_manager, .. } = self;
-        while !flag.is_stopping() {
+        while !flag.is_daemon_stopping() {
             let changed = || Some(flag.version()).filter(|version| *version != seen);
             let next_sign = service_manager.watchdog().map(|period| now() + period / 2);
             seen = flag.sleep(next_sign, changed).unwrap_or(seen);

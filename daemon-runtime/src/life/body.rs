@@ -1,11 +1,14 @@
 //! The body of a daemon, whose return value becomes the exit status.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use self::sealed::IntoEnding;
+use crate::command::duration::Span;
 use crate::command::error::Error;
 use crate::life::context::Context;
 use crate::life::log;
@@ -52,6 +55,10 @@ pub trait Body<M, K> {
     /// Whether the mode has a [`check`](crate::Daemon::check).
     #[doc(hidden)]
     const WITH_CHECK: bool = false;
+
+    /// Whether the mode calls the body again and again.
+    #[doc(hidden)]
+    const REPEATS: bool = false;
 
     /// Checks the mode's own keys, and then makes the [`check`](crate::Daemon::check) of the user.
     #[doc(hidden)]
@@ -135,6 +142,15 @@ impl Ending {
         Self { code: 1, error: Some(format!("{error:#}")), ..Self::SUCCESS }
     }
 
+    /// The end of a run that had to end when its time was over.
+    pub(crate) fn timed_out(self, limit: Duration) -> Self {
+        let mut error = format!("timed out after {}", Span(limit));
+        if let Some(own) = self.message() {
+            error = format!("{error}: {own}");
+        }
+        Self { code: self.code.max(1), error: Some(error), panic: None }
+    }
+
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {
         let panic = Some(Panic::caught(&*payload));
         // The payload's destructor could panic again, and so could that panic's.
@@ -160,6 +176,11 @@ impl Ending {
         if let Some(error) = &self.error {
             log::report(name, Notice::BodyFailed { error });
         }
+    }
+
+    /// Returns the text of a failure: of the error, of the panic with its place, or the exit code.
+    pub(crate) fn failure(&self) -> Cow<'_, str> {
+        self.message().map_or_else(|| format!("exit {}", self.code).into(), Cow::Borrowed)
     }
 
     /// Reports the error or the exit code of a run after which the daemon goes on.

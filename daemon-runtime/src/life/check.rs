@@ -111,6 +111,7 @@ impl<B: Body<M, K>, M, K, F> Body<Checked<M, F>, K> for B {
     const WITH_CONTEXT: bool = B::WITH_CONTEXT;
     const WITH_SETUP: bool = B::WITH_SETUP;
     const WITH_CHECK: bool = true;
+    const REPEATS: bool = B::REPEATS;
 
     fn check(mode: &Checked<M, F>) -> Result<(), Error> {
         B::check(&mode.mode)?;

@@ -6,9 +6,11 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::life::flag::Flag;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::sys::clock::now;
+use crate::sys::timer::Timer;
 
 /// A handle by which a body waits for a stop or a reload, and reports that it is ready.
 ///
@@ -38,6 +40,8 @@ pub struct Context {
     state: &'static State,
     /// Readable once a stop is requested, and never drained.
     pipe: Option<Arc<Pipe>>,
+    /// The timer by which a repeating daemon waits for a clock other than the monotonic one.
+    timer: Option<Arc<Timer>>,
 }
 
 /// A request to a body.
@@ -69,11 +73,18 @@ pub enum Event {
 }
 
 impl Context {
-    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>) -> Self {
-        Self { state, pipe }
+    pub(crate) fn new(state: &'static State, pipe: Option<Arc<Pipe>>, timer: Option<Arc<Timer>>) -> Self {
+        Self { state, pipe, timer }
     }
 
-    #[cfg(feature = "tokio")]
+    pub(crate) fn flag(&self) -> &Flag {
+        &self.state.flag
+    }
+
+    pub(crate) fn timer(&self) -> Option<&Timer> {
+        self.timer.as_deref()
+    }
+
     pub(crate) fn state(&self) -> &'static State {
         self.state
     }
@@ -107,7 +118,8 @@ impl Context {
         self.emit_deferred();
     }
 
-    /// Returns whether the daemon must stop.
+    /// Returns whether the daemon must stop, or, with [`run_timeout`](crate::Daemon::run_timeout), whether the current
+    /// run must end.
     ///
     /// # Examples
     ///
@@ -277,6 +289,29 @@ impl Context {
         }
     }
 
+    /// Makes the current run end: it sees a stop.
+    pub(crate) fn end_run(&self) {
+        self.state.flag.end_run();
+        self.pipe.iter().for_each(|pipe| pipe.write());
+    }
+
+    /// Clears the stop that [`end_run`](Self::end_run) has shown, so that the next run does not see it.
+    pub(crate) fn run_has_ended(&self) {
+        self.state.flag.run_has_ended();
+        if let Some(pipe) = &self.pipe {
+            pipe.drain();
+            // A stop of the daemon may have been drained too. One that comes now writes again.
+            if self.state.flag.is_daemon_stopping() {
+                pipe.write();
+            }
+        }
+    }
+
+    /// Returns whether this process is the daemon, and not a child that the body has forked.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.state.is_of_this_process()
+    }
+
     /// Emits the notices that signal handlers have left, if there is a subscriber.
     pub(crate) fn emit_deferred(&self) {
         // A child that the body has forked has a copy of the notices, but is not the daemon.
@@ -292,8 +327,20 @@ impl Context {
         }
     }
 
+    /// Prepares a sleep of another kind than by the flag. Returns whether a stop is requested.
+    pub(crate) fn begins_to_wait(&self) -> bool {
+        self.state.body_waits();
+        self.state.service_manager.feed_watchdog();
+        self.stop_requested().is_some()
+    }
+
+    /// Returns the time after which a sleep has to feed the watchdog, if there is one.
+    pub(crate) fn next_sign(&self) -> Option<Duration> {
+        self.state.service_manager.watchdog()
+    }
+
     /// Sleeps until `wanted` returns something or the deadline has passed, and feeds a watchdog meanwhile.
-    fn sleep(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<Event>) -> Option<Event> {
+    pub(crate) fn sleep<T>(&self, deadline: Option<Duration>, wanted: &dyn Fn() -> Option<T>) -> Option<T> {
         let State { flag, service_manager, .. } = self.state;
         loop {
             service_manager.feed_watchdog();

@@ -43,11 +43,33 @@ fn emit_to_subscriber(name: &str, notice: Notice<'_>) {
     match notice {
         Notice::BodyFailed { error } => event!(error, "body_failed", { error, }, "the body has failed"),
         Notice::RunFailed { run, error } => event!(error, "run_failed", { run, error, }, "a run has failed"),
+        Notice::Retrying { attempt, attempts, pause, error } => {
+            event!(warn, "retrying", { attempt, attempts, pause_seconds = pause.as_secs_f64(), error, }, "retrying a run");
+        }
+        Notice::EndingRun { limit } => {
+            event!(warn, "ending_run", { limit_seconds = limit.as_secs_f64(), }, "{notice}");
+        }
         Notice::RunsSkipped { count, behind, is_first: true } => {
             event!(warn, "runs_skipped", { count, behind_seconds = behind.as_secs_f64(), }, "{notice}");
         }
         Notice::RunsSkipped { count, behind, is_first: false } => {
             event!(debug, "runs_skipped", { count, behind_seconds = behind.as_secs_f64(), }, "{notice}");
+        }
+        Notice::WokeLate { late, skipped } => {
+            event!(warn, "woke_late", { late_seconds = late.as_secs_f64(), skipped, }, "{notice}");
+        }
+        #[cfg(feature = "cron")]
+        Notice::ClockSet { by, is_due } => {
+            event!(info, "clock_set", { by_seconds = by, is_due, }, "{notice}");
+        }
+        Notice::CatchingUp { behind } => {
+            event!(info, "catching_up", { behind_seconds = behind.as_secs_f64(), }, "{notice}");
+        }
+        Notice::StateIgnored { path, reason } => {
+            event!(warn, "state_ignored", { path = %path, error = %reason, }, "ignoring the state file");
+        }
+        Notice::StateNotWritten { path, reason } => {
+            event!(error, "state_not_written", { path = %path, error = %reason, }, "cannot write the state file");
         }
         Notice::RunLate { late } => {
             event!(debug, "run_late", { late_seconds = late.as_secs_f64(), }, "{notice}");

@@ -15,15 +15,18 @@ use crate::life::instance::{self, Instance, Place, StopMode};
 use crate::life::notify::ServiceManager;
 use crate::life::panic;
 use crate::life::readiness::Readiness;
+use crate::life::repetition::Repetition;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
+use crate::lock::calls::WAKING;
 use crate::lock::failure::Exit;
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::ProcessId;
 use crate::sys::sigaction;
+use crate::sys::timer::{Timer, TimerClock};
 
 /// The options with which a daemon's life begins.
 pub(crate) struct InstanceOptions<'a> {
@@ -32,6 +35,8 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) stop_mode: StopMode,
     /// Whether the body has a `Context`, whose descriptor then exists.
     pub(crate) has_context: bool,
+    /// The clock of the timer by which the daemon waits for its runs, if there is one.
+    pub(crate) timer: Option<TimerClock>,
     pub(crate) place: Place,
     /// The streams that a reload reopens. None if there are none.
     pub(crate) streams: Option<Streams>,
@@ -39,6 +44,7 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) pidfile: FileId,
     /// None for a supervised body, whose supervisor holds the pidfile.
     pub(crate) held: Option<HeldPidfile>,
+    pub(crate) repetition: Repetition,
 }
 
 /// A daemon whose life has begun: its signals are handled, and an exit of the process ends its pidfile.
@@ -46,6 +52,7 @@ pub(crate) struct InstanceOptions<'a> {
 pub(crate) struct InstanceGuard {
     instance: &'static Instance,
     signals: Vec<Signal>,
+    timer: Option<Arc<Timer>>,
 }
 
 impl InstanceGuard {
@@ -56,14 +63,19 @@ impl InstanceGuard {
             stop_signal,
             stop_mode,
             has_context,
+            timer,
             place,
             streams,
             service_manager,
             pidfile,
             held,
+            repetition,
         } = options;
         let cannot = |errno| Error::os(format_args!("cannot install the signal handlers"), errno);
-        let flag = Flag::new().map_err(cannot)?;
+        let timer = timer.map(Timer::new).transpose();
+        let timer =
+            timer.map_err(|errno| Error::os(format_args!("cannot make a timer"), errno))?.map(Arc::new);
+        let flag = Flag::new(timer.clone()).map_err(cannot)?;
         let pipe = has_context.then(Pipe::new).transpose().map_err(cannot)?;
         let instance: &'static Instance = Box::leak(Box::new(Instance {
             stop_signal,
@@ -76,6 +88,7 @@ impl InstanceGuard {
                 service_manager,
                 Deferred::new(name, streams.as_ref().map(Streams::logs)),
                 held.as_ref(),
+                repetition,
             ),
             reports_requests: place == Place::Background && held.is_some(),
             streams,
@@ -88,7 +101,7 @@ impl InstanceGuard {
         panic::hook();
         // On some systems the first lock of a mutex allocates, which must not happen in a handler.
         drop((lock(&instance.held), lock(&instance.pipe)));
-        let mut guard = Self { instance, signals: Vec::new() };
+        let mut guard = Self { instance, signals: Vec::new(), timer };
         instance::add(instance).map_err(cannot)?;
         for signal in [Signal::SIGTERM, stop_signal] {
             guard.handle(signal).map_err(cannot)?;
@@ -98,6 +111,9 @@ impl InstanceGuard {
             if place == Place::Background || !sigaction::is_ignored(signal as i32) {
                 guard.handle(signal).map_err(cannot)?;
             }
+        }
+        if guard.instance.state.repetition.calls.is_some() {
+            guard.handle(WAKING).map_err(cannot)?;
         }
         Ok(guard)
     }
@@ -120,7 +136,7 @@ impl InstanceGuard {
 
     /// Makes a context for the body.
     pub(crate) fn context(&self) -> Context {
-        Context::new(&self.instance.state, lock(&self.instance.pipe).clone())
+        Context::new(&self.instance.state, lock(&self.instance.pipe).clone(), self.timer.clone())
     }
 
     /// Returns what the daemon shares with its body.
@@ -154,6 +170,7 @@ impl Drop for InstanceGuard {
         // Threads that still wait for a stop need not wait any longer.
         self.instance.request_stop();
         drop(lock(&self.instance.pipe).take());
+        self.instance.state.flag.close();
         self.instance.state.service_manager.close();
     }
 }

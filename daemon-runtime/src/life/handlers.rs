@@ -2,7 +2,8 @@
 //!
 //! The handler calls async-signal-safe functions only
 //! ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)): `getpid`, `sigaction`, futex(2),
-//! `write`, `fstat`, `poll`, `read`, `clock_gettime`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process
+//! `write`, `fstat`, `poll`, `read`, `clock_gettime`; for a call `socket`, `bind`, `listen`, `getsockname`, `fcntl`,
+//! `accept`, `getsockopt`, `recv`, `send`, `close`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process
 //! `lstat`, `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes a lock
 //! only by `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
 //!

@@ -13,6 +13,7 @@ use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
 use crate::life::streams::Streams;
 use crate::life::{event, log};
+use crate::lock::calls::WAKING;
 use crate::lock::failure::{Exit, Failure};
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
@@ -89,7 +90,7 @@ impl Instance {
         match signal {
             // The launcher is gone, so the start of a daemon that is not ready yet is cancelled.
             Signal::SIGIO if self.state.take_launcher_news() == News::Gone => end_by(Signal::SIGTERM),
-            Signal::SIGIO => {}
+            WAKING => self.state.attend_to_calls(),
             Signal::SIGHUP => self.reload(),
             Signal::SIGTERM | Signal::SIGINT => self.end(signal, decides),
             _ if signal == self.stop_signal => self.end(signal, decides),

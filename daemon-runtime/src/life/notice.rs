@@ -25,12 +25,48 @@ pub(crate) enum Notice<'a> {
         run: u64,
         error: &'a str,
     },
+    /// An attempt of a run has failed, and another one follows.
+    Retrying {
+        attempt: u32,
+        attempts: u32,
+        pause: Duration,
+        error: &'a str,
+    },
+    /// A run has taken too long, and is requested to stop.
+    EndingRun {
+        limit: Duration,
+    },
     /// A run has ended so long after it was due that others are skipped. Only the first of several such runs in a row
     /// deserves a line.
     RunsSkipped {
         count: u64,
         behind: Duration,
         is_first: bool,
+    },
+    /// A run begins late, because the process has not run meanwhile, and takes the place of those after it.
+    WokeLate {
+        late: Duration,
+        skipped: u64,
+    },
+    /// The clock has been set, by seconds.
+    #[cfg(feature = "cron")]
+    ClockSet {
+        by: i64,
+        is_due: bool,
+    },
+    /// A run was due while there was no daemon.
+    CatchingUp {
+        behind: Duration,
+    },
+    /// The time of the last success cannot be used.
+    StateIgnored {
+        path: &'a SystemPath,
+        reason: &'a dyn Display,
+    },
+    /// The time of the last success cannot be kept.
+    StateNotWritten {
+        path: &'a SystemPath,
+        reason: &'a dyn Display,
     },
     /// A run begins later than it should.
     RunLate {
@@ -98,8 +134,16 @@ impl Notice<'_> {
     pub(crate) fn level(&self) -> Level {
         match self {
             Self::RunLate { .. } | Self::RunsSkipped { is_first: false, .. } => Level::Debug,
-            Self::Stopping { .. } | Self::Reloading | Self::Respawned { .. } => Level::Info,
+            Self::Stopping { .. } | Self::Reloading | Self::Respawned { .. } | Self::CatchingUp { .. } => {
+                Level::Info
+            }
+            #[cfg(feature = "cron")]
+            Self::ClockSet { .. } => Level::Info,
             Self::RunsSkipped { .. }
+            | Self::WokeLate { .. }
+            | Self::Retrying { .. }
+            | Self::StateIgnored { .. }
+            | Self::EndingRun { .. }
             | Self::Respawning { .. }
             | Self::Killing { .. }
             | Self::NotNotified { .. } => Level::Warn,
@@ -107,6 +151,7 @@ impl Notice<'_> {
             | Self::RunFailed { .. }
             | Self::Panicked { .. }
             | Self::ReloadFailed { .. }
+            | Self::StateNotWritten { .. }
             | Self::GivingUp { .. }
             | Self::CannotReopen { .. } => Level::Error,
         }
@@ -116,13 +161,57 @@ impl Notice<'_> {
 impl Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Stopping { signal } => write!(f, "stopping ({signal})"),
+            Self::Reloading => f.write_str("reloading"),
+            Self::CannotReopen { path, obstacle } => write!(f, "cannot reopen {path}: {obstacle}"),
+            _ => self.write_from_thread(f),
+        }
+    }
+}
+
+impl Notice<'_> {
+    /// Writes a notice that no signal handler writes. A handler's stack may be small, and every line of text here needs
+    /// some of it, even if it is not reached.
+    #[inline(never)]
+    fn write_from_thread(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Stopping { .. } | Self::Reloading | Self::CannotReopen { .. } => Ok(()),
             Self::BodyFailed { error } | Self::RunFailed { error, .. } | Self::Panicked { error } => {
                 f.write_str(error)
+            }
+            Self::Retrying { attempt, attempts, pause, error } => {
+                write!(f, "retrying in {} (attempt {attempt} of {attempts}): {error}", Span(pause))
+            }
+            Self::EndingRun { limit } => {
+                write!(f, "stopping a run, which has not ended within {}", Span(limit))
             }
             Self::RunsSkipped { count, behind, .. } => {
                 let plural = if count == 1 { " is" } else { "s are" };
                 let behind = Span(rounded(behind));
                 write!(f, "{count} run{plural} skipped: the run before ended {behind} after it was due")
+            }
+            Self::WokeLate { late, skipped } => {
+                write!(f, "a run is {} late", Span(rounded(late)))?;
+                match skipped {
+                    0 => {}
+                    1 => f.write_str(", and the one after it is skipped")?,
+                    count => write!(f, ", and the {count} after it are skipped")?,
+                }
+                f.write_str(": the daemon was suspended or stopped")
+            }
+            #[cfg(feature = "cron")]
+            Self::ClockSet { by, is_due } => {
+                let way = if by < 0 { "back" } else { "forward" };
+                write!(f, "the clock was set {way} by {}", Span(Duration::from_secs(by.unsigned_abs())))?;
+                f.write_str(if is_due { ", so a run is due" } else { "" })
+            }
+            Self::CatchingUp { behind } => {
+                let behind = Span(Duration::from_secs(behind.as_secs()));
+                write!(f, "making up for a run, which was due {behind} ago")
+            }
+            Self::StateIgnored { path, reason } => write!(f, "ignoring the state file {path}: {reason}"),
+            Self::StateNotWritten { path, reason } => {
+                write!(f, "cannot write the state file {path}: {reason}")
             }
             Self::RunLate { late } => write!(f, "a run is {} late", Span(rounded(late))),
             Self::Respawning { pause, reason } => write!(f, "respawning in {}: {reason}", Span(pause)),
@@ -137,10 +226,7 @@ impl Display for Notice<'_> {
             Self::Killing { after } => {
                 write!(f, "killing the body, which has not ended within {} of the stop", Span(after))
             }
-            Self::Stopping { signal } => write!(f, "stopping ({signal})"),
-            Self::Reloading => f.write_str("reloading"),
             Self::ReloadFailed { error } => write!(f, "failed to reload: {error}"),
-            Self::CannotReopen { path, obstacle } => write!(f, "cannot reopen {path}: {obstacle}"),
             Self::NotNotified { reason } => write!(f, "the service manager is not notified: {reason}"),
         }
     }

@@ -97,7 +97,7 @@ impl<B: Fn(&Context) -> T, T> RespawnBody<Once, fn(&Context) -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn() -> T, T> RespawnBody<Repeating, fn() -> T> for B {
+impl<B: Fn() -> T, T, W> RespawnBody<Repeating<W>, fn() -> T> for B {
     type Output = T;
     type Value = ();
     type Life<'a>
@@ -111,7 +111,7 @@ impl<B: Fn() -> T, T> RespawnBody<Repeating, fn() -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&Context) -> T, T> RespawnBody<Repeating, fn(&Context) -> T> for B {
+impl<B: Fn(&Context) -> T, T, W> RespawnBody<Repeating<W>, fn(&Context) -> T> for B {
     type Output = T;
     type Value = ();
     type Life<'a>
@@ -125,7 +125,7 @@ impl<B: Fn(&Context) -> T, T> RespawnBody<Repeating, fn(&Context) -> T> for B {
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&mut S) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S) -> T> for B {
+impl<B: Fn(&mut S) -> T, S, F, T, W> RespawnBody<WithSetup<S, F, W>, fn(&mut S) -> T> for B {
     type Output = T;
     type Value = S;
     type Life<'a>
@@ -139,7 +139,9 @@ impl<B: Fn(&mut S) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S) -> T> 
 }
 
 #[diagnostic::do_not_recommend]
-impl<B: Fn(&mut S, &Context) -> T, S, F, T> RespawnBody<WithSetup<S, F>, fn(&mut S, &Context) -> T> for B {
+impl<B: Fn(&mut S, &Context) -> T, S, F, T, W> RespawnBody<WithSetup<S, F, W>, fn(&mut S, &Context) -> T>
+    for B
+{
     type Output = T;
     type Value = S;
     type Life<'a>
@@ -173,6 +175,7 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
     const WITH_CONTEXT: bool = <B::Life<'_> as Body<M, K>>::WITH_CONTEXT;
     const WITH_SETUP: bool = <B::Life<'_> as Body<M, K>>::WITH_SETUP;
     const WITH_CHECK: bool = <B::Life<'_> as Body<M, K>>::WITH_CHECK;
+    const REPEATS: bool = <B::Life<'_> as Body<M, K>>::REPEATS;
 
     fn check(mode: &Respawning<M>) -> Result<(), Error> {
         <B::Life<'_> as Body<M, K>>::check(&mode.mode)
@@ -183,15 +186,15 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
     }
 
     /// Calls the body in one life. The process of a life has a copy of what the body has captured. The copy is not
-    /// dropped here, because the supervisor drops the original once. With [`Respawn::Never`], this process is the
-    /// owner, and drops it.
+    /// dropped here, because the supervisor drops the original once. With [`Respawn::Never`], and for a single run, this
+    /// process is the owner, and drops it.
     fn live(self, mode: &Respawning<M>, value: B::Value, name: &str, context: &Context) -> Ending
     where
         B::Output: IntoEnding,
     {
         let body = ManuallyDrop::new(self);
         let ending = RespawnBody::<M, K>::life(&*body).live(&mode.mode, value, name, context);
-        if mode.respawn == Respawn::Never || is_in_service() {
+        if mode.respawn == Respawn::Never || is_in_service() || context.state().repetition.is_single_run {
             drop(ManuallyDrop::into_inner(body));
         }
         ending

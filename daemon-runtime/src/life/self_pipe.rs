@@ -4,9 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[cfg(not(target_os = "linux"))]
 use std::time::Duration;
 
-#[cfg(not(target_os = "linux"))]
 use nix::errno::Errno;
-use nix::unistd::write;
+use nix::unistd::{read, write};
 
 use crate::sys::descriptor::{above_floor, nonblocking_pipe};
 use crate::sys::file::FileId;
@@ -40,16 +39,19 @@ impl Pipe {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
 impl Pipe {
-    /// Waits until there is something to read, at most for this long, rounded up to a millisecond.
-    pub(crate) fn is_readable_within(&self, timeout: Option<Duration>) -> bool {
-        crate::sys::descriptor::wait_readable([Some(self.reader())], timeout) == Ok([true])
-    }
-
     /// Reads everything that there is.
     pub(crate) fn drain(&self) {
         let mut buffer = [0; 64];
-        while matches!(nix::unistd::read(&self.reader, &mut buffer), Ok(1..) | Err(Errno::EINTR)) {}
+        // A body that closes descriptors it does not know may have a file of its own under this number.
+        while self.id.is_open_at(&self.reader)
+            && matches!(read(&self.reader, &mut buffer), Ok(1..) | Err(Errno::EINTR))
+        {}
+    }
+
+    /// Waits until there is something to read, at most for this long, rounded up to a millisecond.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn is_readable_within(&self, timeout: Option<Duration>) -> bool {
+        crate::sys::descriptor::wait_readable([Some(self.reader())], timeout) == Ok([true])
     }
 }

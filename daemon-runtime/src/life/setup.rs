@@ -7,6 +7,7 @@ use crate::life::body::sealed::IntoEnding;
 use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
 use crate::life::repeat::Repeating;
+use crate::timing::Every;
 
 /// The mode of a repeating [`Daemon`](crate::Daemon) with a [`setup`](crate::Daemon::setup).
 ///
@@ -30,8 +31,8 @@ use crate::life::repeat::Repeating;
 /// assert_eq!(last, 7);
 /// # Ok::<_, daemonic::Error>(())
 /// ```
-pub struct WithSetup<S, F> {
-    repeating: Repeating,
+pub struct WithSetup<S, F, W = Every> {
+    repeating: Repeating<W>,
     setup: F,
     /// Calls the setup. `S` comes from the body, so the compiler blames a setup that makes something else, and not the
     /// body.
@@ -66,8 +67,8 @@ impl<S, E: Display> SetupResult<S> for Result<S, E> {
     }
 }
 
-impl<S, F> WithSetup<S, F> {
-    pub(crate) fn new<R: SetupResult<S>>(repeating: Repeating, setup: F) -> Self
+impl<S, F, W> WithSetup<S, F, W> {
+    pub(crate) fn new<R: SetupResult<S>>(repeating: Repeating<W>, setup: F) -> Self
     where
         F: Fn() -> R,
     {
@@ -76,64 +77,62 @@ impl<S, F> WithSetup<S, F> {
 }
 
 // A derived implementation would require `S: Clone`.
-impl<S, F: Clone> Clone for WithSetup<S, F> {
+impl<S, F: Clone, W: Clone> Clone for WithSetup<S, F, W> {
     fn clone(&self) -> Self {
-        Self { setup: self.setup.clone(), ..*self }
+        Self { repeating: self.repeating.clone(), setup: self.setup.clone(), make: self.make }
     }
 }
 
-impl<S, F> Debug for WithSetup<S, F> {
+impl<S, F, W: Debug> Debug for WithSetup<S, F, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithSetup").field("repeating", &self.repeating).finish_non_exhaustive()
     }
 }
 
-impl<B: FnMut(&mut S) -> T, S, F, T> Body<WithSetup<S, F>, fn(&mut S) -> T> for B {
+impl<B: FnMut(&mut S) -> T, S, F, T, W> Body<WithSetup<S, F, W>, fn(&mut S) -> T> for B {
     type Output = T;
     type Value = S;
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = false;
     const WITH_SETUP: bool = true;
 
-    fn check(mode: &WithSetup<S, F>) -> Result<(), Error> {
+    fn check(mode: &WithSetup<S, F, W>) -> Result<(), Error> {
         mode.repeating.check()
     }
 
-    fn set_up(mode: &WithSetup<S, F>) -> Result<S, Ending> {
+    fn set_up(mode: &WithSetup<S, F, W>) -> Result<S, Ending> {
         (mode.make)(&mode.setup)
     }
 
-    fn live(mut self, mode: &WithSetup<S, F>, mut value: S, name: &str, context: &Context) -> Ending
+    fn live(mut self, mode: &WithSetup<S, F, W>, mut value: S, name: &str, context: &Context) -> Ending
     where
         T: IntoEnding,
     {
-        mode.repeating.repeat(name, |due| context.wait_until(due), || Ending::of(|| self(&mut value)))
+        mode.repeating.repeat(name, context, || Ending::of(|| self(&mut value)))
     }
 }
 
-impl<B: FnMut(&mut S, &Context) -> T, S, F, T> Body<WithSetup<S, F>, fn(&mut S, &Context) -> T> for B {
+impl<B: FnMut(&mut S, &Context) -> T, S, F, T, W> Body<WithSetup<S, F, W>, fn(&mut S, &Context) -> T> for B {
     type Output = T;
     type Value = S;
     const GRACEFUL: bool = true;
+    const REPEATS: bool = true;
     const WITH_CONTEXT: bool = true;
     const WITH_SETUP: bool = true;
 
-    fn check(mode: &WithSetup<S, F>) -> Result<(), Error> {
+    fn check(mode: &WithSetup<S, F, W>) -> Result<(), Error> {
         mode.repeating.check()
     }
 
-    fn set_up(mode: &WithSetup<S, F>) -> Result<S, Ending> {
+    fn set_up(mode: &WithSetup<S, F, W>) -> Result<S, Ending> {
         (mode.make)(&mode.setup)
     }
 
-    fn live(mut self, mode: &WithSetup<S, F>, mut value: S, name: &str, context: &Context) -> Ending
+    fn live(mut self, mode: &WithSetup<S, F, W>, mut value: S, name: &str, context: &Context) -> Ending
     where
         T: IntoEnding,
     {
-        mode.repeating.repeat(
-            name,
-            |due| context.wait_until(due),
-            || Ending::of(|| self(&mut value, context)),
-        )
+        mode.repeating.repeat(name, context, || Ending::of(|| self(&mut value, context)))
     }
 }

@@ -12,6 +12,7 @@ use crate::life::flag::Flag;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::{News, Readiness};
 use crate::life::reloads::Reloads;
+use crate::life::repetition::Repetition;
 use crate::lock::channel::{Answers, Starting};
 use crate::lock::held::HeldPidfile;
 use crate::sys::process::ProcessId;
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) reloads: Reloads,
     pub(crate) service_manager: ServiceManager,
     pub(crate) deferred: Deferred,
+    pub(crate) repetition: Repetition,
     /// The process that waits for readiness: the supervisor if there is one, otherwise the launcher.
     readiness: Mutex<Option<Readiness>>,
     /// The supervisor, if there is one, which waits for the body's end.
@@ -44,6 +46,7 @@ impl State {
         service_manager: ServiceManager,
         deferred: Deferred,
         held: Option<&HeldPidfile>,
+        repetition: Repetition,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -52,6 +55,7 @@ impl State {
             reloads: Reloads::default(),
             service_manager,
             deferred,
+            repetition,
             readiness: Mutex::new(None),
             supervisor: Mutex::new(None),
             has_been_ready: AtomicBool::new(false),
@@ -164,6 +168,7 @@ impl State {
     pub(crate) fn close(&self) {
         drop(self.starting().take());
         drop(lock(&self.answers).take());
+        self.close_calls();
     }
 
     fn starting(&self) -> MutexGuard<'_, Option<Starting>> {

@@ -1,7 +1,10 @@
 //! A number on which threads sleep until a signal handler changes it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use nix::errno::Errno;
 
 #[cfg(not(target_os = "linux"))]
 use crate::life::self_pipe::Pipe;
@@ -9,10 +12,13 @@ use crate::life::self_pipe::Pipe;
 use crate::sys::clock::now;
 #[cfg(target_os = "linux")]
 use crate::sys::futex;
+use crate::sys::timer::Timer;
 
 /// A number that threads can wait for. Every change wakes all of them, and none can miss a change.
 pub(crate) struct Word {
     value: AtomicU32,
+    /// The timer on which a thread may sleep too. The lock is taken only when there is no sleeper.
+    timer: Mutex<Option<Arc<Timer>>>,
     /// Without a futex: readable after a change that no sleeper has consumed.
     #[cfg(not(target_os = "linux"))]
     changed: Pipe,
@@ -23,9 +29,13 @@ impl Word {
         target_os = "linux",
         allow(clippy::unnecessary_wraps, reason = "it can fail on other systems")
     )]
-    pub(crate) fn new() -> nix::Result<Self> {
+    pub(crate) fn new(timer: Option<Arc<Timer>>) -> nix::Result<Self> {
+        let timer = Mutex::new(timer);
+        // On some systems the first lock of a mutex allocates, which must not happen in a handler.
+        drop(timer.lock());
         Ok(Self {
             value: AtomicU32::new(0),
+            timer,
             #[cfg(not(target_os = "linux"))]
             changed: Pipe::new()?,
         })
@@ -38,14 +48,52 @@ impl Word {
     /// Sets bits, and returns the value from before. Async-signal-safe.
     pub(crate) fn set(&self, bits: u32) -> u32 {
         let before = self.value.fetch_or(bits, Ordering::AcqRel);
-        self.wake_all();
+        self.wake();
         before
     }
 
     /// Adds to the value, wrapping around at the end. Async-signal-safe.
     pub(crate) fn add(&self, number: u32) {
         self.value.fetch_add(number, Ordering::AcqRel);
+        self.wake();
+    }
+}
+
+impl Word {
+    /// Sleeps while the value is `seen`, until a moment of the timer's clock, until that is set, or until this time is
+    /// over. May return early.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the timer cannot be used.
+    pub(crate) fn sleep_on(
+        &self,
+        timer: &Timer,
+        seen: u32,
+        until: Duration,
+        timeout: Option<Duration>,
+    ) -> nix::Result<()> {
+        match timer.arm(until) {
+            Err(Errno::ECANCELED) => return Ok(()),
+            armed => armed?,
+        }
+        // A change before this is seen here. One after this makes the timer expire.
+        if self.get() == seen {
+            timer.wait(timeout);
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
         self.wake_all();
+        if let Ok(Some(timer)) = self.timer.try_lock().as_deref() {
+            timer.wake();
+        }
+    }
+
+    /// Closes the timer, once no thread sleeps on it.
+    pub(crate) fn close(&self) {
+        drop(self.timer.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `0x2000_0000` + *n* | the daemon | a supervisor answers on its socket *n* |
 //! | `0x3000_0000` + *n* | the daemon | its body has asked for reloads, and answers them on the socket *n* |
 //! | `0x4000_0000` + *n* | the daemon | its body is at a reload, and answers it on the socket *n* |
+//! | `0x5000_0000` + *n* | the process of a repeating body | it takes calls on the socket *n* |
 //!
 //! The bytes far beyond the end of the file publish one number: that of the socket on which the daemon reports its
 //! state. A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that at no moment a running daemon seems ready
@@ -43,6 +44,8 @@ const SERVED: Bytes = Bytes { start: 0x2000_0000, length: NUMBERS };
 const ANSWERING: Bytes = Bytes { start: 0x3000_0000, length: NUMBERS };
 /// The bytes on which a daemon whose body is at a reload publishes its number.
 const RELOADING: Bytes = Bytes { start: 0x4000_0000, length: NUMBERS };
+/// The bytes on which the process of a repeating body publishes the number of the socket that takes calls.
+const CALLED: Bytes = Bytes { start: 0x5000_0000, length: NUMBERS };
 const NUMBERS: off_t = 0x10_0001;
 const NOT_LISTENING: Bytes = Bytes { start: STARTING.start + 0x10_0000, length: 1 };
 const PUBLISHED: Bytes =
@@ -144,13 +147,30 @@ pub(crate) fn withdraw(file: impl AsFd) -> nix::Result<()> {
 
 /// Returns the number that a process has published. Other processes' locks do not count, and neither do read locks.
 pub(crate) fn published(file: impl AsFd, by: Pid) -> nix::Result<Option<Published>> {
+    Ok(lock_of(file, by, PUBLISHED)?.and_then(Published::at))
+}
+
+/// Publishes the number of the socket on which this process takes calls. Async-signal-safe.
+pub(crate) fn publish_calls(file: impl AsFd, number: i32) -> nix::Result<()> {
+    let number = off_t::from(number.clamp(0, NO_SOCKET));
+    record_lock::set(file, Bytes { start: CALLED.start + number, length: 1 })
+}
+
+/// Returns the number of the socket on which a process takes calls.
+pub(crate) fn calls(file: impl AsFd, by: Pid) -> nix::Result<Option<i32>> {
+    let start = lock_of(file, by, CALLED)?;
+    Ok(start.and_then(|start| i32::try_from(start - CALLED.start).ok()))
+}
+
+/// Returns the begin of a write lock that a process has in a range.
+fn lock_of(file: impl AsFd, by: Pid, range: Bytes) -> nix::Result<Option<off_t>> {
     /// A process that fails to become the daemon has such a lock for a moment.
     const MOST_OTHERS: usize = 64;
-    let mut ranges = vec![PUBLISHED];
+    let mut ranges = vec![range];
     for _ in 0..MOST_OTHERS {
         let Some(range) = ranges.pop() else { break };
         match record_lock::in_the_way(&file, Mode::Read, range)? {
-            Some((Owner::Process(pid), lock)) if pid == by => return Ok(Published::at(lock.start)),
+            Some((Owner::Process(pid), lock)) if pid == by => return Ok(Some(lock.start)),
             // Both sides of it are searched, because the kernel returns only one of the locks in a range.
             Some((_, lock)) => {
                 let (end, lock_end) = (range.start + range.length, lock.start + lock.length);

@@ -10,14 +10,9 @@ use crate::lock::bytes::Published;
 use crate::lock::held::{HeldPidfile, PublishingFile};
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::Channel;
+pub(crate) use linux::{Channel, Listener, send_line};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unknown::Channel;
-
-#[cfg(target_os = "linux")]
-use linux::Listener;
-#[cfg(not(target_os = "linux"))]
-use unknown::Listener;
+pub(crate) use unknown::{Channel, Listener, send_line};
 
 /// The mark of a daemon that is not ready. Dropping it changes nothing: the end of the process removes the mark.
 pub(crate) struct Starting {
@@ -113,7 +108,7 @@ mod linux {
         send, shutdown, socket,
     };
 
-    use crate::command::report::{Line, Report};
+    use crate::command::report::Report;
     use crate::lock::bytes::Published;
     use crate::lock::held::HeldPidfile;
     use crate::sys::descriptor::{above_floor, is_closed};
@@ -127,14 +122,14 @@ mod linux {
     const MOST_WAITING: usize = 10_000;
 
     /// A socket that accepts connections, and does not block.
-    pub(super) struct Listener {
+    pub(crate) struct Listener {
         socket: OwnedFd,
         id: FileId,
     }
 
     impl Listener {
-        /// Opens a socket, and returns it with the number that is its name.
-        pub(super) fn open() -> io::Result<(Self, i32)> {
+        /// Opens a socket, and returns it with the number that is its name. Async-signal-safe.
+        pub(crate) fn open() -> io::Result<(Self, i32)> {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let socket = above_floor(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)?;
             // A name of no length makes the kernel choose one (unix(7)).
@@ -177,11 +172,18 @@ mod linux {
                     return;
                 }
                 let Ok(connection) = self.accept() else { return };
-                send_line(&connection, &line);
+                send_line(&connection, line.as_bytes());
             }
         }
 
-        fn accept(&self) -> nix::Result<OwnedFd> {
+        /// Returns whether this is still the socket. A body that closes descriptors it does not know may have one of
+        /// its own under this number.
+        pub(crate) fn is_intact(&self) -> bool {
+            self.id.may_be_open_at(&self.socket)
+        }
+
+        /// Takes the next connection that waits. Async-signal-safe.
+        pub(crate) fn accept(&self) -> nix::Result<OwnedFd> {
             loop {
                 match accept4(&self.socket, SockFlag::SOCK_CLOEXEC) {
                     // The first connection of the queue was given up.
@@ -198,10 +200,9 @@ mod linux {
         i32::from_str_radix(std::str::from_utf8(name).ok().filter(|_| is_number)?, 16).ok()
     }
 
-    /// Sends a line without waiting. Returns false for a process that is gone or does not read.
-    fn send_line(connection: &OwnedFd, line: &Line) -> bool {
+    /// Sends a line without waiting. Returns false for a process that is gone or does not read. Async-signal-safe.
+    pub(crate) fn send_line(connection: &OwnedFd, line: &[u8]) -> bool {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let line = line.as_bytes();
         uninterrupted(|| send(connection.as_raw_fd(), line, flags)) == Ok(line.len())
     }
 
@@ -244,7 +245,7 @@ mod linux {
             // During a flood of connections, the caller must still attend to other things.
             for _ in 0..MOST {
                 match self.listener.accept() {
-                    Ok(connection) if send_line(&connection, &line) => self.keep(connection),
+                    Ok(connection) if send_line(&connection, line.as_bytes()) => self.keep(connection),
                     Ok(_) => {}
                     Err(Errno::EAGAIN) => return,
                     // Too many descriptors, for example.
@@ -268,7 +269,7 @@ mod linux {
         pub(crate) fn publish(&mut self, report: &Report<'_>) {
             if !self.kept.is_empty() {
                 let line = report.encode();
-                self.kept.retain(|connection| send_line(connection, &line));
+                self.kept.retain(|connection| send_line(connection, line.as_bytes()));
             }
         }
     }
@@ -394,15 +395,27 @@ mod tests {
 #[cfg(not(target_os = "linux"))]
 mod unknown {
     use std::io;
-    use std::os::fd::BorrowedFd;
+    use std::os::fd::{BorrowedFd, OwnedFd};
 
     use crate::command::report::Report;
     use crate::lock::held::HeldPidfile;
 
-    pub(super) enum Listener {}
+    pub(crate) enum Listener {}
+
+    pub(crate) fn send_line(_: &OwnedFd, _: &[u8]) -> bool {
+        false
+    }
 
     impl Listener {
-        pub(super) fn open() -> io::Result<(Self, i32)> {
+        pub(crate) fn is_intact(&self) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn accept(&self) -> nix::Result<OwnedFd> {
+            match *self {}
+        }
+
+        pub(crate) fn open() -> io::Result<(Self, i32)> {
             Err(io::ErrorKind::Unsupported.into())
         }
 

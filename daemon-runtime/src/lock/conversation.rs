@@ -13,7 +13,9 @@ mod linux {
 
     use nix::errno::Errno;
     use nix::sys::socket::sockopt::PeerCredentials;
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
+    use nix::sys::socket::{
+        AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, send, socket,
+    };
     use nix::unistd::{Pid, read};
 
     use crate::command::report::{LONGEST_READ, Report};
@@ -51,6 +53,12 @@ mod linux {
         /// Borrows a descriptor that is readable when [`read`](Self::read) has something to do.
         pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
             self.socket.as_fd()
+        }
+
+        /// Sends a word without waiting. Returns false for a daemon that has closed the connection.
+        pub(crate) fn say(&self, word: &str) -> bool {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            uninterrupted(|| send(self.socket.as_raw_fd(), word.as_bytes(), flags)) == Ok(word.len())
         }
 
         /// Returns the next report, or `None` if it has not arrived yet.
@@ -117,6 +125,10 @@ mod unknown {
         }
 
         pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+            match *self {}
+        }
+
+        pub(crate) fn say(&self, _: &str) -> bool {
             match *self {}
         }
 

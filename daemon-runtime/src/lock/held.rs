@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use nix::errno::Errno;
 use nix::libc::mode_t;
 use nix::sys::signal::Signal;
 use nix::sys::stat::FileStat;
@@ -155,17 +156,20 @@ impl HeldPidfile {
     /// Closes the supervisor's descriptor in the process of a supervised body, and takes the lock that shows that a
     /// body lives. Called in a child that the holder has just forked.
     ///
-    /// If a reader's lock is in the way for a second, the body lives without the lock.
-    pub(crate) fn pass_to_body(mut self) {
+    /// If a reader's lock is in the way for a second, the body lives without the lock. Returns the file, which stays
+    /// open as long as the process lives.
+    pub(crate) fn pass_to_body(mut self) -> Option<PublishingFile> {
         let (file, path, id, daemon) = (self.for_body.take(), self.path.clone(), self.id, self.owner.pid());
         // A fork inherits the open-file-description lock, which must end with the supervisor.
         drop(self);
-        let Some(file) = file else { return };
+        let file = Arc::new(File::from(file?));
         let mut retry = Retry::default();
         while bytes::claim_body(&file) == Ok(false) && !retry.is_over() {}
         Registry::lock().add(ProcessId::current(), daemon, id, path);
+        let published = PublishingFile { file: Arc::downgrade(&file), id };
         // The lock ends with the process.
         mem::forget(file);
+        Some(published)
     }
 
     pub(crate) fn id(&self) -> FileId {
@@ -268,6 +272,13 @@ impl PublishingFile {
     pub(crate) fn publish(&self, published: Published) -> io::Result<()> {
         let file = self.file.upgrade().ok_or(io::ErrorKind::NotFound)?;
         Ok(bytes::publish(&*file, published)?)
+    }
+
+    /// Publishes the number of the socket on which this process takes calls. Async-signal-safe.
+    pub(crate) fn publish_calls(&self, number: i32) -> nix::Result<()> {
+        // A body that closes descriptors it does not know has lost the locks already.
+        let file = self.file.upgrade().filter(|file| self.id.may_be_open_at(&**file));
+        file.map_or(Err(Errno::EBADF), |file| bytes::publish_calls(&*file, number))
     }
 
     /// Withdraws what shows that the daemon is not ready.

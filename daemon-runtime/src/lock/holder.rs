@@ -36,7 +36,7 @@ pub(crate) struct Holder {
 enum Process {
     /// This process, or its supervisor.
     Own,
-    /// A daemon that this process has just forked.
+    /// A process that is known without the lock: a daemon that this process has just forked, or the body of a supervisor.
     Child(PidFd),
     /// Another process. Without a pidfd, `kill` and the lock are used.
     Other(Option<PidFd>, Look),
@@ -104,6 +104,13 @@ impl Holder {
         }
     }
 
+    /// Pins the process of the body that this supervisor has reported. Returns `None` if it is gone.
+    pub(crate) fn body(&self, pid: u32) -> Option<Self> {
+        let pid = Pid::from_raw(pid.try_into().ok()?);
+        let process = PidFd::open(pid).ok()?;
+        (procfs::parent(pid)? == self.pid).then_some(Self { pid, process: Process::Child(process) })
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         self.pid
     }
@@ -117,6 +124,13 @@ impl Holder {
         let Process::Other(_, look) = &self.process else { return Ok(None) };
         look.published(self.pid)
             .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
+    }
+
+    /// Returns the number of the socket on which a process of this daemon takes calls.
+    pub(crate) fn calls(&self, process: Pid) -> Result<Option<i32>> {
+        let Process::Other(_, look) = &self.process else { return Ok(None) };
+        look.calls(process)
+            .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {process}"), errno))
     }
 
     /// Returns whether the process has the lock now.
@@ -145,6 +159,12 @@ impl Holder {
     pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
         let ignored = Status::read(self.pid).and_then(|status| status.ignored);
         ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
+    }
+
+    /// Returns whether the process has a handler for a signal, as far as `/proc` says.
+    pub(crate) fn catches(&self, signal: signal::Signal) -> bool {
+        let caught = Status::read(self.pid).and_then(|status| status.caught);
+        caught.is_some_and(|caught| procfs::has_signal(caught, signal as i32))
     }
 
     /// Returns the signal that stops this process: the given one, or SIGTERM if the process has no handler for the

@@ -209,6 +209,11 @@ impl Look {
         self.file.as_ref().map_or(Ok(None), |probe| bytes::published(probe, holder))
     }
 
+    /// Returns the number of the socket on which a process takes calls.
+    pub(crate) fn calls(&self, process: Pid) -> nix::Result<Option<i32>> {
+        self.file.as_ref().map_or(Ok(None), |probe| bytes::calls(probe, process))
+    }
+
     /// Returns whether the process still holds the file.
     pub(crate) fn is_still_held_by(&self, pid: Pid) -> nix::Result<bool> {
         Ok(self.query_again()? == Locks::HeldBy(pid))

@@ -5,6 +5,8 @@
 
 pub(crate) mod answer;
 pub(crate) mod bytes;
+pub(crate) mod caller;
+pub(crate) mod calls;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the control channel"))]
 pub(crate) mod channel;
 pub(crate) mod conversation;

@@ -269,7 +269,7 @@ fn read_failure(file: impl AsFd, stat: &FileStat) -> Option<Failure> {
 }
 
 /// Creates a directory for its user alone, with its missing parents, whatever the umask.
-fn make_private(directory: &Path) -> io::Result<()> {
+pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
     const PRIVATE: u32 = 0o700;
     let make = || fs::DirBuilder::new().mode(PRIVATE).create(directory);
     let result = match (make(), directory.parent()) {

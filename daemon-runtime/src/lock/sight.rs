@@ -7,9 +7,11 @@ use nix::unistd::Pid;
 
 use crate::command::error::Result;
 use crate::command::outcome::{Answer, Outcome};
-use crate::command::report::Report;
+use crate::command::report::{Phase, Report, Runs};
 #[cfg(feature = "json")]
 use crate::command::snapshot::Snapshot;
+use crate::lock::caller;
+use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::ready;
@@ -25,22 +27,32 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// Looks at the daemon. If it is a supervisor, this waits for its report, at most a second.
+    /// Looks at the daemon. If it is a supervisor, this waits for its report, at most a second. If it repeats its body,
+    /// this asks about the runs.
     ///
     /// # Errors
     ///
     /// Fails if the holder is unknown or another program, or if the pidfile cannot be examined.
-    pub(crate) fn take(pidfile: &Pidfile) -> Result<Self> {
+    pub(crate) fn take(pidfile: &Pidfile, repeats: bool) -> Result<Self> {
         let (presence, roots) = pidfile.presence_or_roots()?;
         let roots_pidfile = roots.map(|path| path.as_path().into());
-        Ok(Self { roots_pidfile, ..Self::of(presence) })
+        let held = if roots_pidfile.is_some() { pidfile.roots() } else { Some(pidfile) };
+        let repeats = repeats && held.is_some();
+        Ok(Self { roots_pidfile, ..Self::of(presence, held.unwrap_or(pidfile), repeats) })
     }
 
-    /// Adds a supervisor's report to what was seen already. This waits likewise.
-    pub(crate) fn of(presence: Presence) -> Self {
-        let report = match presence {
-            Presence::Running { pid, published, .. } => ready::report(pid, published),
-            Presence::NotRunning | Presence::Stale | Presence::Failed(_) => None,
+    /// Adds what the daemon reports to what was seen already. This waits likewise.
+    pub(crate) fn of(presence: Presence, pidfile: &Pidfile, repeats: bool) -> Self {
+        let (report, runs) = match presence {
+            Presence::Running { pid, published, .. } => {
+                let report = ready::report(pid, published);
+                (report, if repeats { runs(pidfile) } else { None })
+            }
+            Presence::NotRunning | Presence::Stale | Presence::Failed(_) => (None, None),
+        };
+        let report = match runs {
+            None => report,
+            runs => Some(Report { runs, ..report.unwrap_or(Report::new(Phase::Running)) }),
         };
         Self { presence, roots_pidfile: None, report }
     }
@@ -86,6 +98,12 @@ impl Sight {
     }
 }
 
+/// Asks a daemon about its runs. Another user's daemon does not answer.
+fn runs(pidfile: &Pidfile) -> Option<Runs> {
+    let daemon = Holder::find(pidfile).ok()??;
+    if daemon.is_own() { None } else { caller::runs(&daemon) }
+}
+
 #[cfg(feature = "json")]
 pub(crate) use json::describe;
 
@@ -103,7 +121,7 @@ mod json {
     use crate::lock::failure::Failure;
     use crate::lock::look::Presence;
     use crate::lock::pidfile::Pidfile;
-    use crate::settings::Plan;
+    use crate::settings::{BodyCalls, Plan};
     use crate::sys::process::number;
     use crate::sys::procfs;
 
@@ -113,7 +131,9 @@ mod json {
     /// failed, or a stop has succeeded, there is nothing to see.
     pub(crate) fn describe(plan: Option<&Plan<'_>>, action: Action, result: Result) -> Result {
         let unseen = plan.map_or_else(Snapshot::default, Snapshot::of);
-        let look = |pidfile: Option<Pidfile>, unseen: Snapshot| match pidfile.as_ref().map(Sight::take) {
+        let repeats = plan.is_some_and(|plan| plan.settings.calls != BodyCalls::Once);
+        let take = |pidfile: &Pidfile| Sight::take(pidfile, repeats);
+        let look = |pidfile: Option<Pidfile>, unseen: Snapshot| match pidfile.as_ref().map(take) {
             Some(Ok(sight)) => sight.show(unseen),
             Some(Err(_)) | None => unseen,
         };
@@ -138,6 +158,8 @@ mod json {
             Self {
                 pidfile: Some(plan.pidfile.as_path().into()),
                 stdout: if has_log { Stdout::Key(stdout.into()) } else { Stdout::None },
+                #[cfg(feature = "cron")]
+                next_run: plan.settings.next_run().map(|run| run.at()),
                 ..Self::default()
             }
         }
@@ -168,6 +190,7 @@ mod json {
                     if matches!(published, Some(Published::Served(_))) {
                         snapshot.report.clone_from(&self.report);
                     }
+                    snapshot.runs = self.report.as_ref().and_then(|report| report.runs);
                     snapshot.holder = Some((number(*pid), procfs::moment()));
                     self.report.as_ref().map_or(State::Running, |report| report.state.into())
                 }

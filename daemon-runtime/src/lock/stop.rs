@@ -1,4 +1,4 @@
-//! Stopping the daemon, or making it reload.
+//! The requests to a daemon: to stop, to reload, to do a run.
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid};
@@ -6,7 +6,9 @@ use nix::unistd::{Pid, getpid};
 use crate::command;
 use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
+use crate::command::report::Ran;
 use crate::lock::answer::{Answer, Expectation};
+use crate::lock::caller;
 use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
@@ -93,6 +95,38 @@ pub(crate) fn reload_by(
         }
     }
     Ok(pid)
+}
+
+/// The result of a request for a run.
+pub(crate) enum Once {
+    NotRunning,
+    /// The daemon has done the run.
+    Ran(Pid, Ran<'static>),
+}
+
+/// Makes the daemon do a run now, and waits for its end. If the daemon ends before the run has begun, looks again.
+pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
+    let mut waiting = plan.progress.wait_for(format_args!("the daemon"), End::By(None));
+    while let Some(daemon) = find(pidfile)? {
+        let pid = daemon.pid();
+        if daemon.is_own() {
+            return Err(Error::failed(format_args!("this is the daemon itself, which runs by itself")));
+        }
+        waiting.go_on(format_args!("pid {pid} to do a run"));
+        match caller::once(&daemon, &mut waiting)? {
+            caller::Answer::Ran(ran) => return Ok(Once::Ran(pid, ran)),
+            caller::Answer::NotBegun => {}
+            caller::Answer::Ended => {
+                return Err(Error::failed(format_args!("pid {pid} ended before the run had ended")));
+            }
+            caller::Answer::Unreachable => {
+                return Err(Error::failed(format_args!(
+                    "pid {pid} takes no requests; perhaps its body is about to be respawned, or it is an earlier version"
+                )));
+            }
+        }
+    }
+    Ok(Once::NotRunning)
 }
 
 /// Finds the daemon. If an ordinary user's own is not running, or has a pidfile out of reach, looks for root's. Refuses

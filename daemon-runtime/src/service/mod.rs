@@ -7,4 +7,6 @@ pub(crate) mod installed_service;
 pub(crate) mod journal;
 pub(crate) mod manager;
 pub(crate) mod paths;
+pub(crate) mod time_span;
+pub(crate) mod timer;
 pub(crate) mod unit;

@@ -9,7 +9,7 @@ use nix::unistd::User;
 use crate::command::account::Account;
 use crate::command::error::{Error, Result};
 use crate::service::hardening::Hardening;
-use crate::settings::{PidfileChoice, Plan};
+use crate::settings::{PidfileChoice, Plan, StateChoice};
 
 const NULL: &str = "/dev/null";
 
@@ -24,17 +24,33 @@ pub(crate) struct Places {
     read: Vec<PathBuf>,
     /// The directory below `/run` that systemd makes for the daemon.
     pub(crate) runtime_directory: Option<PathBuf>,
+    /// The directory below `/var/lib` that systemd makes for the daemon.
+    pub(crate) state_directory: Option<PathBuf>,
 }
 
 impl Places {
     /// Finds the places of a service of the machine.
     pub(crate) fn of_system(plan: &Plan<'_>, program: &Path) -> Result<Self> {
         let settings = plan.settings;
-        let mut places = Self { written: Vec::new(), read: vec![program.into()], runtime_directory: None };
+        let mut places = Self {
+            written: Vec::new(),
+            read: vec![program.into()],
+            runtime_directory: None,
+            state_directory: None,
+        };
         if let PidfileChoice::Given = plan.pidfile_choice {
             places.add_pidfile(plan.pidfile.as_path(), settings.user.as_ref())?;
         } else {
             places.runtime_directory = Some(settings.name.clone().into());
+        }
+        match settings.state_file(plan)? {
+            None => {}
+            Some(StateChoice::Given(path) | StateChoice::UsersDefault(path)) => {
+                places.add_written("state", path.as_path().parent());
+            }
+            Some(StateChoice::RootsDefault(_)) => {
+                places.state_directory = Some(settings.name.clone().into());
+            }
         }
         let logs = [("stdout", &settings.stdout, &plan.stdout), ("stderr", &settings.stderr, &plan.stderr)];
         for (key, given, path) in logs {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 
 use crate::command::children::Children;
-use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::respawn::Respawn;
 use crate::command::signal::Signal;
@@ -17,7 +16,10 @@ use crate::service::command_line;
 use crate::service::hardening::Hardening;
 use crate::service::manager;
 use crate::service::paths::Places;
+use crate::service::time_span::time;
+use crate::service::timer;
 use crate::settings::{Plan, Settings};
+use crate::timing::Timing;
 use crate::unit_file::environment::{Kind, Mark};
 use crate::unit_file::escape;
 use crate::unit_file::installed::Scope;
@@ -46,9 +48,11 @@ pub struct Unit {
     pub(crate) name: String,
     pub(crate) scope: Scope,
     pub(crate) program: PathBuf,
-    /// The period of a repeating daemon.
-    period: Option<Duration>,
-    has_timer: bool,
+    /// When the runs of a repeating daemon are due.
+    timing: Option<Timing>,
+    catch_up: bool,
+    /// When a timer starts a run, in words and in lines of its unit.
+    timer: Option<(String, Vec<String>)>,
     /// Whether systemd itself sends SIGHUP and waits until the reload is complete.
     reloads_by_type: bool,
     /// The program in `ExecStart=`, escaped.
@@ -86,8 +90,9 @@ impl Unit {
         Ok(Self {
             name: settings.name.clone(),
             scope,
-            period: settings.period,
-            has_timer: false,
+            timing: settings.timing.clone(),
+            catch_up: settings.catch_up,
+            timer: None,
             reloads_by_type: cfg!(feature = "systemd") && manager::version() >= Some(NOTIFY_RELOAD),
             start: escape::program(&program)?,
             arguments,
@@ -158,7 +163,7 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon does not repeat.
+    /// Fails if the daemon does not repeat, or if systemd has no calendar event for its cron expression.
     ///
     /// # Examples
     ///
@@ -171,12 +176,12 @@ impl Unit {
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn timer(mut self) -> Result<Self> {
-        if self.period.is_none() {
+        let Some(timing) = &self.timing else {
             return Err(Error::failed(format_args!(
                 "a timer is for a repeating daemon, and this one has no period; use `#[repeat_daemon]` or `every`"
             )));
-        }
-        self.has_timer = true;
+        };
+        self.timer = Some(timer::lines(timing, self.catch_up)?);
         Ok(self)
     }
 
@@ -196,15 +201,15 @@ impl Unit {
         if self.scope == Scope::System {
             f.write_str("After=network.target\n")?;
         }
-        if !self.has_timer {
+        if self.timer.is_none() {
             write_lines(f, &self.limits)?;
         }
         f.write_str("\n[Service]\n")?;
-        let kind = if self.has_timer { Kind::Timer } else { Kind::Service };
+        let kind = if self.timer.is_some() { Kind::Timer } else { Kind::Service };
         writeln!(f, "Type={}", self.service_type())?;
         let arguments: Vec<_> = self.arguments.iter().map(|word| escape::argument(word)).collect();
         writeln!(f, "ExecStart={} {}", self.start, arguments.join(" "))?;
-        if !self.has_timer && !self.reloads_by_type {
+        if self.timer.is_none() && !self.reloads_by_type {
             f.write_str("ExecReload=/bin/kill -HUP $MAINPID\n")?;
         }
         writeln!(
@@ -213,7 +218,7 @@ impl Unit {
             Mark(kind, name)
         )?;
         write_lines(f, &self.service)?;
-        if !self.has_timer {
+        if self.timer.is_none() {
             write_lines(f, &self.lasting)?;
         }
         for (line, values) in &self.hardening {
@@ -229,7 +234,7 @@ impl Unit {
 
     fn service_type(&self) -> &'static str {
         match () {
-            () if self.has_timer => "oneshot",
+            () if self.timer.is_some() => "oneshot",
             () if cfg!(not(feature = "systemd")) => "exec",
             () if self.reloads_by_type => "notify-reload",
             () => "notify",
@@ -237,24 +242,21 @@ impl Unit {
     }
 
     /// Returns the text of the timer alone.
-    fn write_timer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let period = self.period.map_or_else(String::new, time);
-        let accuracy =
-            self.period.map_or_else(String::new, |period| time(period.min(Duration::from_secs(1))));
+    fn write_timer(&self, f: &mut fmt::Formatter<'_>, what: &str, lines: &[String]) -> fmt::Result {
         let name = escape::text(&self.name);
-        writeln!(f, "[Unit]\nDescription={name}, every {period}\n\n[Timer]\n# The first run is at once.")?;
-        writeln!(f, "OnActiveSec=0\nOnUnitActiveSec={period}\nAccuracySec={accuracy}\n\n[Install]")?;
-        f.write_str("WantedBy=timers.target\n")
+        writeln!(f, "[Unit]\nDescription={name}, {what}\n\n[Timer]")?;
+        write_lines(f, lines)?;
+        f.write_str("\n[Install]\nWantedBy=timers.target\n")
     }
 }
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.has_timer {
+        if let Some((what, lines)) = &self.timer {
             writeln!(f, "# {}.service", self.name)?;
             self.write_service(f)?;
             writeln!(f, "\n# {}.timer", self.name)?;
-            return self.write_timer(f);
+            return self.write_timer(f, what, lines);
         }
         self.write_service(f)?;
         let target = match self.scope {
@@ -292,17 +294,6 @@ fn check_name(name: &str) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// Returns a time as systemd reads it, rounded up to microseconds. A time of zero would mean that there is no limit.
-fn time(time: Duration) -> String {
-    /// About three hundred years, more than systemd can count.
-    const LONGEST: Duration = Duration::from_secs(10_000_000_000);
-    if time > LONGEST {
-        return "infinity".into();
-    }
-    let micros = time.as_nanos().div_ceil(1_000).max(1);
-    Span(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))).to_string()
 }
 
 /// Returns the lines about the failures in a row.
@@ -367,6 +358,10 @@ fn service(plan: &Plan<'_>, scope: Scope, program: &Path, places: Option<&Places
         lines.push("# daemon has failed.".into());
         lines.push(format!("RuntimeDirectory={path}"));
         lines.push("RuntimeDirectoryPreserve=yes".into());
+    }
+    if let Some(directory) = places.and_then(|places| places.state_directory.as_ref()) {
+        lines.push("# The time of the last success is in this directory below /var/lib.".into());
+        lines.push(format!("StateDirectory={}", escape::path_in_list("state", directory)?));
     }
     lines.extend(streams(plan)?);
     lines.push(format!("KillSignal={}", settings.stop_signal));

@@ -46,6 +46,11 @@ impl Identity {
         Ok(Some(Self { label, uid, gid, groups }))
     }
 
+    /// Returns the numbers of the user and of the group.
+    pub(crate) fn ids(&self) -> (Option<u32>, Option<u32>) {
+        (Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+    }
+
     /// Fails unless this process is root, which alone can become another user, or has this identity already.
     pub(crate) fn require_root(&self) -> Result<()> {
         if geteuid().is_root() || self.is_own() {

@@ -8,3 +8,4 @@ pub(crate) mod identity;
 pub(crate) mod launcher;
 pub(crate) mod preconditions;
 pub(crate) mod startup;
+pub(crate) mod state_directory;

@@ -1,7 +1,9 @@
 //! The steps of a start, in the launcher, in the daemon, in the foreground.
 
+use std::cell::OnceCell;
 use std::mem;
 use std::process;
+use std::sync::Arc;
 
 use nix::unistd::Pid;
 
@@ -10,25 +12,32 @@ use crate::command::respawn::Respawn;
 use crate::life::body::{Body, BodyResult, Ending};
 use crate::life::context::Context;
 use crate::life::guard::{InstanceGuard, InstanceOptions};
+use crate::life::in_unit::is_by_timer;
 use crate::life::instance::{Place, StopMode};
+use crate::life::last_success::StateFile;
 use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
+use crate::life::repetition::Repetition;
+use crate::life::run_counts::RunCounts;
 use crate::life::streams::Streams;
-use crate::lock::held::HeldPidfile;
+use crate::lock::calls::Calls;
+use crate::lock::held::{HeldPidfile, PublishingFile};
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
-use crate::settings::{Plan, Wait};
+use crate::settings::{BodyCalls, Plan, StateChoice, Wait};
 use crate::start::detach;
 use crate::start::fork::{Side, fork_daemon};
 use crate::start::identity::Identity;
 use crate::start::preconditions::{self, Forkable};
+use crate::start::state_directory;
 use crate::supervise::life::{BodySide, end_with_supervisor};
 use crate::supervise::supervisor::{self, Supervisor, SupervisorOptions};
 use crate::sys::file::FileId;
 use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::{SingleThread, exit_now};
 use crate::sys::procfs::Status;
+use crate::timing::Timing;
 
 /// A start whose preconditions are checked, with all that must be looked up before the fork.
 pub(crate) struct Startup<'a, M> {
@@ -36,6 +45,10 @@ pub(crate) struct Startup<'a, M> {
     pidfile: &'a Pidfile,
     mode: &'a M,
     identity: Option<Identity>,
+    /// Where the time of the last success will be kept.
+    state: Option<StateChoice>,
+    /// The same file, once its directory is open.
+    state_file: OnceCell<Arc<StateFile>>,
 }
 
 /// Refuses keys that do not fit, looks up the user and the group, and then makes the [`check`](crate::Daemon::check).
@@ -48,6 +61,7 @@ pub(crate) fn check<M, K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<Op
         )));
     }
     let identity = Identity::look_up(plan.settings.user.as_ref(), plan.settings.group.as_ref())?;
+    plan.settings.state_file(plan)?;
     B::check(mode)?;
     Ok(identity)
 }
@@ -70,7 +84,9 @@ impl<'a, M> Startup<'a, M> {
         identity: Option<Identity>,
     ) -> Result<Self> {
         identity.as_ref().map_or(Ok(()), Identity::require_root)?;
-        Ok(Self { plan, pidfile, mode, identity })
+        let state = plan.settings.state_file(plan)?;
+        state.as_ref().map_or(Ok(()), |state| state_directory::make(state, identity.as_ref()))?;
+        Ok(Self { plan, pidfile, mode, identity, state, state_file: OnceCell::new() })
     }
 
     /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and leaves the body there
@@ -117,7 +133,9 @@ impl<'a, M> Startup<'a, M> {
             self.drop_privileges()?;
             let (id, manager) = (held.id(), ServiceManager::default());
             let place = Place::Background;
-            let mut instance = self.begin::<K, B>(place, id, Some(held), Some(streams), manager)?;
+            let publishing = held.file();
+            let held = (Some(held), Some(publishing));
+            let mut instance = self.begin::<K, B>(place, id, held, Some(streams), manager)?;
             // A setup may take long. If the launcher goes meanwhile, the daemon ends.
             if self.plan.settings.wait().is_some() || B::WITH_SETUP {
                 instance.await_launcher(&mut readiness)?;
@@ -189,7 +207,8 @@ impl<'a, M> Startup<'a, M> {
         is_ready_at_once: bool,
         unblock: &dyn Fn(&InstanceGuard),
     ) -> ! {
-        let BodySide { supervisor, pidfile, mut readiness, service_manager, respawned, .. } = process;
+        let BodySide { supervisor, pidfile, publishing, mut readiness, service_manager, respawned, .. } =
+            process;
         let has_log = place == Place::Background;
         let begun = self.confine().and_then(|()| {
             if has_log {
@@ -197,7 +216,8 @@ impl<'a, M> Startup<'a, M> {
             }
             self.drop_privileges()?;
             end_with_supervisor(supervisor)?;
-            let instance = self.begin::<K, B>(place, pidfile, None, streams, service_manager)?;
+            let instance =
+                self.begin::<K, B>(place, pidfile, (None, publishing), streams, service_manager)?;
             let cannot = |error| Error::io(format_args!("cannot report to the supervisor"), &error);
             // A body that closes descriptors it does not know may have a file of its own under the channel's number.
             readiness.remember_channel().map_err(cannot)?;
@@ -295,7 +315,7 @@ impl<'a, M> Startup<'a, M> {
         if settings.close_fds {
             detach::close_inherited(caller);
         }
-        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
+        let held = self.acquire()?;
         let streams = Streams::new(self.plan);
         streams.redirect(held.id())?;
         Ok((held, streams))
@@ -322,13 +342,15 @@ impl<'a, M> Startup<'a, M> {
             detach::set_umask(mask);
         }
         let blocked = block()?;
-        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
+        let held = self.acquire()?;
         let service_manager = self.find_service_manager();
         let streams = Streams::of_foreground(self.plan);
         self.confine()?;
         self.drop_privileges()?;
         let (place, id) = (Place::Foreground, held.id());
-        let instance = self.begin::<K, B>(place, id, Some(held), streams, service_manager)?;
+        let publishing = held.file();
+        let held = (Some(held), Some(publishing));
+        let instance = self.begin::<K, B>(place, id, held, streams, service_manager)?;
         let context = instance.context();
         let report_ready = || {
             if self.plan.settings.wait_ready.is_none() {
@@ -367,7 +389,7 @@ impl<'a, M> Startup<'a, M> {
             detach::set_umask(mask);
         }
         let blocked = block()?;
-        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
+        let held = self.acquire()?;
         let service_manager = self.find_service_manager();
         let streams = Streams::of_foreground(self.plan);
         let supervisor = self.supervisor(Place::Foreground, held, streams.clone(), service_manager)?;
@@ -385,6 +407,17 @@ impl<'a, M> Startup<'a, M> {
                 end.into_code()
             }
         }
+    }
+
+    /// Takes the pidfile's lock, and opens the directory of the state file, both with the caller's privileges and root
+    /// directory.
+    fn acquire(&self) -> Result<HeldPidfile> {
+        let held = self.pidfile.acquire(self.plan.settings.is_supervised())?;
+        if let Some(state) = &self.state {
+            let file = StateFile::open(state.path(), held.id())?;
+            let _ = self.state_file.set(Arc::new(file));
+        }
+        Ok(held)
     }
 
     fn find_service_manager(&self) -> ServiceManager {
@@ -405,7 +438,7 @@ impl<'a, M> Startup<'a, M> {
         &self,
         place: Place,
         pidfile: FileId,
-        held: Option<HeldPidfile>,
+        (held, publishing): (Option<HeldPidfile>, Option<PublishingFile>),
         streams: Option<Streams>,
         service_manager: ServiceManager,
     ) -> Result<InstanceGuard> {
@@ -414,16 +447,26 @@ impl<'a, M> Startup<'a, M> {
             (true, Place::Background) => StopMode::Graceful,
             (true, Place::Foreground) => StopMode::GracefulForeground,
         };
+        let state_file = self.state_file.get().cloned();
+        state_file.as_ref().map_or(Ok(()), |file| file.require_writable())?;
         let instance = InstanceGuard::begin(InstanceOptions {
             name: &self.plan.settings.name,
             stop_signal: self.plan.settings.stop_signal.raw(),
             stop_mode,
             has_context: B::WITH_CONTEXT,
+            timer: self.plan.settings.timing.as_ref().and_then(Timing::timer_clock),
             place,
             streams,
             service_manager,
             pidfile,
             held,
+            repetition: Repetition {
+                stop_timeout: self.plan.settings.stop_timeout,
+                calls: publishing.filter(|_| B::REPEATS).map(Calls::new),
+                counts: RunCounts::default(),
+                state_file,
+                is_single_run: self.plan.settings.calls == BodyCalls::SingleRun || is_by_timer(),
+            },
         })?;
         if self.plan.settings.wait_ready.is_some() || B::WITH_SETUP {
             instance.state().listen();

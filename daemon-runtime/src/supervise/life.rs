@@ -12,6 +12,7 @@ use crate::command::error::{Error, Result};
 use crate::command::report::Reloaded;
 use crate::life::notify::{Relay, ServiceManager};
 use crate::life::readiness::{Message, Readiness, channel};
+use crate::lock::held::PublishingFile;
 use crate::supervise::memory;
 use crate::sys::clock::now;
 use crate::sys::descriptor::is_readable;
@@ -51,6 +52,8 @@ pub(crate) struct Life {
 pub(crate) struct BodySide {
     pub(crate) supervisor: Pid,
     pub(crate) pidfile: FileId,
+    /// The open pidfile, on which a repeating body publishes its socket.
+    pub(crate) publishing: Option<PublishingFile>,
     pub(crate) readiness: Readiness,
     pub(crate) service_manager: ServiceManager,
     /// Whether this is the life that a launcher waits for.
@@ -104,7 +107,7 @@ impl Ends {
     ) -> BodySide {
         let (channel, service_manager) = self.bodys;
         let readiness = Readiness::new(channel);
-        BodySide { supervisor, pidfile, readiness, service_manager, is_first, respawned }
+        BodySide { supervisor, pidfile, publishing: None, readiness, service_manager, is_first, respawned }
     }
 }
 

@@ -212,10 +212,13 @@ impl<'a> Supervisor<'a> {
     /// Drops in the child what only the supervisor may keep.
     fn become_body(self, ends: Ends) -> BodySide {
         let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
-        self.held.pass_to_body();
+        let pidfile_to_publish = self.held.pass_to_body();
         self.descendants.leave_to_parent();
         let respawned = self.last.map(|(_, reason)| (self.respawns, reason));
-        ends.of_body(supervisor, pidfile, !self.has_been_ready, respawned)
+        BodySide {
+            publishing: pidfile_to_publish,
+            ..ends.of_body(supervisor, pidfile, !self.has_been_ready, respawned)
+        }
     }
 
     /// Waits for the end of a life. Returns it with its duration.

@@ -1,6 +1,6 @@
 //! The system's clocks, read as the time since their start.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 #[cfg(target_os = "linux")]
@@ -16,6 +16,17 @@ pub(crate) fn now() -> Duration {
 #[cfg(target_os = "linux")]
 pub(crate) fn since_boot() -> Option<Duration> {
     read(ClockId::CLOCK_BOOTTIME)
+}
+
+/// There is none here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn since_boot() -> Option<Duration> {
+    None
+}
+
+/// Reads the clock that can be set, as the time since 1970. It is zero before that.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn read(clock: ClockId) -> Option<Duration> {

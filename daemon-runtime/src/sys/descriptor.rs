@@ -152,7 +152,7 @@ pub(crate) fn wait_readable_or_closed(
     Ok(entries[0].any().unwrap_or(true))
 }
 
-fn rounded_up(timeout: Duration) -> PollTimeout {
+pub(crate) fn rounded_up(timeout: Duration) -> PollTimeout {
     let millis = timeout.as_nanos().div_ceil(1_000_000);
     c_int::try_from(millis).ok().and_then(|millis| millis.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }

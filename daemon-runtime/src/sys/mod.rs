@@ -24,3 +24,4 @@ pub(crate) mod program;
 pub(crate) mod record_lock;
 pub(crate) mod sigaction;
 pub(crate) mod signal_queue;
+pub(crate) mod timer;

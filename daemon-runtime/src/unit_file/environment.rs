@@ -71,6 +71,15 @@ pub(crate) fn is_by_timer() -> bool {
 
 /// Returns the unit's own directory below `/run`, the first if there are several.
 pub(crate) fn runtime_directory() -> Option<PathBuf> {
-    let directories = env::var_os("RUNTIME_DIRECTORY")?;
+    first_of("RUNTIME_DIRECTORY")
+}
+
+/// Returns the unit's own directory below `/var/lib`, the first if there are several.
+pub(crate) fn state_directory() -> Option<PathBuf> {
+    first_of("STATE_DIRECTORY")
+}
+
+fn first_of(variable: &str) -> Option<PathBuf> {
+    let directories = env::var_os(variable)?;
     env::split_paths(&directories).next().filter(|directory| directory.is_absolute())
 }

@@ -19,9 +19,17 @@
     children = "end",
     version = "1.2.3",
     every = "250us",
+    delay = "1m",
+    jitter = "2s",
+    clock = "boot",
     times = 1_000,
     missed = "burst",
     on_error = "stop",
+    retry = 3,
+    retry_delay = "10s",
+    run_timeout = "1h",
+    catch_up = true,
+    state = "/var/lib/clock/last",
     setup = 5_u32
 )]
 fn tick(number: &mut u32) -> std::process::ExitCode {

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         "plain" => plain(action, "made before the fork".into()),
         "tick" => tick(action),
         "tick_current_thread" => tick_current_thread(action),
+        "limited" => limited(action),
         "failing" => failing(action),
         "graceful_signals" => graceful_signals(action),
         "plain_signals" => plain_signals(action),
@@ -133,6 +134,19 @@ async fn tick() -> Result<()> {
     sleep(Duration::from_millis(1)).await;
     println!("tick {}", spawn_blocking(|| "tock").await?);
     Ok(())
+}
+
+/// Waits in each run until the time of the run is over.
+#[repeat_daemon(
+    name = "subject", every = "1ms", times = 3, run_timeout = "60ms", on_error = "continue", pidfile = path("PIDFILE"),
+    stdout = path("STDOUT")
+)]
+#[tokio::main(flavor = "current_thread")]
+async fn limited(context: &Context) {
+    println!("begin {}", context.is_stopping());
+    if context.event().await == Event::Stop {
+        println!("end {}", context.is_stopping());
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -24,11 +24,13 @@ use std::thread;
 use std::time::Duration;
 
 use daemonic::{
-    Answer, Children, Context, Daemon, Event, IntoAction, Invocation, Missed, OnError, Repeating, Respawn,
+    Answer, Children, Clock, Context, Daemon, Event, IntoAction, Invocation, Missed, OnError, Repeating,
+    Respawn,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -123,6 +125,10 @@ fn milliseconds(text: &str) -> Duration {
 
 fn dispatch(action: impl IntoAction) -> daemonic::Result {
     let script = Script(key("BODY").unwrap_or_default());
+    #[cfg(feature = "cron")]
+    if let Some(expression) = key("CRON") {
+        return dispatch_cron(action, &expression, script);
+    }
     let every = key("EVERY").map(|period| milliseconds(&period));
     if let Some(check) = key("CHECK").map(Script) {
         return dispatch_with_check(action, every, &script, &check);
@@ -276,6 +282,21 @@ fn dispatch_respawning(
     })
 }
 
+/// Dispatches a body that runs at the times of a cron expression.
+#[cfg(feature = "cron")]
+fn dispatch_cron(action: impl IntoAction, expression: &str, script: Script) -> daemonic::Result {
+    let daemon = with_keys(daemon().cron(expression));
+    let daemon = match key("TIMEZONE") {
+        Some(zone) => daemon.timezone(zone),
+        None => daemon,
+    };
+    match (key("RESPAWN"), key("CONTEXT")) {
+        (Some(respawn), _) => daemon.respawn(policy(&respawn)).dispatch(action, move || script.perform(None)),
+        (None, None) => daemon.dispatch(action, || script.perform(None)),
+        (None, Some(_)) => daemon.dispatch(action, |context: &Context| script.perform(Some(context))),
+    }
+}
+
 fn never() -> ! {
     loop {
         thread::park();
@@ -283,6 +304,7 @@ fn never() -> ! {
 }
 
 type Setter = fn(Daemon, String) -> Daemon;
+type RepeatSetter<W> = fn(Daemon<Repeating<W>>, String) -> Daemon<Repeating<W>>;
 
 fn daemon() -> Daemon {
     let keys: [(&str, Setter); 18] = [
@@ -319,10 +341,39 @@ fn repeating(every: Duration) -> Daemon<Repeating> {
         Some("delay") => Missed::Delay,
         _ => Missed::Skip,
     };
+    let daemon = with_keys(daemon().every(every)).missed(missed);
+    let daemon = match key("DELAY") {
+        Some(delay) => daemon.delay(milliseconds(&delay)),
+        None => daemon,
+    };
+    if key("CLOCK").as_deref() == Some("boot") { daemon.clock(Clock::Boot) } else { daemon }
+}
+
+/// Sets the keys of every repeating daemon.
+fn with_keys<W>(daemon: Daemon<Repeating<W>>) -> Daemon<Repeating<W>> {
     let on_error =
         if key("ON_ERROR").as_deref() == Some("continue") { OnError::Continue } else { OnError::Stop };
     let times = key("TIMES").map_or(0, |times| times.parse().expect("a number"));
-    daemon().every(every).times(times).missed(missed).on_error(on_error)
+    let daemon = limited(daemon.times(times).on_error(on_error));
+    match key("JITTER") {
+        Some(jitter) => daemon.jitter(milliseconds(&jitter)),
+        None => daemon,
+    }
+}
+
+/// Sets the keys about the attempts of a run, or about those that are missed.
+fn limited<W>(daemon: Daemon<Repeating<W>>) -> Daemon<Repeating<W>> {
+    let keys: [(&str, RepeatSetter<W>); 5] = [
+        ("CATCH_UP", |daemon, _| daemon.catch_up(true)),
+        ("STATE", |daemon, path| daemon.state(path)),
+        ("RETRY", |daemon, retries| daemon.retry(retries.parse().expect("a number"))),
+        ("RETRY_DELAY", |daemon, delay| daemon.retry_delay(milliseconds(&delay))),
+        ("RUN_TIMEOUT", |daemon, limit| daemon.run_timeout(milliseconds(&limit))),
+    ];
+    keys.into_iter().fold(daemon, |daemon, (name, set)| match key(name) {
+        Some(value) => set(daemon, value),
+        None => daemon,
+    })
 }
 
 /// An error whose alternate form is longer, like the errors of `anyhow`.
@@ -390,10 +441,9 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         "note" => writeln!(NOTES.get().expect("SUBJECT_OPEN"), "{rest}").expect("the notes take a line"),
         // One byte for each run, in a file other than the log.
         "tally" => NOTES.get().expect("SUBJECT_OPEN").write_all(b".").expect("the notes take a byte"),
-        "stamp" => {
-            let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).expect("a clock");
-            println!("{}", now.as_nanos());
-        }
+        "stamp" => println!("{}", read(ClockId::CLOCK_MONOTONIC).as_nanos()),
+        // The time of day, in seconds since 1970.
+        "date" => println!("{}", read(ClockId::CLOCK_REALTIME).as_secs()),
         "park" => never(),
         // A shell that runs a file, and that the body does not wait for.
         "spawn" => drop(process::Command::new("sh").arg(rest).spawn().expect("a shell")),
@@ -443,23 +493,28 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         // already.
         "forget" => drop(nix::unistd::close(*DUPLICATE.get().expect("SUBJECT_DUPLICATE"))),
         "flood" => flood(),
+        // Another thread, which has the mask of this one.
+        "thread" => drop(thread::spawn(never)),
         "block" => block(rest.parse().expect("a signal")),
         // As many files as the limit allows, up to a number that takes the system a while to close.
         "hoard" => mem::forget((0..50_000).map_while(|_| File::open("/dev/null").ok()).collect::<Vec<_>>()),
         "read" => drop(fs::read(rest).expect("a file to read")),
         // With options, as the program's `main` does it.
         "report" => drop(daemonic::report(dispatch(Invocation::from_args(rest.split(' '))))),
-        "act" => match dispatch(Some(rest.to_owned())) {
-            Ok(outcome) => println!("{rest}: {outcome}"),
-            Err(error) => println!("{rest}: {error}"),
-        },
+        "act" => println!("{rest}: {}", text_of(dispatch(Some(rest.to_owned())))),
         "wait" => {
             let stopping = context.expect("SUBJECT_CONTEXT").wait(Duration::MAX);
             println!("stopping {stopping}");
         }
-        "other" => match Daemon::new("other").pidfile(rest).start(never) {
-            Ok(outcome) => println!("{outcome}"),
-            Err(error) => println!("{error}"),
+        "other" => println!("{}", text_of(Daemon::new("other").pidfile(rest).start(never))),
+        // Whether the descriptor of the stop is readable, within some time.
+        "poll" => {
+            let mut polled = [PollFd::new(context.expect("SUBJECT_CONTEXT").as_fd(), PollFlags::POLLIN)];
+            let timeout = PollTimeout::from(rest.parse::<u16>().expect("a number of milliseconds"));
+            println!("readable {:?}", poll(&mut polled, timeout).map(|count| count == 1));
+        }
+        "spin" => loop {
+            std::hint::spin_loop();
         },
         "await" => drop(context.expect("SUBJECT_CONTEXT").wait(Duration::MAX)),
         "hook" => {
@@ -487,6 +542,14 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         _ => panic!("no such step: {step}"),
     }
     Ok(None)
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map(Duration::from).expect("a clock")
+}
+
+fn text_of(result: daemonic::Result) -> String {
+    result.map_or_else(|error| error.to_string(), |outcome| outcome.to_string())
 }
 
 /// Suspends one process at its beginning until it gets SIGCONT: this one (0), the first child (1)

@@ -1,0 +1,21 @@
+//! What a repeat loop shares with the handlers of its daemon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::life::last_success::StateFile;
+use crate::life::run_counts::RunCounts;
+use crate::lock::calls::Calls;
+
+/// The runs of a daemon, as far as more than the repeat loop knows of them.
+pub(crate) struct Repetition {
+    /// The time that a run has to return after its time limit.
+    pub(crate) stop_timeout: Duration,
+    /// What the daemon is asked for. None if its body does not repeat.
+    pub(crate) calls: Option<Calls>,
+    pub(crate) counts: RunCounts,
+    /// Where the time of the last success is kept. None without `catch_up`.
+    pub(crate) state_file: Option<Arc<StateFile>>,
+    /// Whether there is one run only, at once, whatever the keys say.
+    pub(crate) is_single_run: bool,
+}

@@ -1,0 +1,116 @@
+//! Calling a repeating daemon: for a run, or to ask about its runs.
+
+use std::time::Duration;
+
+use crate::command::error::Result;
+use crate::command::report::{Ran, Report, Runs};
+use crate::lock::bytes::Published;
+use crate::lock::calls::{ONCE, RUNS, WAKING};
+use crate::lock::conversation::Conversation;
+use crate::lock::holder::{Holder, Woken};
+use crate::lock::retry::Retry;
+use crate::progress::{End, Progress, Waiting};
+use crate::sys::clock::now;
+
+/// The longest time that a daemon may take for an answer that waits for no run.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The result of a request for a run.
+pub(crate) enum Answer {
+    Ran(Ran<'static>),
+    /// The daemon ended before the run began.
+    NotBegun,
+    /// The daemon ended during the run.
+    Ended,
+    /// The daemon takes no calls, or cannot be reached.
+    Unreachable,
+}
+
+/// Asks a daemon about its runs. Returns `None` if it takes no calls from this user.
+pub(crate) fn runs(daemon: &Holder) -> Option<Runs> {
+    let (process, mut conversation) = call(daemon, RUNS).ok()??;
+    let deadline = now().checked_add(LONGEST);
+    let silent = Progress::silent();
+    let mut waiting = silent.wait_for(format_args!("it"), End::By(deadline));
+    read(process.as_ref().unwrap_or(daemon), &mut conversation, deadline, &mut waiting).ok()??.runs
+}
+
+/// Makes a daemon do a run, and waits for its end.
+pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer> {
+    let Some((process, mut conversation)) = call(daemon, ONCE)? else { return Ok(Answer::Unreachable) };
+    let process = process.as_ref().unwrap_or(daemon);
+    let mut has_begun = false;
+    while let Some(report) = read(process, &mut conversation, None, waiting)? {
+        if let Some(ran) = report.ran {
+            return Ok(Answer::Ran(ran));
+        }
+        has_begun = true;
+    }
+    Ok(if has_begun { Answer::Ended } else { Answer::NotBegun })
+}
+
+/// Waits for the next report. Returns `None` if none will come.
+fn read(
+    process: &Holder,
+    conversation: &mut Conversation,
+    deadline: Option<Duration>,
+    waiting: &mut Waiting<'_>,
+) -> Result<Option<Report<'static>>> {
+    loop {
+        match conversation.read() {
+            Ok(Some(report)) => return Ok(Some(report)),
+            Err(_) => return Ok(None),
+            Ok(None) => {}
+        }
+        match process.wait(Some(conversation.as_fd()), deadline, waiting)? {
+            Woken::Readable => {}
+            // It may have answered just before.
+            Woken::Gone => return Ok(conversation.read().ok().flatten()),
+            Woken::TimedOut => return Ok(None),
+        }
+    }
+}
+
+/// Connects to the process of a daemon's body, and says a word. Returns the connection, with that process if it is not
+/// the daemon itself, or `None` if it takes no calls or cannot be reached.
+fn call(daemon: &Holder, word: &str) -> Result<Option<(Option<Holder>, Conversation)>> {
+    let body = match daemon.published()? {
+        Some(Published::Served(number)) => {
+            let report = Conversation::begin(daemon.pid(), number, LONGEST).map(|(_, report)| report);
+            let body = report.and_then(|report| report.body).and_then(|body| daemon.body(body.pid));
+            if body.is_none() {
+                return Ok(None);
+            }
+            body
+        }
+        _ => None,
+    };
+    let process = body.as_ref().unwrap_or(daemon);
+    // To a process without a handler, the signal would be the end.
+    if !process.catches(WAKING) {
+        return Ok(None);
+    }
+    let Some(number) = number(daemon, process)? else { return Ok(None) };
+    let Ok(conversation) = Conversation::connect(process.pid(), number) else { return Ok(None) };
+    if !conversation.say(word) {
+        return Ok(None);
+    }
+    process.signal(WAKING)?;
+    Ok(Some((body, conversation)))
+}
+
+/// Returns the number of a process's socket, which it opens when it is woken for the first time.
+fn number(daemon: &Holder, process: &Holder) -> Result<Option<i32>> {
+    if let Some(number) = daemon.calls(process.pid())? {
+        return Ok(Some(number));
+    }
+    process.signal(WAKING)?;
+    let mut retry = Retry::default();
+    loop {
+        match daemon.calls(process.pid())? {
+            None if process.has_ended() || retry.is_over() => return Ok(None),
+            None => {}
+            number => return Ok(number),
+        }
+    }
+}

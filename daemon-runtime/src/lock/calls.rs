@@ -1,0 +1,268 @@
+//! The calls that a repeating daemon takes: a request for a run, a question about its runs.
+//!
+//! A caller wakes the daemon by a signal. The handler of the first one opens a socket, so a daemon that is never called
+//! has none. The caller then connects, says what it wants, and signals again. A question is answered by the handler. A
+//! request waits for the repeat loop.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{MsgFlags, recv};
+
+use crate::command::report::{Phase, Ran, Report, Runs};
+use crate::lock::channel::{Listener, send_line};
+use crate::lock::held::PublishingFile;
+use crate::sys::descriptor::is_closed;
+use crate::sys::file::FileId;
+use crate::sys::interrupted::uninterrupted;
+
+/// The signal by which a caller wakes the daemon.
+pub(crate) const WAKING: Signal = Signal::SIGIO;
+
+/// The word that requests a run.
+pub(crate) const ONCE: &str = "once\n";
+/// The word that asks about the runs.
+pub(crate) const RUNS: &str = "runs\n";
+
+/// The number of callers that can wait at once.
+const MOST: usize = 64;
+
+/// The calls of this process.
+pub(crate) struct Calls {
+    file: PublishingFile,
+    desk: Mutex<Desk>,
+    /// The number of signals so far.
+    woken: AtomicU32,
+    /// The number of signals that had come when the desk was last attended to.
+    attended: AtomicU32,
+    /// The number of requests that wait.
+    waiting: AtomicUsize,
+}
+
+struct Desk {
+    listener: Option<Listener>,
+    /// The connections that have said nothing yet. Never longer than its capacity, since a handler cannot allocate.
+    silent: Vec<Call>,
+    /// The requests for a run, the oldest first. Never longer than its capacity.
+    requests: VecDeque<Call>,
+}
+
+/// A caller's connection. Dropping it closes it.
+pub(crate) struct Call {
+    socket: Option<OwnedFd>,
+    id: FileId,
+}
+
+impl Calls {
+    pub(crate) fn new(file: PublishingFile) -> Self {
+        let desk = Desk {
+            listener: None,
+            silent: Vec::with_capacity(MOST),
+            requests: VecDeque::with_capacity(MOST),
+        };
+        Self {
+            file,
+            desk: Mutex::new(desk),
+            woken: AtomicU32::new(0),
+            attended: AtomicU32::new(0),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Attends to the calls after a signal, and returns whether requests wait. Async-signal-safe.
+    pub(crate) fn wake(&self, runs: Runs) -> bool {
+        self.woken.fetch_add(1, Ordering::AcqRel);
+        self.attend(runs);
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Attends to the calls of all signals that have come. If another thread does so, or a handler has interrupted this
+    /// one, that thread looks again afterwards.
+    fn attend(&self, runs: Runs) {
+        while self.attended.load(Ordering::Acquire) != self.woken.load(Ordering::Acquire) {
+            let Ok(mut desk) = self.desk.try_lock() else { return };
+            let woken = self.woken.load(Ordering::Acquire);
+            desk.attend(&self.file, runs);
+            self.waiting.store(desk.requests.len(), Ordering::Release);
+            self.attended.store(woken, Ordering::Release);
+        }
+    }
+
+    /// Takes the oldest request of a caller that still waits.
+    pub(crate) fn take(&self, runs: Runs) -> Option<Call> {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut desk = self.desk();
+        let mut next = desk.requests.pop_front();
+        while next.as_ref().is_some_and(Call::is_gone) {
+            next = desk.requests.pop_front();
+        }
+        self.waiting.store(desk.requests.len(), Ordering::Release);
+        drop(desk);
+        // A handler may have found the desk taken.
+        self.attend(runs);
+        next
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes every connection, because the daemon ends.
+    pub(crate) fn close(&self) {
+        let mut desk = self.desk();
+        let listener = desk.listener.take();
+        if listener.as_ref().is_some_and(|listener| !listener.is_intact()) {
+            mem::forget(listener);
+        }
+        desk.silent.clear();
+        desk.requests.clear();
+        self.waiting.store(0, Ordering::Release);
+    }
+}
+
+impl Desk {
+    fn attend(&mut self, file: &PublishingFile, runs: Runs) {
+        self.listen(file);
+        let Self { listener: Some(listener), silent, requests } = self else { return };
+        // During a flood of connections, the body must go on.
+        for _ in 0..MOST {
+            let Ok(socket) = listener.accept() else { break };
+            if silent.len() < MOST && is_of_root_or_own_user(&socket) {
+                silent.extend(Call::new(socket));
+            }
+        }
+        let mut at = 0;
+        while let Some(call) = silent.get(at) {
+            match call.hear() {
+                Some(Word::Nothing) => at += 1,
+                Some(Word::Once) if requests.len() < MOST => requests.push_back(silent.remove(at)),
+                Some(Word::Runs) => {
+                    call.tell(runs);
+                    drop(silent.remove(at));
+                }
+                Some(Word::Once) | None => drop(silent.remove(at)),
+            }
+        }
+    }
+
+    /// Opens the socket and publishes it, unless it is open. A caller that finds none gives up.
+    fn listen(&mut self, file: &PublishingFile) {
+        if self.listener.as_ref().is_some_and(|listener| !listener.is_intact()) {
+            mem::forget(self.listener.take());
+        }
+        if self.listener.is_none() {
+            self.listener = Listener::open()
+                .ok()
+                .filter(|(_, number)| file.publish_calls(*number).is_ok())
+                .map(|(listener, _)| listener);
+        }
+    }
+}
+
+/// The longest line about runs. The stack of a handler may be small.
+const LONGEST: usize = 160;
+
+struct ShortLine {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl fmt::Write for ShortLine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.length..self.length + text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}
+
+/// What a caller says.
+enum Word {
+    Nothing,
+    Once,
+    Runs,
+}
+
+impl Call {
+    fn new(socket: OwnedFd) -> Option<Self> {
+        let id = FileId::of(&socket).ok()?;
+        Some(Self { socket: Some(socket), id })
+    }
+
+    /// Returns the socket. A body that closes descriptors it does not know may have a file of its own under this number.
+    fn socket(&self) -> Option<&OwnedFd> {
+        self.socket.as_ref().filter(|socket| self.id.may_be_open_at(socket))
+    }
+
+    /// Returns what the caller has said so far, or `None` if this is not to be understood.
+    fn hear(&self) -> Option<Word> {
+        let socket = self.socket()?;
+        let mut said = [0; 16];
+        match uninterrupted(|| recv(socket.as_raw_fd(), &mut said, MsgFlags::MSG_DONTWAIT)) {
+            Err(Errno::EAGAIN) => Some(Word::Nothing),
+            Ok(length) if said[..length] == *ONCE.as_bytes() => Some(Word::Once),
+            Ok(length) if said[..length] == *RUNS.as_bytes() => Some(Word::Runs),
+            _ => None,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.socket().is_none_or(|socket| is_closed(socket.as_fd()))
+    }
+
+    fn send(&self, report: &Report<'_>) {
+        if let Some(socket) = self.socket() {
+            send_line(socket, report.encode().as_bytes());
+        }
+    }
+
+    /// Reports the runs. Async-signal-safe.
+    fn tell(&self, runs: Runs) {
+        let mut line = ShortLine { bytes: [0; LONGEST], length: 0 };
+        if let (Some(socket), Ok(())) = (self.socket(), runs.write_line(&mut line)) {
+            send_line(socket, &line.bytes[..line.length]);
+        }
+    }
+
+    /// Reports that the run begins.
+    pub(crate) fn begin(&self) {
+        self.send(&Report::new(Phase::Running));
+    }
+
+    /// Reports the end of the run.
+    pub(crate) fn answer(self, ran: Ran<'_>) {
+        self.send(&Report { ran: Some(ran), ..Report::new(Phase::Running) });
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.socket().is_none() {
+            mem::forget(self.socket.take());
+        }
+    }
+}
+
+/// Returns whether a caller may call: root, and the user of this process.
+#[cfg(target_os = "linux")]
+fn is_of_root_or_own_user(socket: &OwnedFd) -> bool {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    use nix::unistd::geteuid;
+
+    let uid = getsockopt(socket, PeerCredentials).map(|peer| peer.uid());
+    uid.is_ok_and(|uid| uid == 0 || uid == geteuid().as_raw())
+}
+
+/// Other systems have no such sockets.
+#[cfg(not(target_os = "linux"))]
+fn is_of_root_or_own_user(_: &OwnedFd) -> bool {
+    false
+}

@@ -1,0 +1,5 @@
+use daemonic::Daemon;
+
+fn main() {
+    let _ = Daemon::new("example").retry(3);
+}
