@@ -398,7 +398,7 @@ fn instance(subject: &Subject, name: &str, keys: &[(&str, &str)]) -> Process {
 fn every_daemon_has_a_line() {
     let answers = Answers::default();
     // A program of its own, so that the daemons of other tests are none of its.
-    let subject = subject().open_to_all().key("stop_timeout", "20");
+    let subject = subject().open_to_all().key("stop_timeout", "300");
     let none = |answers: &Answers, action, code| {
         let lines = answers.ask_all(&subject, action, code);
         let [line] = &lines[..] else { panic!("{lines:?}") };
@@ -442,7 +442,7 @@ fn every_daemon_has_a_line() {
         assert_eq!(line["pidfile"], json!(subject.path(&format!("{name}.pid"))));
         assert_eq!((&line["stdout"], line["last_exit"].is_null()), (&Value::Null, name != "one"));
     }
-    let message = json!("did not exit within 20ms of SIGTERM");
+    let message = json!("did not exit within 300ms of SIGTERM");
     lines[1].has_last_exit("signal", Value::Null, json!("SIGKILL"), message);
     none(&answers, "status", 3);
     answers.are_valid();
