@@ -102,6 +102,21 @@ fn a_run_that_is_made_up_for_counts_towards_times() {
 }
 
 #[test]
+fn a_run_that_is_made_up_for_waits_for_the_delay() {
+    let subject = subject(HOUR, "print ran").key("delay", HOUR.to_string());
+    let due = ago(SECOND * 7200);
+    remember(&state(&subject), due, due);
+    let daemon = subject.start();
+    wait_until("the line", || !lines(&subject).is_empty());
+    wait_until("the pause", || daemon.status("State").starts_with('S'));
+    assert_eq!(subject.log_text(), "");
+    // A call waits for nothing.
+    subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+    assert_eq!(subject.log_text(), "ran\n");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
 fn the_phase_stays_when_no_run_was_missed() {
     const MILLISECOND: u128 = 1_000_000;
     let subject = subject(1500, "stamp").key("times", "2");

@@ -143,10 +143,12 @@ fn a_path_longer_than_the_buffer_of_a_line_is_whole() {
 fn long_runs_in_a_row_are_reported_once() {
     let subject = Subject::new().every(10, "sleep 35").key("times", "4");
     subject.start().wait_until_gone();
-    let lines = lines(&subject.raw_log());
-    let [line] = &lines[..] else { panic!("{lines:?}") };
+    let all = lines(&subject.raw_log());
+    // On a busy machine, a run may also be late by itself, which is another line.
+    let is_about = |line: &&String| line.contains(" runs are skipped: the run before ended ");
+    let lines: Vec<_> = all.iter().filter(is_about).collect();
+    let [line] = &lines[..] else { panic!("{all:?}") };
     assert!(line.starts_with("WARN subject: "), "{line}");
-    assert!(line.contains(" runs are skipped: the run before ended "), "{line}");
     assert!(line.ends_with("ms after it was due"), "{line}");
 }
 
