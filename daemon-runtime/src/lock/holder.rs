@@ -223,8 +223,9 @@ impl Holder {
         }
         self.signal(signal::Signal::SIGKILL)?;
         let deadline = now().checked_add(KILL_TIMEOUT);
-        let what = format_args!("pid {} to be gone after SIGKILL", self.pid);
-        if self.wait(None, deadline, &mut progress.wait_for(what, End::By(deadline)))? == Woken::Gone {
+        let mut waiting =
+            progress.wait_for(format_args!("pid {} to be gone after SIGKILL", self.pid), End::By(deadline));
+        if self.wait(None, deadline, &mut waiting)? == Woken::Gone {
             return Ok(true);
         }
         let waited = Span(KILL_TIMEOUT);

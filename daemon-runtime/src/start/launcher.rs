@@ -112,9 +112,9 @@ impl Launcher {
             Some(Wait::Ready(_)) => "be ready",
             Some(Wait::Alive(_)) => "stay alive",
         };
-        let what = format_args!("pid {} to {what}", daemon.pid());
-        let woken =
-            daemon.wait(Some(channel), deadline, &mut plan.progress.wait_for(what, End::By(deadline)))?;
+        let mut waiting =
+            plan.progress.wait_for(format_args!("pid {} to {what}", daemon.pid()), End::By(deadline));
+        let woken = daemon.wait(Some(channel), deadline, &mut waiting)?;
         let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
