@@ -786,7 +786,7 @@ fn a_log_that_journalctl_cannot_show_is_an_error() {
     let shown = "--unit=subject.service\n--lines=50\n--output=cat\n--quiet\n";
     assert_eq!(service.act("logs"), (0, format!("{note}{shown}")));
     let shown = "--unit=subject.service\n--lines=all\n--output=cat\n--quiet\n--follow\n";
-    assert_eq!(logs(&mut service, " -n 9999999999 -f"), (0, shown.into()));
+    assert_eq!(logs(&mut service, " -n 4000000000 -f"), (0, shown.into()));
     journalctl(&mut service.machine, "echo one; echo no permission >&2; exit 1");
     let error = "one\nsubject: failed to show the log: `journalctl -u subject`: no permission\n";
     for words in ["", " -f"] {
