@@ -136,7 +136,8 @@ impl Contender {
             }
             (Calls::Libslack, "start") => {
                 command
-                    .args(["--name", "daemonic-peers", "--pidfile"])
+                    // Otherwise it refuses a program below a directory that all may write to, such as `/tmp`.
+                    .args(["--unsafe", "--name", "daemonic-peers", "--pidfile"])
                     .arg(pidfile)
                     .arg("--output")
                     .arg(log)
