@@ -127,8 +127,8 @@ fn a_call_changes_no_due_time() {
     let daemon = subject.start();
     let stamps = || subject.log_text().lines().map(|line| line.parse::<u128>().unwrap()).collect::<Vec<_>>();
     wait_until("the first run", || stamps().len() == 1);
-    // Later than the first run by a part of the period.
-    std::thread::sleep(Duration::from_millis(100));
+    let first_was_seen = std::time::Instant::now();
+    wait_until("a part of the period", || first_was_seen.elapsed() >= Duration::from_millis(100));
     subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
     assert_eq!(daemon.exit_code(), 0);
     let [first, called, next] = stamps()[..] else { panic!("{:?}", stamps()) };
