@@ -26,7 +26,7 @@ use crate::command::signal::Signal;
 use crate::command::snapshot::Snapshot;
 use crate::life::body::{Body, BodyResult, Once};
 use crate::life::check::{CheckResult, Checked};
-use crate::life::period::Missed;
+use crate::life::pace::Missed;
 use crate::life::repeat::{OnError, Repeating};
 use crate::life::repeats::Repeats;
 use crate::life::respawning::Respawning;
@@ -1366,7 +1366,7 @@ impl<M> Daemon<M> {
         let running = sight.running();
         #[cfg(feature = "cron")]
         let outcome = match sight.running() {
-            Some(_) => outcome.with_next_run(self.settings.next_run()),
+            Some(_) => outcome.with_next_run(self.settings.next_run(sight.next_run())),
             None => outcome,
         };
         let outcome = sight.add_to(outcome).with_log(log);
@@ -1378,12 +1378,17 @@ impl<M> Daemon<M> {
         Ok(outcome)
     }
 
-    /// Lists the next times at which a run is due, if the clock is not set meanwhile. The daemon need not be running.
+    /// Lists the next times at which a run is due, if the clock is not set meanwhile, and without
+    /// [`jitter`](Daemon::jitter).
+    ///
+    /// With `cron`, the daemon need not be running. With [`every`](Daemon::every), the times follow from its start, so the
+    /// daemon is asked for the first of them. While a run is in progress, this is when the next one is due if that run
+    /// ends now.
     ///
     /// # Errors
     ///
-    /// Fails if the daemon does not repeat its body, or does so by [`every`](Daemon::every), whose times follow from the
-    /// start of the daemon. Also fails if the expression is wrong or the zone unknown.
+    /// Fails if the daemon does not repeat its body, if the expression is wrong or the zone unknown, or with `every` if
+    /// the daemon is not running or is another user's.
     ///
     /// # Examples
     ///
@@ -1398,13 +1403,13 @@ impl<M> Daemon<M> {
     #[cfg(feature = "cron")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
     pub fn next_runs(&self, count: usize) -> Result {
-        self.answer(Action::Next, |plan, _| {
+        self.answer(Action::Next, |plan, pidfile| {
             let Some(timing) = &plan.settings.timing else {
-                return Err(Error::usage(format_args!(
-                    "`next` is for a daemon that repeats its body by `cron`"
-                )));
+                return Err(Error::usage(format_args!("`next` is for a daemon that repeats its body")));
             };
-            Ok(Answer::NextRuns { runs: timing.next_runs(count)? })
+            let asks = timing.counts_from_start();
+            let told = if asks { Some(Sight::ask_for_next_run(pidfile)?) } else { None };
+            Ok(Answer::NextRuns { runs: timing.next_runs(count, told)? })
         })
     }
 

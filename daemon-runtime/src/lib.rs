@@ -36,7 +36,7 @@ pub use daemon::Daemon;
 pub use life::body::{Body, BodyResult, Once};
 pub use life::check::{CheckArgument, CheckResult, Checked};
 pub use life::context::{Context, Event};
-pub use life::period::Missed;
+pub use life::pace::Missed;
 pub use life::repeat::{OnError, Repeating, RunArgument};
 pub use life::repeats::Repeats;
 pub use life::respawning::{RespawnBody, Respawning};

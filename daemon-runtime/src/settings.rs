@@ -181,10 +181,10 @@ impl Settings {
         self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
-    /// Returns the next run, if the keys say when it is due.
+    /// Returns the next run, if the keys or the daemon say when it is due.
     #[cfg(feature = "cron")]
-    pub(crate) fn next_run(&self) -> Option<NextRun> {
-        self.timing.as_ref().and_then(|timing| timing.next_runs(1).ok()?.pop())
+    pub(crate) fn next_run(&self, told: Option<Duration>) -> Option<NextRun> {
+        self.timing.as_ref().and_then(|timing| timing.next_runs(1, told).ok()?.pop())
     }
 
     /// Checks the keys and resolves the paths.

@@ -1,6 +1,8 @@
 //! The keys that say when a repeating daemon runs.
 
 #[cfg(feature = "cron")]
+use std::iter;
+#[cfg(feature = "cron")]
 use std::sync::OnceLock;
 use std::time::Duration;
 #[cfg(feature = "cron")]
@@ -9,8 +11,6 @@ use std::time::SystemTime;
 #[cfg(feature = "cron")]
 use daemon_schedule::{Cron as Expression, LocalTime, Schedule, UnixSeconds, Zone};
 
-#[cfg(feature = "cron")]
-use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 #[cfg(feature = "cron")]
 use crate::command::next_run::NextRun;
@@ -166,19 +166,23 @@ impl Timing {
         }
     }
 
-    /// Returns the next times at which a run is due.
+    /// Returns whether the times of the runs follow from the daemon's start, so that only the daemon knows them.
+    #[cfg(feature = "cron")]
+    pub(crate) fn counts_from_start(&self) -> bool {
+        matches!(self.rule, Rule::Every(_))
+    }
+
+    /// Returns the next times at which a run is due. Where they follow from the daemon's start, there are only those after
+    /// the time that the daemon has told, since 1970.
     ///
     /// # Errors
     ///
-    /// Fails with a period, whose times follow from the daemon's start.
+    /// Fails if there is no schedule, or if the zone cannot be found.
     #[cfg(feature = "cron")]
-    pub(crate) fn next_runs(&self, count: usize) -> Result<Vec<NextRun>> {
+    pub(crate) fn next_runs(&self, count: usize, told: Option<Duration>) -> Result<Vec<NextRun>> {
         match &self.rule {
             Rule::Cron(calendar) => calendar.next_runs(count),
-            Rule::Every(Period { length, .. }) => Err(Error::failed(format_args!(
-                "a run is due every {}, counted from the start of the daemon; only the times of `cron` are known before",
-                Span(*length)
-            ))),
+            Rule::Every(period) => period.next_runs(count, told),
         }
     }
 
@@ -190,6 +194,15 @@ impl Timing {
             #[cfg(feature = "cron")]
             Rule::Cron(_) => Some(TimerClock::Real),
         }
+    }
+}
+
+#[cfg(feature = "cron")]
+impl Period {
+    fn next_runs(&self, count: usize, told: Option<Duration>) -> Result<Vec<NextRun>> {
+        let (zone, now) = (system_zone()?, SystemTime::now());
+        let due = iter::successors(told, |due| due.checked_add(self.length)).take(count);
+        Ok(due.filter_map(|due| next_run(&zone, due, now)).collect())
     }
 }
 
@@ -214,10 +227,9 @@ impl Calendar {
             Error::failed(format_args!("`cron` cannot be {:?}: {error}", self.expression))
         })?;
         let zone = match &self.timezone {
-            Some(name) => Zone::named(name),
-            None => Zone::system(),
+            Some(name) => Zone::named(name).map_err(|error| Error::failed(format_args!("{error}")))?,
+            None => system_zone()?,
         };
-        let zone = zone.map_err(|error| Error::failed(format_args!("{error}")))?;
         Ok(self.schedule.get_or_init(|| Schedule::new(expression, zone)))
     }
 
@@ -229,15 +241,22 @@ impl Calendar {
     pub(crate) fn next_runs(&self, count: usize) -> Result<Vec<NextRun>> {
         let (schedule, now) = (self.schedule()?, SystemTime::now());
         let due = schedule.upcoming(now.into()).take(count);
-        Ok(due.filter_map(|due| next_run(schedule, due, now)).collect())
+        // A clock that has never been set may be before 1970.
+        let due = due.filter_map(|due| due.0.try_into().ok()).map(Duration::from_secs);
+        Ok(due.filter_map(|due| next_run(schedule.zone(), due, now)).collect())
     }
 }
 
-/// Describes a due time. Returns `None` before 1970, where a clock may be that has never been set.
 #[cfg(feature = "cron")]
-fn next_run(schedule: &Schedule, due: UnixSeconds, now: SystemTime) -> Option<NextRun> {
-    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(due.0.try_into().ok()?))?;
-    let local = schedule.zone().local(due);
+fn system_zone() -> Result<Zone> {
+    Zone::system().map_err(|error| Error::failed(format_args!("{error}")))
+}
+
+/// Describes a due time since 1970. Returns `None` where the clock's time ends.
+#[cfg(feature = "cron")]
+fn next_run(zone: &Zone, due: Duration, now: SystemTime) -> Option<NextRun> {
+    let at = SystemTime::UNIX_EPOCH.checked_add(due)?;
+    let local = zone.local(UnixSeconds(due.as_secs().try_into().ok()?));
     let LocalTime { year, month, day, hour, minute, second, utc_offset, .. } = &local;
     let (sign, offset) = (if *utc_offset < 0 { '-' } else { '+' }, utc_offset.unsigned_abs());
     Some(NextRun {
@@ -248,7 +267,7 @@ fn next_run(schedule: &Schedule, due: UnixSeconds, now: SystemTime) -> Option<Ne
             offset / 60 % 60
         ),
         shown: local.to_string(),
-        zone: schedule.zone().name().map(Into::into),
+        zone: zone.name().map(Into::into),
         left: at.duration_since(now).unwrap_or_default(),
     })
 }

@@ -199,10 +199,14 @@ impl std::ops::Index<&str> for Json {
 
 /// Returns whether a time is that of a moment ago, by `date`.
 fn is_now(time: &Value) -> bool {
-    let output = Command::new("date").args(["+%s", "-d", time.as_str().unwrap_or("")]).output().unwrap();
-    let seconds: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap_or(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    now.abs_diff(seconds) < 60
+    now.abs_diff(seconds(time)) < 60
+}
+
+/// Returns the seconds from 1970 to a time.
+fn seconds(time: &Value) -> u64 {
+    let output = Command::new("date").args(["+%s", "-d", time.as_str().unwrap_or("")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap_or(0)
 }
 
 #[test]
@@ -556,6 +560,7 @@ fn a_repeating_daemon_reports_its_runs() {
         status.is(0, "running").has_pid(daemon);
         assert_eq!((&status["runs"], &status["failures"]), (&json!(1), &json!(1)), "{status:?}");
         assert!(is_now(&status["last_run"]), "{status:?}");
+        assert_eq!((seconds(&status["next_run"]) - seconds(&status["last_run"])) / 60, 60, "{status:?}");
         let once = answers.ask(&subject, "once");
         once.is(1, "running").has_pid(daemon).has_no_error();
         assert_eq!(once["runs"], json!(2), "{once:?}");

@@ -22,6 +22,7 @@ mod failed;
 mod identity;
 mod json;
 mod logs;
+mod next;
 mod notices;
 mod once;
 mod peers;

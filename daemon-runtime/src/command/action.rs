@@ -35,7 +35,7 @@ pub enum Action {
     Logs,
     /// Evaluates the daemon's [`check`](crate::Daemon::check), and changes nothing.
     Check,
-    /// Prints the times of the next runs of a daemon with [`cron`](crate::Daemon::cron).
+    /// Prints the times of the next runs of a repeating daemon.
     #[cfg(feature = "cron")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cron")))]
     Next,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::command::duration::Span;
 
-/// A time at which a run of a daemon with [`cron`](crate::Daemon::cron) is due.
+/// A time at which a run of a repeating daemon is due.
 ///
 /// Its [`Display`](fmt::Display) is for people: the local time, the zone, the offset from UTC, and the time until then.
 ///

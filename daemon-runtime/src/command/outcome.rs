@@ -504,10 +504,10 @@ impl Outcome {
         self.log.as_deref()
     }
 
-    /// Returns the next run of a daemon with [`cron`](crate::Daemon::cron) that is running, after
-    /// [`status`](crate::Daemon::status).
+    /// Returns the next run of a repeating daemon that is running, after [`status`](crate::Daemon::status).
     ///
-    /// It is computed by this process, from its own clock. [`report`] prints it in a line.
+    /// With [`cron`](crate::Daemon::cron) it is computed by this process, from its own clock. With
+    /// [`every`](crate::Daemon::every) the daemon is asked. [`report`] prints it in a line.
     ///
     /// # Examples
     ///

@@ -8,8 +8,8 @@
 //! to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the reload. With
 //! `error`, the reload has failed.
 //!
-//! A repeating daemon reports its runs by `runs`, `failures` and `last_run_ms`, in milliseconds since 1970. The answer to
-//! a request for a run has `ran`, its exit code, and after a failure `error`.
+//! A repeating daemon reports its runs by `runs`, `failures`, and `last_run_ms` and `next_run_ms`, in milliseconds since 1970.
+//! The answer to a request for a run has `ran`, its exit code, and after a failure `error`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -58,6 +58,8 @@ pub(crate) struct Runs {
     pub(crate) failed: u64,
     /// The time at which the last run began, since 1970.
     pub(crate) last: Option<Duration>,
+    /// The time at which the next run is due, since 1970, if it follows from the daemon's start.
+    pub(crate) next: Option<Duration>,
 }
 
 impl Runs {
@@ -70,7 +72,12 @@ impl Runs {
 
     fn write(self, line: &mut impl Write) -> fmt::Result {
         write!(line, " runs={} failures={}", self.ended, self.failed)?;
-        self.last.map_or(Ok(()), |last| write!(line, " last_run_ms={}", last.as_millis()))
+        for (key, time) in [("last_run_ms", self.last), ("next_run_ms", self.next)] {
+            if let Some(time) = time {
+                write!(line, " {key}={}", time.as_millis())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +253,7 @@ impl<'a> Report<'a> {
                 ended,
                 failed: count("failures").unwrap_or(0),
                 last: millis("last_run_ms"),
+                next: millis("next_run_ms"),
             }),
             ran: field("ran")
                 .and_then(|code| code.parse().ok())
@@ -270,7 +278,7 @@ impl<'a> Report<'a> {
 
     /// Writes what `status` shows about the runs: `; 5 runs, 1 failed, last run 20s ago`.
     pub(crate) fn write_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Runs { ended, failed, last }) = self.runs else { return Ok(()) };
+        let Some(Runs { ended, failed, last, .. }) = self.runs else { return Ok(()) };
         write!(f, "; {ended} run{}", if ended == 1 { "" } else { "s" })?;
         if failed > 0 {
             write!(f, ", {failed} failed")?;
@@ -356,9 +364,12 @@ mod tests {
 
     #[test]
     fn the_runs_are_read_as_they_were_written() {
-        let runs = Runs { ended: 5, failed: 1, last: Some(Duration::from_millis(1_764_205_200_123)) };
+        let millis = |millis| Some(Duration::from_millis(millis));
+        let (last, next) = (millis(1_764_205_200_123), millis(1_764_205_205_123));
+        let runs = Runs { ended: 5, failed: 1, last, next };
         let report = Report { runs: Some(runs), ..Report::new(Phase::Running) };
-        let text = "daemonic 1 state=running respawns=0 runs=5 failures=1 last_run_ms=1764205200123";
+        let text = "daemonic 1 state=running respawns=0 runs=5 failures=1 last_run_ms=1764205200123 \
+                    next_run_ms=1764205205123";
         assert_eq!(line(&report), text);
         assert_eq!(Report::decode(text), Some(report.clone()));
         let mut line_alone = String::new();

@@ -12,7 +12,8 @@ use crate::life::context::Context;
 use crate::life::log;
 use crate::life::notice::Notice;
 use crate::life::occasion::{Interruption, Occasion};
-use crate::life::period::{Missed, PeriodTimes};
+use crate::life::pace::Missed;
+use crate::life::period::PeriodTimes;
 use crate::life::woken::{RunEnd, Woken};
 use crate::sys::clock::now;
 use crate::timing::{Rule, Timing};
@@ -76,6 +77,7 @@ impl<'a> Due<'a> {
         let (times, behind, delay) = match &timing.rule {
             Rule::Every(period) => {
                 let (times, behind) = PeriodTimes::begin(*period, missed, last);
+                times.note_in(&context.state().repetition.record);
                 (Times::Period(times), behind, period.delay)
             }
             #[cfg(feature = "cron")]
@@ -137,6 +139,9 @@ impl<'a> Due<'a> {
         if self.pending.is_none() {
             let late = self.wait_for_time()?;
             let pause = part_of(self.jitter).saturating_sub(late);
+            if pause.is_zero() {
+                return Ok(());
+            }
             self.pending = Some(Pending { reason: Reason::Due, begins: now().checked_add(pause) });
         }
         let begins = self.pending.and_then(|pending| pending.begins);
@@ -182,7 +187,11 @@ impl<'a> Due<'a> {
             Reason::MadeUp | Reason::Call => return,
         }
         let RunEnd { skipped, behind, late } = match &mut self.times {
-            Times::Period(times) => times.run_ended(self.jitter),
+            Times::Period(times) => {
+                let end = times.run_ended(self.jitter);
+                times.note_in(&self.context.state().repetition.record);
+                end
+            }
             #[cfg(feature = "cron")]
             Times::Calendar(times) => times.run_ended(self.jitter),
         };

@@ -39,8 +39,8 @@ impl Occasion {
 impl Context {
     /// Takes the oldest call for a run, if there is one.
     pub(crate) fn take_call(&self) -> Option<Call> {
-        let Repetition { calls, counts, .. } = &self.state().repetition;
-        calls.as_ref().and_then(|calls| calls.take(counts.get()))
+        let Repetition { calls, record, .. } = &self.state().repetition;
+        calls.as_ref().and_then(|calls| calls.take(&|| record.get()))
     }
 
     /// Returns what ends the wait for a run before its time, if there is something.
@@ -55,8 +55,8 @@ impl Context {
 impl State {
     /// Attends to the calls, after a signal. Async-signal-safe.
     pub(crate) fn attend_to_calls(&self) {
-        let Repetition { calls, counts, .. } = &self.repetition;
-        if calls.as_ref().is_some_and(|calls| calls.wake(counts.get())) {
+        let Repetition { calls, record, .. } = &self.repetition;
+        if calls.as_ref().is_some_and(|calls| calls.wake(&|| record.get())) {
             self.flag.wake();
         }
     }

@@ -9,7 +9,7 @@ use crate::life::body::{Body, Ending};
 use crate::life::context::Context;
 use crate::life::due::Due;
 use crate::life::nested_runtime;
-use crate::life::period::Missed;
+use crate::life::pace::Missed;
 use crate::life::retry::{Attempts, Retry};
 use crate::life::run_timeout::RunTimeout;
 use crate::timing::{Every, Timing};
@@ -188,11 +188,11 @@ impl<W> Repeating<W> {
         let mut runs = 0;
         while let Some(occasion) = due.await_occasion() {
             occasion.begin();
-            repetition.counts.begin();
+            repetition.record.begin();
             let Attempts::Done(ending) = self.retry.attempt(context, || timeout.limit(&mut run)) else {
                 break;
             };
-            repetition.counts.end(ending.code != 0);
+            repetition.record.end(ending.code != 0);
             if ending.code == 0 {
                 due.run_succeeded();
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::life::last_success::StateFile;
-use crate::life::run_counts::RunCounts;
+use crate::life::run_record::RunRecord;
 use crate::lock::calls::Calls;
 
 /// The runs of a daemon, as far as more than the repeat loop knows of them.
@@ -13,7 +13,7 @@ pub(crate) struct Repetition {
     pub(crate) stop_timeout: Duration,
     /// What the daemon is asked for. None if its body does not repeat.
     pub(crate) calls: Option<Calls>,
-    pub(crate) counts: RunCounts,
+    pub(crate) record: RunRecord,
     /// Where the time of the last success is kept. None without `catch_up`.
     pub(crate) state_file: Option<Arc<StateFile>>,
     /// Whether there is one run only, at once, whatever the keys say.

@@ -33,6 +33,9 @@ pub(crate) const RUNS: &str = "runs\n";
 /// The number of callers that can wait at once.
 const MOST: usize = 64;
 
+/// What a question is answered by. Async-signal-safe.
+type Told<'a> = &'a dyn Fn() -> Runs;
+
 /// The calls of this process.
 pub(crate) struct Calls {
     file: PublishingFile,
@@ -76,7 +79,7 @@ impl Calls {
     }
 
     /// Attends to the calls after a signal, and returns whether requests wait. Async-signal-safe.
-    pub(crate) fn wake(&self, runs: Runs) -> bool {
+    pub(crate) fn wake(&self, runs: Told<'_>) -> bool {
         self.woken.fetch_add(1, Ordering::AcqRel);
         self.attend(runs);
         self.waiting.load(Ordering::Acquire) > 0
@@ -84,7 +87,7 @@ impl Calls {
 
     /// Attends to the calls of all signals that have come. If another thread does so, or a handler has interrupted this
     /// one, that thread looks again afterwards.
-    fn attend(&self, runs: Runs) {
+    fn attend(&self, runs: Told<'_>) {
         while self.attended.load(Ordering::Acquire) != self.woken.load(Ordering::Acquire) {
             let Ok(mut desk) = self.desk.try_lock() else { return };
             let woken = self.woken.load(Ordering::Acquire);
@@ -95,7 +98,7 @@ impl Calls {
     }
 
     /// Takes the oldest request of a caller that still waits.
-    pub(crate) fn take(&self, runs: Runs) -> Option<Call> {
+    pub(crate) fn take(&self, runs: Told<'_>) -> Option<Call> {
         if self.waiting.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -129,7 +132,7 @@ impl Calls {
 }
 
 impl Desk {
-    fn attend(&mut self, file: &PublishingFile, runs: Runs) {
+    fn attend(&mut self, file: &PublishingFile, runs: Told<'_>) {
         self.listen(file);
         let Self { listener: Some(listener), silent, requests } = self else { return };
         // During a flood of connections, the body must go on.
@@ -145,7 +148,7 @@ impl Desk {
                 Some(Word::Nothing) => at += 1,
                 Some(Word::Once) if requests.len() < MOST => requests.push_back(silent.remove(at)),
                 Some(Word::Runs) => {
-                    call.tell(runs);
+                    call.tell(runs());
                     drop(silent.remove(at));
                 }
                 Some(Word::Once) | None => drop(silent.remove(at)),
@@ -168,7 +171,7 @@ impl Desk {
 }
 
 /// The longest line about runs. The stack of a handler may be small.
-const LONGEST: usize = 160;
+const LONGEST: usize = 192;
 
 struct ShortLine {
     bytes: [u8; LONGEST],

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+#[cfg(feature = "cron")]
+use crate::command::error::Error;
 use crate::command::error::Result;
 use crate::command::outcome::{Answer, Outcome};
 use crate::command::report::{Phase, Report, Runs};
@@ -15,6 +17,8 @@ use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::ready;
+#[cfg(feature = "cron")]
+use crate::lock::retry::Retry;
 use crate::sys::process::number;
 use crate::sys::procfs;
 
@@ -65,6 +69,37 @@ impl Sight {
         }
     }
 
+    /// Returns when the next run is due, in time since 1970, if the daemon has told.
+    #[cfg(any(feature = "cron", feature = "json"))]
+    pub(crate) fn next_run(&self) -> Option<Duration> {
+        self.report.as_ref()?.runs?.next
+    }
+
+    /// Asks a daemon when its next run is due, in time since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the daemon is not running, or does not say so.
+    #[cfg(feature = "cron")]
+    pub(crate) fn ask_for_next_run(pidfile: &Pidfile) -> Result<Duration> {
+        let mut retry = Retry::default();
+        loop {
+            let sight = Self::take(pidfile, true)?;
+            let Some((pid, _)) = sight.running() else {
+                return Err(Error::failed(format_args!(
+                    "it is not running, and its runs are counted from its start"
+                )));
+            };
+            if let Some(next) = sight.next_run() {
+                return Ok(next);
+            }
+            // A daemon that has just started may not know it yet.
+            if retry.is_over() {
+                return Err(Error::failed(format_args!("the daemon (pid {pid}) does not say when")));
+            }
+        }
+    }
+
     /// Returns the answer of `status`.
     pub(crate) fn answer(&self, pidfile: &Pidfile) -> Answer {
         match &self.presence {
@@ -111,6 +146,7 @@ pub(crate) use json::describe;
 #[cfg(feature = "json")]
 mod json {
     use std::path::Path;
+    use std::time::SystemTime;
 
     use super::Sight;
     use crate::command::action::Action;
@@ -159,7 +195,7 @@ mod json {
                 pidfile: Some(plan.pidfile.as_path().into()),
                 stdout: if has_log { Stdout::Key(stdout.into()) } else { Stdout::None },
                 #[cfg(feature = "cron")]
-                next_run: plan.settings.next_run().map(|run| run.at()),
+                next_run: plan.settings.next_run(None).map(|run| run.at()),
                 ..Self::default()
             }
         }
@@ -191,6 +227,8 @@ mod json {
                         snapshot.report.clone_from(&self.report);
                     }
                     snapshot.runs = self.report.as_ref().and_then(|report| report.runs);
+                    let told = self.next_run().and_then(|next| SystemTime::UNIX_EPOCH.checked_add(next));
+                    snapshot.next_run = told.or(snapshot.next_run);
                     snapshot.holder = Some((number(*pid), procfs::moment()));
                     self.report.as_ref().map_or(State::Running, |report| report.state.into())
                 }

@@ -19,7 +19,7 @@ use crate::life::nested_runtime;
 use crate::life::notify::ServiceManager;
 use crate::life::readiness::Readiness;
 use crate::life::repetition::Repetition;
-use crate::life::run_counts::RunCounts;
+use crate::life::run_record::RunRecord;
 use crate::life::streams::Streams;
 use crate::lock::calls::Calls;
 use crate::lock::held::{HeldPidfile, PublishingFile};
@@ -463,7 +463,7 @@ impl<'a, M> Startup<'a, M> {
             repetition: Repetition {
                 stop_timeout: self.plan.settings.stop_timeout,
                 calls: publishing.filter(|_| B::REPEATS).map(Calls::new),
-                counts: RunCounts::default(),
+                record: RunRecord::default(),
                 state_file,
                 is_single_run: self.plan.settings.calls == BodyCalls::SingleRun || is_by_timer(),
             },

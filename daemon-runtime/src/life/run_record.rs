@@ -1,20 +1,26 @@
-//! The number of runs of a repeating daemon, with the time of the last.
+//! The record of a repeating daemon's runs.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::command::report::Runs;
+use crate::life::pace::Pace;
 
 /// The runs since this process began, for a handler to read.
 #[derive(Default)]
-pub(crate) struct RunCounts {
+pub(crate) struct RunRecord {
     ended: AtomicU64,
     failed: AtomicU64,
     /// The milliseconds from 1970 to the begin of the last run. 0 if there was none.
     last: AtomicU64,
+    /// The period. None with `cron`, whose times any process can compute.
+    pace: OnceLock<Pace>,
+    /// When the next run is due, or the one in progress was, in nanoseconds of the period's clock. 0 if there is none.
+    due: AtomicU64,
 }
 
-impl RunCounts {
+impl RunRecord {
     /// Notes that a run begins.
     pub(crate) fn begin(&self) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -27,13 +33,26 @@ impl RunCounts {
         self.failed.fetch_add(has_failed.into(), Ordering::AcqRel);
     }
 
-    /// Returns the counts. Async-signal-safe.
+    /// Notes when the next run is due, as a time of the period's clock.
+    pub(crate) fn set_due(&self, pace: Pace, due: Option<Duration>) {
+        self.pace.get_or_init(|| pace);
+        let nanos = due.and_then(|due| u64::try_from(due.as_nanos()).ok());
+        self.due.store(nanos.unwrap_or(0), Ordering::Release);
+    }
+
+    /// Returns what is known of the runs. Async-signal-safe.
     pub(crate) fn get(&self) -> Runs {
         let last = Some(self.last.load(Ordering::Acquire)).filter(|last| *last > 0);
         Runs {
             ended: self.ended.load(Ordering::Acquire),
             failed: self.failed.load(Ordering::Acquire),
             last: last.map(Duration::from_millis),
+            next: self.next(),
         }
+    }
+
+    fn next(&self) -> Option<Duration> {
+        let due = Some(self.due.load(Ordering::Acquire)).filter(|due| *due > 0)?;
+        self.pace.get()?.next_since_1970(Duration::from_nanos(due))
     }
 }

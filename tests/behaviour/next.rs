@@ -1,0 +1,107 @@
+//! The next runs of a daemon that runs once a period: `next`, and the line of `status`.
+
+use std::fs;
+
+use common::{Answer, Subject, program_with};
+
+const HOUR: u32 = 3_600_000;
+
+fn subject() -> Subject {
+    Subject::of(&program_with("cron", "subject_cron"))
+}
+
+fn next(subject: &Subject, count: &str) -> Answer {
+    let mut command = subject.wrapped(&["env", "TZ=Asia/Kolkata"], "next");
+    command.arg(count);
+    Answer::of(command)
+}
+
+/// Returns how many seconds there are until each of the next runs.
+fn left(answer: &Answer) -> Vec<u64> {
+    let seconds = |time: &str| {
+        let (number, unit) = time.split_at(time.len() - 1);
+        let number: u64 = number.parse().unwrap();
+        number
+            * [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
+                .into_iter()
+                .find(|(u, _)| *u == unit)
+                .unwrap()
+                .1
+    };
+    assert_eq!((answer.status.code(), &*answer.stderr), (Some(0), ""), "{answer:?}");
+    let left = |line: &str| {
+        let (time, left) = line.strip_prefix("subject: ").unwrap().split_once(" (UTC+05:30), in ").unwrap();
+        assert!(time.ends_with(" IST"), "{answer:?}");
+        left.split(' ').map(seconds).sum()
+    };
+    answer.stdout.lines().map(left).collect()
+}
+
+/// Fails unless the next run is due in some minutes and seconds, of which some may have passed.
+#[track_caller]
+fn is_in(answer: &Answer, seconds: u64) {
+    let left = left(answer);
+    assert!((seconds - 30..=seconds).contains(&left[0]), "{left:?} seconds, and not {seconds}");
+}
+
+#[test]
+fn the_times_follow_from_the_start() {
+    for keys in [&[][..], &[("clock", "boot")], &[("respawn", "always")], &[("context", "")]] {
+        let subject = keys.iter().fold(subject(), |subject, (key, value)| subject.key(key, value));
+        // The times that `next` prints are to a second.
+        let subject = subject.every(3_000_000, "print ran").key("delay", "600000");
+        let daemon = subject.start();
+        let runs = left(&next(&subject, "3"));
+        assert_eq!(runs.len(), 3, "{keys:?}");
+        assert!((570..=600).contains(&runs[0]), "{keys:?}: {runs:?}");
+        assert_eq!(runs[1] - runs[0], 3_000, "{keys:?}");
+        // Seconds are not shown from an hour on.
+        assert!((runs[0] + 6_000 - 60..=runs[0] + 6_000).contains(&runs[2]), "{keys:?}: {runs:?}");
+        let status = subject.act("status");
+        status.runs(daemon);
+        assert!(status.next_run.as_deref().unwrap_or_default().contains(", in 9m "), "{status:?}");
+        // A run for a caller changes no time.
+        subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+        is_in(&next(&subject, "1"), 600);
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+}
+
+#[test]
+fn after_a_run_the_next_one_is_due() {
+    for missed in ["skip", "burst", "delay"] {
+        let subject = subject().every(1_000_000, "print ran; print end").key("missed", missed);
+        subject.start();
+        subject.log_with("end");
+        is_in(&next(&subject, "1"), 1_000);
+        subject.act("stop");
+    }
+}
+
+#[test]
+fn during_a_run_the_next_one_is_due_as_if_it_ended_now() {
+    for missed in ["skip", "burst", "delay"] {
+        let subject = subject();
+        let go = subject.path("go");
+        let subject =
+            subject.every(1_000_000, format!("print ran; until {}", go.display())).key("missed", missed);
+        let daemon = subject.start();
+        subject.log_with("ran");
+        is_in(&next(&subject, "1"), 1_000);
+        fs::write(&go, "").unwrap();
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    }
+}
+
+#[test]
+fn a_daemon_that_cannot_be_asked_has_no_next_run() {
+    let subject = subject().every(HOUR, "");
+    let why =
+        "subject: failed to list the next runs: it is not running, and its runs are counted from its start";
+    next(&subject, "1").fails(1, why);
+    subject.left_nothing();
+    let daemon = subject.start();
+    is_in(&next(&subject, "1"), u64::from(HOUR) / 1_000);
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    next(&subject, "1").fails(1, why);
+}
