@@ -11,6 +11,7 @@ use std::time::Duration;
 /// # Errors
 ///
 /// Fails if systemd has no calendar event for a cron expression.
+#[cfg_attr(not(feature = "cron"), allow(clippy::unnecessary_wraps, reason = "it can fail with that feature"))]
 pub(crate) fn lines(timing: &Timing, catch_up: bool) -> Result<(String, Vec<String>)> {
     #[cfg(not(feature = "cron"))]
     let _ = catch_up;
