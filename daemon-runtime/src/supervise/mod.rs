@@ -4,7 +4,9 @@
 //! and sleeps until something happens.
 
 pub(crate) mod descendants;
+pub(crate) mod end;
 pub(crate) mod life;
 pub(crate) mod memory;
 pub(crate) mod requests;
+pub(crate) mod stop;
 pub(crate) mod supervisor;

@@ -21,7 +21,7 @@ use crate::command::error::{Error, Result};
 use crate::command::exit::Exit;
 use crate::command::report::{BodyProcess, LastExit, Phase, Report};
 use crate::life::backoff::{Backoff, wants};
-use crate::life::instance::{Place, end_by};
+use crate::life::instance::Place;
 use crate::life::log;
 use crate::life::notice::Notice;
 use crate::life::notify::ServiceManager;
@@ -32,8 +32,10 @@ use crate::lock::failure::Failure;
 use crate::lock::held::HeldPidfile;
 use crate::settings::{KILL_TIMEOUT, Settings};
 use crate::supervise::descendants::Descendants;
+use crate::supervise::end::End;
 use crate::supervise::life::{BodySide, Ends, Life};
 use crate::supervise::requests::{Request, Requests};
+use crate::supervise::stop::Stop;
 use crate::sys::clock::now;
 use crate::sys::descriptor::wait_readable;
 use crate::sys::interrupted::uninterrupted;
@@ -78,45 +80,6 @@ pub(crate) enum Side {
     Body(Box<BodySide>),
     /// The supervisor, once there is no further life.
     Supervisor(End),
-}
-
-/// The end of a supervisor.
-pub(crate) struct End {
-    /// How the last life has ended.
-    exit: Exit,
-    /// The signal that has ended the last life, after a request to stop.
-    stopped_by: Option<Signal>,
-    /// Why the body was not called.
-    refusal: Option<Error>,
-    /// The launcher that still waits, with the reason why the body was never ready.
-    unready: Option<(Readiness, String)>,
-}
-
-impl End {
-    /// Returns the exit code of the supervisor: the body's, or that of a shell for a signal.
-    pub(crate) fn code(&self) -> u8 {
-        match self.exit {
-            Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + u8::try_from(signal).unwrap_or(0),
-            Exit::OutOfMemory => 128 + Signal::SIGKILL as u8,
-        }
-    }
-
-    /// Returns the report for the launcher. The pidfile is already gone.
-    pub(crate) fn into_report(self) -> Option<(Readiness, Error)> {
-        let (launcher, reason) = self.unready?;
-        Some((launcher, self.refusal.unwrap_or_else(|| Error::failed(format_args!("{reason}")))))
-    }
-
-    /// Returns the exit code in the foreground. If a stop has ended a body without a `Context`, its signal ends this
-    /// process too.
-    pub(crate) fn into_code(self) -> Result<u8> {
-        if let Some(signal) = self.stopped_by {
-            end_by(signal);
-        }
-        let code = self.code();
-        self.refusal.map_or(Ok(code), Err)
-    }
 }
 
 /// The longest pause between two looks at the processes that must end.
@@ -532,7 +495,6 @@ impl<'a> Supervisor<'a> {
         End { exit: failure.exit, stopped_by: self.stopped_by(failure.exit), refusal: None, unready: None }
     }
 
-    /// Writes a line. A log whose reader does not read must not block the supervisor.
     /// Writes a line about a request. In the foreground the caller knows of it.
     fn log_request(&self, notice: Notice<'_>) {
         if self.place == Place::Background {
@@ -540,33 +502,9 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// Writes a line. A log whose reader does not read must not block the supervisor.
     fn log(&self, notice: Notice<'_>) {
         log::write_at_once(&self.settings.name, notice);
-    }
-}
-
-/// The state of a stop.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    NotRequested,
-    /// The body and its children are killed at this time of the monotonic clock. None if the clock cannot reach it.
-    Requested {
-        deadline: Option<Duration>,
-    },
-    /// The body was killed when the time was over.
-    Killing,
-}
-
-impl Stop {
-    fn is_requested(self) -> bool {
-        self != Self::NotRequested
-    }
-
-    fn deadline(self) -> Option<Duration> {
-        match self {
-            Self::Requested { deadline } => deadline,
-            Self::NotRequested | Self::Killing => None,
-        }
     }
 }
 
