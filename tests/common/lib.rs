@@ -19,6 +19,7 @@ mod process;
 mod programs;
 pub mod published;
 pub mod record;
+mod shell;
 pub mod shim;
 pub mod strace;
 mod subject;

@@ -5,20 +5,15 @@
 //! units of the test. The distribution's own would set up a whole machine, and clear `/tmp`.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::shell::Shell;
 use crate::systemd::{Journal, PROGRAM, newer_or_skip};
-use crate::{available_or_skip, lines, root_or_skip, wait_for};
-
-/// How long one command may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{available_or_skip, root_or_skip, wait_for};
 
 /// Runs [`SCRIPT`] in cgroups and in namespaces of its own, until the machine is to end, and for at
 /// most two minutes.
@@ -161,10 +156,9 @@ const JOURNALD: [(&str, &str); 3] = [
 
 /// A machine. Dropping it ends all of its processes.
 pub struct Machine {
+    /// Dropped first: what it ends needs the directory.
+    shell: Shell,
     folder: TempDir,
-    child: Child,
-    words: Option<ChildStdin>,
-    answers: Receiver<String>,
     journal: Journal,
 }
 
@@ -189,11 +183,9 @@ impl Machine {
         command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).arg(directory);
         command.env_clear().env("HOME", "/root");
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
-        let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
-        let machine = Self { folder, child, words, answers, journal };
-        let word = machine.answers.recv_timeout(PATIENCE);
-        let is_up = word.as_deref().is_ok_and(|word| ["is running", "is degraded"].contains(&word));
+        let (shell, word) = Shell::spawn(command);
+        let machine = Self { shell, folder, journal };
+        let is_up = word.as_deref().is_some_and(|word| ["is running", "is degraded"].contains(&word));
         let need =
             format!("a systemd in a machine of its own, which {}", word.as_deref().unwrap_or("says nothing"));
         available_or_skip(&need, is_up).then_some(machine)
@@ -217,26 +209,13 @@ impl Machine {
     /// Runs a line of shell as root in the machine, and returns the exit code and the output.
     #[track_caller]
     pub fn shell(&mut self, line: &str) -> (i32, String) {
-        assert!(!line.contains('\n'));
-        writeln!(self.words.as_mut().expect("a stream"), "{line}").expect("it listens");
-        let mut text = String::new();
-        loop {
-            let word = self.answers.recv_timeout(PATIENCE);
-            let word = word.unwrap_or_else(|_| panic!("no end of {line:?}, so far {text:?}"));
-            if let Some(code) = word.strip_prefix("done ") {
-                return (code.parse().expect("a code"), text);
-            }
-            text += &word;
-            text.push('\n');
-        }
+        self.shell.run(line)
     }
 
     /// Runs a line of shell that must succeed.
     #[track_caller]
     pub fn does(&mut self, line: &str) -> String {
-        let (code, text) = self.shell(line);
-        assert_eq!(code, 0, "{line}: {text}");
-        text
+        self.shell.does(line)
     }
 
     /// Asks systemd for a property of a unit.
@@ -280,18 +259,7 @@ impl Machine {
     /// Ends the machine, and fails unless the messages above *info* about a unit are the expected ones.
     #[track_caller]
     pub fn complains(mut self, unit: &str, expected: &[&str]) {
-        self.end();
+        self.shell.end();
         assert_eq!(self.journal.complaints(unit), expected, "what systemd has logged of {unit}");
-    }
-
-    fn end(&mut self) {
-        drop(self.words.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.end();
     }
 }

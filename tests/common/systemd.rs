@@ -5,23 +5,18 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::Receiver;
+use std::process::Command;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::shell::Shell;
 use crate::torture::say;
-use crate::{Process, Subject, available_or_skip, is_long, lines, root_or_skip, wait_for};
+use crate::{Process, Subject, available_or_skip, is_long, root_or_skip, wait_for};
 
 pub(crate) const PROGRAM: &str = "/lib/systemd/systemd";
-
-/// How long one command may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs [`SCRIPT`] in a cgroup and in namespaces of its own, for at most a minute.
 const SHELL: &str = r#"
@@ -84,10 +79,9 @@ done
 
 /// A user manager. Dropping it ends all of its processes.
 pub struct Manager {
+    /// Dropped first: what it ends needs the directory.
+    shell: Shell,
     folder: TempDir,
-    child: Child,
-    words: Option<ChildStdin>,
-    answers: Receiver<String>,
     journal: Journal,
 }
 
@@ -136,37 +130,22 @@ impl Manager {
         command.args(["-c", SHELL, "-", SCRIPT]).arg(folder.path()).arg(directory);
         // A service gets its environment from its unit alone.
         command.env_remove("NOTIFY_SOCKET");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the shell runs");
-        let (words, answers) = (child.stdin.take(), lines(child.stdout.take().expect("stdout")));
-        let manager = Self { folder, child, words, answers, journal };
-        let word = manager.answers.recv_timeout(PATIENCE);
-        let is_up = word.as_deref().is_ok_and(|word| ["is running", "is degraded"].contains(&word));
+        let (shell, word) = Shell::spawn(command);
+        let manager = Self { shell, folder, journal };
+        let is_up = word.as_deref().is_some_and(|word| ["is running", "is degraded"].contains(&word));
         available_or_skip("a systemd in namespaces of its own", is_up).then_some(manager)
     }
 
     /// Runs a line of shell inside, and returns the exit code and the output.
     #[track_caller]
     pub fn shell(&mut self, line: &str) -> (i32, String) {
-        assert!(!line.contains('\n'));
-        writeln!(self.words.as_mut().expect("a stream"), "{line}").expect("it listens");
-        let mut text = String::new();
-        loop {
-            let word = self.answers.recv_timeout(PATIENCE);
-            let word = word.unwrap_or_else(|_| panic!("no end of {line:?}, so far {text:?}"));
-            if let Some(code) = word.strip_prefix("done ") {
-                return (code.parse().expect("a code"), text);
-            }
-            text += &word;
-            text.push('\n');
-        }
+        self.shell.run(line)
     }
 
     /// Runs a line of shell that must succeed.
     #[track_caller]
     pub fn does(&mut self, line: &str) -> String {
-        let (code, text) = self.shell(line);
-        assert_eq!(code, 0, "{line}: {text}");
-        text
+        self.shell.does(line)
     }
 
     /// Installs a unit.
@@ -215,19 +194,8 @@ impl Manager {
     /// Ends it, and fails unless the messages above *info* about a unit are the expected ones.
     #[track_caller]
     pub fn complains(mut self, unit: &Unit, expected: &[&str]) {
-        self.end();
+        self.shell.end();
         assert_eq!(self.journal.complaints(&unit.name), expected, "what systemd has logged of {}", unit.name);
-    }
-
-    fn end(&mut self) {
-        drop(self.words.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
