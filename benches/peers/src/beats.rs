@@ -18,6 +18,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("by hand, TIMER_ABSTIME", "absolute"),
     ("by hand, `sigtimedwait`", "sigtimedwait"),
     ("daemonic, repeating", "ours"),
+    ("daemonic, repeating, supervised", "supervised"),
 ];
 
 /// How punctual one loop was. All in microseconds.

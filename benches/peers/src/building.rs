@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::contender::FORMS;
+
 /// Static programs of this crate and by hand.
 pub struct Statics {
     /// The C library.
@@ -36,7 +38,8 @@ pub fn build_static() -> Option<Statics> {
         ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
     ];
-    let bins = ["--bin", "by_hand", "--bin", "plain"];
+    let mut bins = vec!["--bin", "by_hand"];
+    bins.extend(FORMS.iter().flat_map(|(_, program)| ["--bin", program]));
     let target = release().parent()?.to_owned();
     if let Some(given) = std::env::var_os("DAEMONIC_CARGO") {
         // Such a command names its target and, if it has one, a directory of its own.

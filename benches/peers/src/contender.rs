@@ -20,7 +20,7 @@ enum Calls {
 /// A program that is compared.
 #[derive(Clone)]
 pub struct Contender {
-    pub name: &'static str,
+    pub name: String,
     program: PathBuf,
     calls: Calls,
     /// What the tools that start another program start.
@@ -33,10 +33,11 @@ impl Contender {
     /// Returns every program that can run here, by hand first; prints which are missing.
     pub fn all(programs: &Path, statics: Option<&Statics>, scratch: &Path) -> Vec<Self> {
         let mut all = Vec::new();
-        let mut add = |name: &'static str, program: PathBuf, calls: Calls| {
+        let mut add = |name: &str, program: PathBuf, calls: Calls| {
             let directory = scratch.join(name.replace(['`', ' ', ',', '/'], "-"));
             std::fs::create_dir_all(&directory).expect("a directory");
-            all.push(Self { name, program, calls, sleeper: programs.join("sleeper"), directory });
+            let (name, sleeper) = (name.to_owned(), programs.join("sleeper"));
+            all.push(Self { name, program, calls, sleeper, directory });
         };
         let tool = |name: &str, package: &str| {
             let path = std::env::var_os("PATH").unwrap_or_default();
@@ -52,22 +53,14 @@ impl Contender {
         add(BY_HAND, programs.join("by_hand"), Calls::Actions);
         add("C, static", programs.join("by_hand_c"), Calls::Actions);
         add("by hand, with our image", programs.join("linked"), Calls::Actions);
-        for (name, program) in [
-            (OURS, "plain"),
-            ("daemonic, `Context`", "context"),
-            ("daemonic, `wait_ready`", "ready"),
-            ("daemonic, repeating", "repeat"),
-            ("daemonic, supervised", "supervised"),
-        ] {
+        for (name, program) in FORMS {
             add(name, programs.join(program), Calls::Ours);
         }
         if let Some(Statics { libc, programs }) = statics {
-            let [ours, by_hand] = match *libc {
-                "musl" => ["daemonic, static (musl)", "by hand, static (musl)"],
-                _ => ["daemonic, static (glibc)", "by hand, static (glibc)"],
-            };
-            add(ours, programs.join("plain"), Calls::Ours);
-            add(by_hand, programs.join("by_hand"), Calls::Actions);
+            for (name, program) in FORMS {
+                add(&format!("{name}, static ({libc})"), programs.join(program), Calls::Ours);
+            }
+            add(&format!("by hand, static ({libc})"), programs.join("by_hand"), Calls::Actions);
         }
         add("`daemonize`", programs.join("with_daemonize"), Calls::Actions);
         add("`daemonizr`", programs.join("with_daemonizr"), Calls::Actions);
@@ -101,6 +94,15 @@ impl Contender {
             Calls::Python => action == "restart",
             Calls::StartStopDaemon | Calls::Libslack => action == "status",
         }
+    }
+
+    /// Makes the command that stops every daemon of the program, as those of this crate [in numbers](IN_NUMBERS) have it.
+    pub fn stop_of_all(&self) -> Option<Command> {
+        let Calls::Ours = self.calls else { return None };
+        let mut command = Command::new(&self.program);
+        command.args(["--all", "stop"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Some(command)
     }
 
     /// Makes the command of an action.
@@ -160,4 +162,17 @@ impl Contender {
 pub const BY_HAND: &str = "by hand, Rust and nix";
 
 /// This crate's plain daemon.
-pub const OURS: &str = "daemonic";
+const PLAIN: &str = "daemonic";
+const SUPERVISED: &str = "daemonic, supervised";
+
+/// This crate's daemons, with their programs.
+pub const FORMS: &[(&str, &str)] = &[
+    (PLAIN, "plain"),
+    ("daemonic, `Context`", "context"),
+    ("daemonic, `wait_ready`", "ready"),
+    ("daemonic, repeating", "repeat"),
+    (SUPERVISED, "supervised"),
+];
+
+/// The programs that are also measured in great numbers.
+pub const IN_NUMBERS: &[&str] = &[BY_HAND, PLAIN, SUPERVISED];

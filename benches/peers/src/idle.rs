@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::contender::Contender;
 use crate::life::{act, daemon};
+use crate::process::Process;
 
 /// What an idle daemon has.
 pub struct Idle {
-    /// In kilobytes, with the processes below it.
+    /// In kilobytes. This and all others are with the processes below it.
     pub private_dirty: u64,
-    pub descriptors: usize,
-    pub threads: usize,
+    pub processes: u64,
+    pub descriptors: u64,
+    pub threads: u64,
     /// Context switches while it was watched.
     pub switches: u64,
 }
@@ -24,17 +26,43 @@ impl Idle {
     }
 }
 
-/// Starts a daemon, watches it, and stops it.
-pub fn measure(contender: &Contender, watch: Duration) -> Idle {
+/// Starts all daemons, watches them at the same time, and stops them.
+pub fn measure(contenders: &[Contender], watch: Duration) -> Vec<Idle> {
+    let daemons: Vec<Process> = contenders.iter().map(start).collect();
+    for daemon in &daemons {
+        await_idleness(*daemon);
+    }
+    let before: Vec<u64> = daemons.iter().map(|daemon| daemon.switches()).collect();
+    sleep(watch);
+    let look = |(daemon, before): (&Process, u64)| Idle {
+        private_dirty: daemon.private_dirty(),
+        processes: daemon.processes(),
+        descriptors: daemon.descriptors(),
+        threads: daemon.threads(),
+        switches: daemon.switches() - before,
+    };
+    let idle = daemons.iter().zip(before).map(look).collect();
+    for (contender, daemon) in contenders.iter().zip(daemons) {
+        act(contender, "stop");
+        daemon.await_end();
+    }
+    idle
+}
+
+fn start(contender: &Contender) -> Process {
     act(contender, "start");
     let begin = Instant::now();
-    let daemon = loop {
+    loop {
         if let Some(daemon) = daemon(contender) {
-            break daemon;
+            return daemon;
         }
         assert!(begin.elapsed() < Duration::from_secs(10), "{} does not start", contender.name);
-    };
-    // It is idle once it has slept through a tenth of a second.
+    }
+}
+
+/// Waits until a daemon has slept through a tenth of a second.
+fn await_idleness(daemon: Process) {
+    let begin = Instant::now();
     let mut seen = daemon.switches();
     loop {
         sleep(Duration::from_millis(100));
@@ -44,15 +72,4 @@ pub fn measure(contender: &Contender, watch: Duration) -> Idle {
         }
         seen = now;
     }
-    let before = daemon.switches();
-    sleep(watch);
-    let idle = Idle {
-        private_dirty: daemon.private_dirty(),
-        descriptors: daemon.descriptors(),
-        threads: daemon.threads(),
-        switches: daemon.switches() - before,
-    };
-    act(contender, "stop");
-    daemon.await_end();
-    idle
 }

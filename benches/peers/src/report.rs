@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::contender::{BY_HAND, Contender, OURS};
+use crate::contender::{Contender, IN_NUMBERS};
 use crate::idle::Idle;
 use crate::life::Lives;
 use crate::plot::Panel;
@@ -35,7 +35,7 @@ impl Report {
         };
         write(format!("# Beside the peers\n\n{} rounds. {}\n", scale.rounds, machine()));
         let lives = life::measure(contenders, scale.rounds, &mut Shuffle::new());
-        let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
+        let names: Vec<&str> = contenders.iter().map(|contender| contender.name.as_str()).collect();
         write(section("Start, status, restart, stop", LIFE, &life_table(&names, &lives, scale.rounds)));
         write(section("Ensure, reload", OTHERS, &others_table(&names, &lives)));
         let idle = idle_of_each(contenders, scale);
@@ -70,15 +70,17 @@ const LIFE: &str = "Medians of the per-round ratios to the program written by ha
 const OTHERS: &str = "The actions that only this crate has, for a daemon that is running, as ratios to the `status` of the program\n\
                       written by hand.";
 const IDLE: &str = "Private dirty memory is a ratio to the program written by hand. A supervised daemon has two processes, and so\n\
-                    has one of libslack's.";
+                    has one of libslack's: each figure is that of both, and what they share counts once. The wake-ups are the\n\
+                    context switches of two seconds.";
 const BEATS: &str = "500 periods of 10 ms, each with 2 ms of work, in microseconds: medians of the rounds. The cost of a run is\n\
                      processor time. The last two columns are per-round ratios: of the p99 to that of TIMER_ABSTIME, and of the time from\n\
                      SIGTERM to the exit, in a pause of a second, to `sigtimedwait`.";
 const PERIODS: &str =
-    "The lateness of this crate's runs without work, and that of TIMER_ABSTIME, in microseconds.";
+    "The lateness of this crate's runs without work, and p99 of the others, in microseconds.";
 const CRON: &str = "The package `daemon-schedule`: microseconds for each expression, to read it, and to find its next due time in\n\
                     `Europe/Berlin`.";
-const GROWTH: &str = "Daemons that are started and stopped one after the other.";
+const GROWTH: &str = "Daemons that are started and stopped one after the other. Then they are started again, and one command stops all\n\
+                      of them, as only this crate has it: `--all stop`. \"Alive\" is of both.";
 const STORMS: &str = "Bad rounds. A hundred starts at once must make one daemon with one success; of fifty starts and fifty stops\n\
                       at once, at most one daemon may be left, and the pidfile must name it.";
 
@@ -152,11 +154,11 @@ fn others_table(names: &[&str], lives: &[Lives]) -> String {
 /// Watches each program some times, and returns the look with the median of the memory.
 fn idle_of_each(contenders: &[Contender], scale: &Scale) -> Vec<Idle> {
     let (looks, watch) =
-        if scale.is_quick { (1, Duration::from_millis(50)) } else { (5, Duration::from_millis(300)) };
+        if scale.is_quick { (1, Duration::from_millis(50)) } else { (5, Duration::from_secs(2)) };
     let mut all: Vec<Vec<Idle>> = contenders.iter().map(|_| Vec::new()).collect();
     for _ in 0..looks {
-        for (contender, seen) in contenders.iter().zip(&mut all) {
-            seen.push(idle::measure(contender, watch));
+        for (idle, seen) in idle::measure(contenders, watch).into_iter().zip(&mut all) {
+            seen.push(idle);
         }
     }
     let median = |mut seen: Vec<Idle>| {
@@ -167,11 +169,12 @@ fn idle_of_each(contenders: &[Contender], scale: &Scale) -> Vec<Idle> {
 }
 
 fn idle_table(names: &[&str], idle: &[Idle]) -> String {
-    let mut rows = vec![strings(["", "private dirty", "descriptors", "threads", "context switches"])];
+    let mut rows = vec![strings(["", "private dirty", "processes", "descriptors", "threads", "wake-ups"])];
     for (name, one) in names.iter().zip(idle) {
         rows.push(vec![
             (*name).to_owned(),
             format!("{:.2} ({} kB)", one.memory_over(&idle[0]), one.private_dirty),
+            one.processes.to_string(),
             one.descriptors.to_string(),
             one.threads.to_string(),
             one.switches.to_string(),
@@ -264,12 +267,15 @@ fn micros(values: &[f64]) -> String {
 }
 
 fn periods_table(programs: &Path, scratch: &Path, scale: &Scale) -> String {
-    let mut rows = vec![strings(["period", "runs", "p50", "p99", "max", "p99 of TIMER_ABSTIME"])];
+    let mut rows =
+        vec![strings(["period", "runs", "p50", "p99", "max", "p99, supervised", "p99 of TIMER_ABSTIME"])];
     for (period, runs) in &scale.periods {
-        let [ours, limit] = ["ours", "absolute"]
+        let [ours, supervised, limit] = ["ours", "supervised", "absolute"]
             .map(|form| beats::measure(programs, scratch, form, *period, *runs, Duration::ZERO));
         let mut row = vec![format!("{period:?}"), runs.to_string()];
-        row.extend([ours.half, ours.p99, ours.worst, limit.p99].map(|value| format!("{value:.1}")));
+        row.extend(
+            [ours.half, ours.p99, ours.worst, supervised.p99, limit.p99].map(|value| format!("{value:.1}")),
+        );
         rows.push(row);
     }
     table(&rows)
@@ -286,27 +292,33 @@ fn cron_table(scale: &Scale) -> String {
     table(&rows)
 }
 
+fn in_numbers(contenders: &[Contender]) -> impl Iterator<Item = &Contender> {
+    contenders.iter().filter(|contender| IN_NUMBERS.contains(&contender.name.as_str()))
+}
+
 fn growth_table(contenders: &[Contender], scale: &Scale) -> String {
     let mut rows = vec![strings([
         "",
         "daemons",
         "starts per second",
         "stops per second",
+        "by `--all stop`",
         "private dirty of each",
         "not ready",
         "alive",
     ])];
     for count in scale.daemons {
-        for contender in contenders.iter().filter(|contender| [BY_HAND, OURS].contains(&contender.name)) {
+        for contender in in_numbers(contenders) {
             let growth = growth::measure(contender, *count);
             rows.push(vec![
-                contender.name.into(),
+                contender.name.clone(),
                 growth.count.to_string(),
                 format!("{:.0}", growth.starts_per_second),
                 format!("{:.0}", growth.stops_per_second),
+                growth.stops_by_one.map_or("–".into(), |stops| format!("{stops:.0}")),
                 format!("{:.0} kB", growth.private_dirty),
                 format!("{} of {count}", growth.not_ready),
-                format!("{} of {count}", growth.alive),
+                format!("{} of {}", growth.alive, growth.stops),
             ]);
         }
     }
@@ -316,9 +328,9 @@ fn growth_table(contenders: &[Contender], scale: &Scale) -> String {
 fn storm_table(contenders: &[Contender], rounds: usize) -> String {
     let mut rows = vec![strings(["", "100 starts", "50 starts and 50 stops"])];
     // Not the peers: their stops signal the number in a file, which may have become a bystander's.
-    for contender in contenders.iter().filter(|contender| [BY_HAND, OURS].contains(&contender.name)) {
+    for contender in in_numbers(contenders) {
         let bad = [storm::of_starts(contender, rounds), storm::of_both(contender, rounds)];
-        let mut row = vec![contender.name.to_owned()];
+        let mut row = vec![contender.name.clone()];
         row.extend(bad.map(|bad| format!("{bad} of {rounds}")));
         rows.push(row);
     }

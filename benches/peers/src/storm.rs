@@ -3,6 +3,9 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::contender::Contender;
 use crate::life::daemon;
 use crate::process::Process;
@@ -15,9 +18,10 @@ pub fn of_starts(contender: &Contender, rounds: usize) -> usize {
         let children: Vec<Child> =
             (0..100).map(|_| contender.command("start").spawn().expect("the program")).collect();
         let successes = children.into_iter().map(end).filter(|success| *success).count();
-        let daemons = settle(contender);
+        let processes = settle(contender);
+        let daemons = daemons_of(&processes);
         let is_good = daemons.len() == 1 && successes == 1 && daemon(contender) == daemons.first().copied();
-        clear(contender, &daemons);
+        clear(contender, &processes);
         is_good
     })
 }
@@ -31,9 +35,10 @@ pub fn of_both(contender: &Contender, rounds: usize) -> usize {
         for child in children {
             end(child);
         }
-        let daemons = settle(contender);
+        let processes = settle(contender);
+        let daemons = daemons_of(&processes);
         let is_good = daemons.len() <= 1 && daemon(contender) == daemons.first().copied();
-        clear(contender, &daemons);
+        clear(contender, &processes);
         is_good
     })
 }
@@ -46,7 +51,7 @@ fn end(mut child: Child) -> bool {
     child.wait().is_ok_and(|status| status.success())
 }
 
-/// Returns the daemons, once their number no longer changes.
+/// Returns the processes, once their number no longer changes.
 fn settle(contender: &Contender) -> Vec<Process> {
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut seen = processes_of(contender);
@@ -72,13 +77,18 @@ fn processes_of(contender: &Contender) -> Vec<Process> {
     .collect()
 }
 
-fn clear(contender: &Contender, daemons: &[Process]) {
-    for daemon in daemons {
-        let _ =
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon.0), nix::sys::signal::Signal::SIGKILL);
+/// Returns the processes that are not below another one, as the body of a supervised daemon is.
+fn daemons_of(processes: &[Process]) -> Vec<Process> {
+    let is_below = |process: &Process| process.parent().is_some_and(|parent| processes.contains(&parent));
+    processes.iter().copied().filter(|process| !is_below(process)).collect()
+}
+
+fn clear(contender: &Contender, processes: &[Process]) {
+    for process in processes {
+        let _ = kill(Pid::from_raw(process.0), Signal::SIGKILL);
     }
-    for daemon in daemons {
-        daemon.await_end();
+    for process in processes {
+        process.await_end();
     }
     let _ = std::fs::remove_file(contender.pidfile());
 }

@@ -1,17 +1,18 @@
 //! A run every period, by one of several loops: `beat FORM PERIOD-µs RUNS WORK-µs DIRECTORY`.
 //!
-//! It writes the moments of the runs, in nanoseconds, to the file `beats` in the directory. With zero runs it never
-//! ends by itself. It prints a line when its first run begins.
+//! After the last run it writes the moments of all runs, in nanoseconds, to the file `beats` in the directory. With zero
+//! runs it never ends by itself. It prints a line when its first run begins.
 #![allow(unsafe_code, reason = "sigtimedwait(2) has no safe form")]
 
+use std::cell::RefCell;
 use std::ffi::c_long;
 use std::hint::spin_loop;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use daemonic::{Daemon, Missed};
+use daemonic::{Daemon, Missed, Respawn};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::time::TimeSpec;
@@ -26,35 +27,39 @@ fn main() -> ExitCode {
         moments: Vec::with_capacity(100_000),
         work: Duration::from_micros(number(work)),
         runs: number(runs),
+        file: Path::new(directory).join("beats"),
     };
-    match form.as_str() {
-        "absolute" => beats.by_absolute_sleep(period),
-        "sigtimedwait" => beats.by_sigtimedwait(period, &Path::new(directory).join("d.pid")),
-        _ => {
-            let daemon = Daemon::new("beat")
-                .pidfile(Path::new(directory).join("d.pid"))
-                .every(period)
-                .times(beats.runs);
-            // As the other loops do, so that each run has a due time of its own.
-            let daemon = daemon.missed(Missed::Burst);
-            if let Err(error) = daemon.run(|| beats.run()) {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
+    let pidfile = Path::new(directory).join("d.pid");
+    // As the other loops do, so that each run has a due time of its own.
+    let daemon =
+        || Daemon::new("beat").pidfile(&pidfile).every(period).times(number(runs)).missed(Missed::Burst);
+    let result = match form.as_str() {
+        "absolute" => {
+            beats.by_absolute_sleep(period);
+            return ExitCode::SUCCESS;
         }
-    }
-    beats.save(Path::new(directory));
-    ExitCode::SUCCESS
+        "sigtimedwait" => {
+            beats.by_sigtimedwait(period, &pidfile);
+            return ExitCode::SUCCESS;
+        }
+        "supervised" => {
+            let beats = RefCell::new(beats);
+            daemon().respawn(Respawn::OnFailure).run(move || beats.borrow_mut().run())
+        }
+        _ => daemon().run(|| beats.run()),
+    };
+    daemonic::report(result)
 }
 
 struct Beats {
     moments: Vec<u64>,
     work: Duration,
     runs: u64,
+    file: PathBuf,
 }
 
 impl Beats {
-    /// One run: notes the time, and works.
+    /// One run: notes the time, and works. The last one also saves the moments, in the process that has them.
     fn run(&mut self) {
         let begin = now();
         if self.moments.is_empty() {
@@ -64,6 +69,9 @@ impl Beats {
         self.moments.push(begin.as_nanos().try_into().unwrap_or_default());
         while now() < begin + self.work {
             spin_loop();
+        }
+        if self.is_over() {
+            self.save();
         }
     }
 
@@ -113,9 +121,9 @@ impl Beats {
         std::fs::remove_file(pidfile).expect("the pidfile");
     }
 
-    fn save(&self, directory: &Path) {
+    fn save(&self) {
         let text: Vec<String> = self.moments.iter().map(u64::to_string).collect();
-        std::fs::write(directory.join("beats"), text.join("\n")).expect("the moments");
+        std::fs::write(&self.file, text.join("\n")).expect("the moments");
     }
 }
 
