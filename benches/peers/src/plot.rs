@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::stats::{Summary, figure};
 
 const ROW: f64 = 24.0;
-const LEFT: f64 = 250.0;
+const LEFT: f64 = 280.0;
 const PANEL: f64 = 290.0;
 
 /// One measurement.
