@@ -197,7 +197,7 @@ impl Notice<'_> {
                     1 => f.write_str(", and the one after it is skipped")?,
                     count => write!(f, ", and the {count} after it are skipped")?,
                 }
-                f.write_str(": the daemon was suspended or stopped")
+                f.write_str(": the machine was busy, or the daemon was suspended or stopped")
             }
             #[cfg(feature = "cron")]
             Self::ClockSet { by, is_due } => {
