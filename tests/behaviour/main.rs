@@ -3,6 +3,7 @@
 mod alive;
 mod all;
 mod async_body;
+mod async_cron;
 mod attacks;
 mod attempts;
 mod bad_input;

@@ -3,10 +3,10 @@
 use std::env;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
-use daemonic::{Context, Event, daemon, repeat_daemon};
+use daemonic::{Context, Event, Invocation, daemon, repeat_daemon};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         "tick" => tick(action),
         "tick_current_thread" => tick_current_thread(action),
         "limited" => limited(action),
+        // With options, as `next 3` has them.
+        "scheduled" => scheduled(Invocation::from_args(env::args().skip(1))),
+        "scheduled_context" => scheduled_context(Invocation::from_args(env::args().skip(1))),
         "failing" => failing(action),
         "graceful_signals" => graceful_signals(action),
         "plain_signals" => plain_signals(action),
@@ -147,6 +150,33 @@ async fn limited(context: &Context) {
     if context.event().await == Event::Stop {
         println!("end {}", context.is_stopping());
     }
+}
+
+/// Prints the time of day.
+#[repeat_daemon(name = "subject", cron = path("CRON"), pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
+#[tokio::main]
+async fn scheduled() -> Result<()> {
+    sleep(Duration::from_millis(1)).await;
+    println!("ran at {}", spawn_blocking(seconds).await?);
+    Ok(())
+}
+
+/// Prints the time of day. With `SUBJECT_WAIT`, waits then until the time of the run is over.
+#[tokio::main(flavor = "current_thread")]
+#[repeat_daemon(
+    name = "subject", cron = path("CRON"), run_timeout = "60ms", on_error = "continue", pidfile = path("PIDFILE"),
+    stdout = path("STDOUT")
+)]
+async fn scheduled_context(context: &Context) {
+    println!("ran at {}", seconds());
+    if env::var_os("SUBJECT_WAIT").is_some() {
+        context.stopped().await;
+        println!("stopping {}", context.is_stopping());
+    }
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_secs()
 }
 
 #[tokio::main(flavor = "current_thread")]
