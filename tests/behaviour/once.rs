@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use common::{Answer, Process, Subject, root_or_skip, tool_or_skip, wait_for, wait_until};
@@ -234,6 +235,48 @@ fn a_call_that_a_stop_has_overtaken_is_done_in_the_foreground() {
     let answer = Answer::from(once);
     assert_eq!((answer.status.code(), answer.stdout.lines().last()), (Some(0), Some("end")), "{answer:?}");
     assert_eq!(count(&subject, "begin"), 1);
+}
+
+#[test]
+fn a_single_run_that_a_stop_prevents_has_failed() {
+    let subject = Subject::new();
+    let claim = subject.path("claim");
+    let subject = subject.every(HOUR, format!("claim {}; fail x", claim.display()));
+    let subject = subject.key("retry", "2").key("retry_delay", HOUR.to_string());
+    let once = subject.action("once").spawn().unwrap();
+    wait_until("the first attempt", || claim.exists());
+    Process(once.id().try_into().unwrap()).signal(Signal::SIGTERM);
+    let answer = Answer::from(once);
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    assert!(answer.stderr.ends_with("subject: stopped before the run was done\n"), "{answer:?}");
+    assert_eq!(subject.processes(), []);
+}
+
+#[test]
+fn a_daemon_that_lacks_a_descriptor_refuses_a_call_and_takes_the_next() {
+    if !tool_or_skip(&["prlimit", "--version"]) {
+        return;
+    }
+    for wakes in [0, 1] {
+        let subject = Subject::new().every(HOUR, "print ran");
+        let daemon = subject.start();
+        subject.log_with("ran");
+        for _ in 0..wakes {
+            subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+        }
+        let limit = |most: u32| {
+            let limit = format!("--nofile={most}:");
+            let set = Command::new("prlimit").args(["--pid", &daemon.to_string(), &limit]).status();
+            assert!(set.unwrap().success());
+        };
+        limit(3);
+        subject.act("once").fails_naming(1, &["subject: failed to run: ", "takes no requests"]);
+        limit(256);
+        subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+        assert_eq!(count(&subject, "ran"), 2 + wakes);
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        subject.left_nothing();
+    }
 }
 
 #[test]

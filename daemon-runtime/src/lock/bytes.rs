@@ -156,6 +156,11 @@ pub(crate) fn publish_calls(file: impl AsFd, number: i32) -> nix::Result<()> {
     record_lock::set(file, Bytes { start: CALLED.start + number, length: 1 })
 }
 
+/// Withdraws the number of the socket on which this process has taken calls. Async-signal-safe.
+pub(crate) fn withdraw_calls(file: impl AsFd) -> nix::Result<()> {
+    record_lock::release(file, CALLED)
+}
+
 /// Returns the number of the socket on which a process takes calls.
 pub(crate) fn calls(file: impl AsFd, by: Pid) -> nix::Result<Option<i32>> {
     let start = lock_of(file, by, CALLED)?;

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// The result of a request for a run.
 pub(crate) enum Answer {
     Ran(Ran<'static>),
-    /// The daemon ended before the run began.
+    /// The daemon ended, or closed the connection, before the run began.
     NotBegun,
     /// The daemon ended during the run.
     Ended,

@@ -121,10 +121,7 @@ impl Calls {
     /// Closes every connection, because the daemon ends.
     pub(crate) fn close(&self) {
         let mut desk = self.desk();
-        let listener = desk.listener.take();
-        if listener.as_ref().is_some_and(|listener| !listener.is_intact()) {
-            mem::forget(listener);
-        }
+        desk.close(&self.file);
         desk.silent.clear();
         desk.requests.clear();
         self.waiting.store(0, Ordering::Release);
@@ -134,14 +131,8 @@ impl Calls {
 impl Desk {
     fn attend(&mut self, file: &PublishingFile, runs: Told<'_>) {
         self.listen(file);
-        let Self { listener: Some(listener), silent, requests } = self else { return };
-        // During a flood of connections, the body must go on.
-        for _ in 0..MOST {
-            let Ok(socket) = listener.accept() else { break };
-            if silent.len() < MOST && is_of_root_or_own_user(&socket) {
-                silent.extend(Call::new(socket));
-            }
-        }
+        self.accept(file);
+        let Self { silent, requests, .. } = self;
         let mut at = 0;
         while let Some(call) = silent.get(at) {
             match call.hear() {
@@ -152,6 +143,33 @@ impl Desk {
                     drop(silent.remove(at));
                 }
                 Some(Word::Once) | None => drop(silent.remove(at)),
+            }
+        }
+    }
+
+    /// Accepts the connections that wait.
+    fn accept(&mut self, file: &PublishingFile) {
+        let Self { listener: Some(listener), silent, .. } = self else { return };
+        // During a flood of connections, the body must go on.
+        for _ in 0..MOST {
+            match listener.accept() {
+                Ok(socket) if silent.len() < MOST && is_of_root_or_own_user(&socket) => {
+                    silent.extend(Call::new(socket));
+                }
+                Ok(_) => {}
+                Err(Errno::EAGAIN) => return,
+                // Too many descriptors, for example. No further signal may come, and the callers would wait forever.
+                Err(_) => return self.close(file),
+            }
+        }
+    }
+
+    /// Closes the socket, which the callers in its queue see.
+    fn close(&mut self, file: &PublishingFile) {
+        if let Some(listener) = self.listener.take() {
+            file.withdraw_calls();
+            if !listener.is_intact() {
+                mem::forget(listener);
             }
         }
     }

@@ -281,6 +281,15 @@ impl PublishingFile {
         file.map_or(Err(Errno::EBADF), |file| bytes::publish_calls(&*file, number))
     }
 
+    /// Withdraws the number of a socket on which this process takes no more calls. Async-signal-safe.
+    pub(crate) fn withdraw_calls(&self) {
+        // A body that closes descriptors it does not know has lost the locks already.
+        if let Some(file) = self.file.upgrade().filter(|file| self.id.may_be_open_at(&**file)) {
+            // A caller that finds the number would not wake this process.
+            let _ = (0..3).find(|_| bytes::withdraw_calls(&*file).is_ok());
+        }
+    }
+
     /// Withdraws what shows that the daemon is not ready.
     pub(crate) fn withdraw(&self) {
         // A body that closes descriptors it does not know has lost the locks already.

@@ -13,6 +13,7 @@ use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
+use crate::lock::retry::Retry;
 use crate::progress::End;
 use crate::settings::Plan;
 use crate::sys::clock::now;
@@ -104,9 +105,11 @@ pub(crate) enum Once {
     Ran(Pid, Ran<'static>),
 }
 
-/// Makes the daemon do a run now, and waits for its end. If the daemon ends before the run has begun, looks again.
+/// Makes the daemon do a run now, and waits for its end. If the daemon ends before the run has begun, looks again. If
+/// it closes the connection for another reason, tries again for a second.
 pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
     let mut waiting = plan.progress.wait_for(format_args!("the daemon"), End::By(None));
+    let mut retry = Retry::default();
     while let Some(daemon) = find(pidfile)? {
         let pid = daemon.pid();
         if daemon.is_own() {
@@ -115,11 +118,11 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
         waiting.go_on(format_args!("pid {pid} to do a run"));
         match caller::once(&daemon, &mut waiting)? {
             caller::Answer::Ran(ran) => return Ok(Once::Ran(pid, ran)),
-            caller::Answer::NotBegun => {}
+            caller::Answer::NotBegun if daemon.has_ended() || !retry.is_over() => {}
             caller::Answer::Ended => {
                 return Err(Error::failed(format_args!("pid {pid} ended before the run had ended")));
             }
-            caller::Answer::Unreachable => {
+            caller::Answer::NotBegun | caller::Answer::Unreachable => {
                 return Err(Error::failed(format_args!(
                     "pid {pid} takes no requests; perhaps its body is about to be respawned, or it is an earlier version"
                 )));
