@@ -20,6 +20,8 @@ pub enum Shape {
     Graceful,
     Waiting,
     Repeating,
+    /// Repeats its body, and is called for a run.
+    Called,
     Confined,
     /// Its body lives in a child of the daemon.
     Supervised,
@@ -89,6 +91,8 @@ impl Shape {
                 // Its timer is one that can fail.
                 subject.key("clock", "boot").key("delay", "5")
             }
+            // Each run leaves a line. The pause between two runs is long compared with a call.
+            Self::Called => subject.every(150, "print up"),
             Self::Supervised => {
                 let claim = subject.path("claim");
                 let body = format!("print up; claim {}; event; event", claim.display());
@@ -127,6 +131,8 @@ impl Drop for Account {
 pub struct Done {
     pub subject: Subject,
     pub old: Option<Process>,
+    /// The number of runs that had ended before.
+    pub runs: usize,
     /// `None` while it runs in the foreground.
     pub answer: Option<Answer>,
     pub foreground: Option<Child>,
@@ -138,6 +144,8 @@ pub struct Underway {
     pub way: Way,
     pub subject: Subject,
     pub old: Option<Process>,
+    /// The number of runs that have ended before.
+    pub runs: usize,
     pub caller: Child,
     /// The process under strace.
     pub target: Process,
@@ -148,6 +156,14 @@ impl Way {
     /// Lists every way for a kind of daemon.
     pub fn all(shape: Shape) -> Vec<Self> {
         let way = |(action, before, role)| Self { shape, action, before, role };
+        let of_calls = [
+            ("once", Before::Daemon, Role::Caller),
+            ("once", Before::Daemon, Role::OldDaemon),
+            ("once", Before::Nothing, Role::Caller),
+        ];
+        if shape == Shape::Called {
+            return of_calls.map(way).into();
+        }
         let of_bodies = [
             ("start", Before::Nothing, Role::Body),
             ("restart", Before::Daemon, Role::Body),
@@ -209,6 +225,7 @@ impl Way {
             Role::OldDaemon | Role::OldBody => None,
         };
         let before = subject.processes();
+        let runs = runs_of(&subject);
         let (caller, target, strace) = if let (None, Some(old)) = (generation, old) {
             let is_body = |process: &&Process| process.parent() == Some(old);
             let body = before.iter().find(is_body).filter(|_| self.role == Role::OldBody);
@@ -226,12 +243,12 @@ impl Way {
             target.signal(Signal::SIGCONT);
             (caller, target, strace)
         };
-        Underway { way: self, subject, old, caller, target, strace }
+        Underway { way: self, subject, old, runs, caller, target, strace }
     }
 
     /// Runs the action, and returns its result.
     pub fn perform(self, account: Option<&Account>, injection: Option<&str>) -> Done {
-        let Underway { subject, old, caller, strace, .. } = self.begin(account, injection);
+        let Underway { subject, old, runs, caller, strace, .. } = self.begin(account, injection);
         let (answer, foreground) = self.outcome(&subject, caller);
         if matches!(self.role, Role::Daemon | Role::Body)
             && answer.as_ref().is_some_and(|answer| answer.status.success())
@@ -243,7 +260,7 @@ impl Way {
         }
         let ends = matches!(self.role, Role::Caller | Role::FirstChild) && foreground.is_none();
         let trace = if ends { strace.end() } else { strace.detach() };
-        Done { subject, old, answer, foreground, trace }
+        Done { subject, old, runs, answer, foreground, trace }
     }
 
     /// Waits for the end of the caller, or in the foreground for its body.
@@ -266,6 +283,30 @@ pub fn are_one(shape: Shape, daemon: Process, processes: &[Process]) -> bool {
     processes.contains(&daemon)
         && others.len() <= most
         && others.iter().all(|body| body.parent().is_none_or(|parent| parent == daemon))
+}
+
+/// Returns the number of runs that a daemon has done, each of which leaves a line in its log.
+pub fn runs_of(subject: &Subject) -> usize {
+    let logs =
+        [subject.path("old.log"), subject.log()].map(|log| fs::read_to_string(log).unwrap_or_default());
+    logs.iter().flat_map(|log| log.lines()).filter(|line| *line == "up").count()
+}
+
+/// Fails unless a call that has succeeded has got a run that has ended: one of the daemon, or one of the caller itself.
+#[track_caller]
+pub fn has_done_a_run(subject: &Subject, answer: &Answer, before: usize) {
+    let is_foreground = answer.stdout.lines().any(|line| line == "up");
+    assert!(is_foreground || runs_of(subject) > before, "no run has ended: {answer:?}");
+}
+
+/// Fails unless a daemon does the runs that are due, and those that it is called for.
+#[track_caller]
+pub fn goes_on(subject: &Subject, daemon: Process) {
+    let before = runs_of(subject);
+    wait_until("a run that is due", || runs_of(subject) > before);
+    let answer = subject.act("once");
+    answer.says(0, &format!("subject: has done a run (pid {daemon})"));
+    subject.act("status").runs(daemon);
 }
 
 /// Returns whether a daemon has reopened its log, or has reported that it cannot.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::strace::are_of_look;
 use common::torture::{Dice, each, say};
-use common::way::{Before, Role, Shape, Underway, Way, are_one, reap_daemons};
+use common::way::{Before, Role, Shape, Underway, Way, are_one, goes_on, has_done_a_run, reap_daemons};
 use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,7 +39,8 @@ impl fmt::Display for Blow {
 impl Blow {
     fn strike(&self) {
         let injection = format!("{}:signal={}:when={}", self.name, self.signal, self.when);
-        let Underway { way, subject, caller, target, strace, .. } = self.way.begin(None, Some(&injection));
+        let Underway { way, subject, old, runs, caller, target, strace } =
+            self.way.begin(None, Some(&injection));
         let is_over = AtomicBool::new(false);
         let (answer, mut foreground) = scope(|scope| {
             scope.spawn(|| {
@@ -60,6 +61,14 @@ impl Blow {
         resume(target);
         if let Some(answer) = &answer {
             tells_the_truth(way, &subject, answer, self.signal);
+            if way.action == "once" && answer.status.success() {
+                has_done_a_run(&subject, answer, runs);
+            }
+        }
+        // Neither the death of a caller nor a pause harms a daemon.
+        let lives = way.role == Role::Caller || self.signal == Signal::SIGSTOP;
+        if let Some(old) = old.filter(|_| way.action == "once" && lives) {
+            goes_on(&subject, old);
         }
         is_sound(way.shape, &subject);
         if let Some(child) = &mut foreground {
@@ -145,6 +154,11 @@ fn a_signal_at_any_call_of_a_supervised_daemon_does_no_lasting_harm() {
     strike_at_every_call("signals at every call of a supervised daemon", &[Shape::Supervised], 120);
 }
 
+#[test]
+fn a_signal_at_any_call_of_once_does_no_lasting_harm() {
+    strike_at_every_call("signals at every call of once", &[Shape::Called], 60);
+}
+
 /// Strikes at every call of every case, or without `DAEMONIC_TORTURE=long` at some of them.
 fn strike_at_every_call(what: &str, shapes: &[Shape], some: usize) {
     if !strace_or_skip() || !root_or_skip() {
@@ -207,7 +221,7 @@ fn strike_at_every_call(what: &str, shapes: &[Shape], some: usize) {
 fn random_round(mut dice: Dice) {
     let shape = dice.pick(&SHAPES);
     let before = dice.pick(&[Before::Nothing, Before::StaleFile, Before::Daemon]);
-    let action = dice.pick(&["start", "stop", "restart", "ensure", "reload", "status", "run"]);
+    let action = dice.pick(&["start", "stop", "restart", "ensure", "reload", "status", "run", "once"]);
     let subject = shape.subject(None);
     before.prepare(&subject);
     let begun = Instant::now();

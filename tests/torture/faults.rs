@@ -11,7 +11,8 @@ use std::fs;
 use common::strace::{Call, Trace, are_of_look};
 use common::torture::{Dice, each, say};
 use common::way::{
-    Account, Before, Done, Role, STALE, Shape, Way, are_one, has_heard_of_reload, reap_daemons,
+    Account, Before, Done, Role, STALE, Shape, Way, are_one, goes_on, has_done_a_run, has_heard_of_reload,
+    reap_daemons,
 };
 use common::{Answer, Process, Subject, is_long, root_or_skip, strace_or_skip, wait_for, wait_until};
 use nix::errno::Errno;
@@ -196,7 +197,9 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
         // The supervisor does not write this.
         Role::Daemon | Role::Caller if way.shape == Shape::Supervised => calls.len(),
         Role::Daemon | Role::Body => calls.iter().position(is_body).expect("a body"),
-        Role::Caller if way.action == "run" => calls.iter().position(is_body).expect("a body"),
+        Role::Caller if way.action == "run" || way.action == "once" && way.before == Before::Nothing => {
+            calls.iter().position(is_body).expect("a body")
+        }
         _ => calls.len(),
     };
     let lookups = match (way.shape, way.role, way.action) {
@@ -222,17 +225,29 @@ fn faults(way: Way, trace: &Trace) -> Vec<Fault> {
         );
         let errors = row.map_or(&[][..], |row| row.2).iter();
         let is_lookup = lookups.contains(&at);
+        let errors = errors.filter(|error| !is_empty_queue(way, call, error));
         errors.map(|error| Fault { way, call: call.clone(), error, is_lookup }).collect::<Vec<_>>()
     };
     let is_of_look = are_of_look(calls);
-    let is_ours =
-        |(at, call): &(usize, &Call)| !is_of_look[*at] && !is_the_bodys(call) && !is_to_own_child(way, call);
+    let is_ours = |(at, call): &(usize, &Call)| {
+        !is_of_look[*at] && !is_the_bodys(call) && !is_to_own_child(way, call) && !is_of_a_due_run(way, call)
+    };
     calls[..end].iter().enumerate().filter(is_ours).flat_map(one).collect()
 }
 
 /// Returns whether a supervisor signals its own child, which it may.
 fn is_to_own_child(way: Way, call: &Call) -> bool {
     way.shape == Shape::Supervised && way.role == Role::OldDaemon && call.name == "kill"
+}
+
+/// Returns whether a daemon that is called would see nobody wait, which is no failure.
+fn is_empty_queue(way: Way, call: &Call, error: &str) -> bool {
+    way.action == "once" && way.role == Role::OldDaemon && call.name == "accept4" && error == "EAGAIN"
+}
+
+/// Returns whether a daemon that is called makes this call in its body, which runs at other moments each time.
+fn is_of_a_due_run(way: Way, call: &Call) -> bool {
+    way.shape == Shape::Called && way.role == Role::OldDaemon && call.name == "write"
 }
 
 fn is_the_bodys(call: &Call) -> bool {
@@ -257,8 +272,16 @@ impl Fault {
 
     /// Makes the call fail, and checks how the action ends.
     fn inflict(&self, account: Option<&Account>, setups: &BTreeMap<String, Setup>) -> End {
-        let Done { subject, old, answer, foreground, trace } =
+        let Done { subject, old, runs, answer, foreground, trace } =
             self.way.perform(account, Some(&self.injection()));
+        if let Some(answer) =
+            answer.as_ref().filter(|answer| self.way.action == "once" && answer.status.success())
+        {
+            has_done_a_run(&subject, answer, runs);
+        }
+        if let Some(old) = old.filter(|_| self.way.action == "once") {
+            goes_on(&subject, old);
+        }
         let end = if !trace.has_injection() {
             End::Missed
         } else if answer.as_ref().is_none_or(|answer| self.way.is_success(answer)) {
@@ -330,6 +353,20 @@ impl Fault {
                 assert_eq!(setup, wanted, "the daemon's setup");
                 stop(subject, daemon);
             }
+            "once" => match old {
+                Some(old) => {
+                    if let Some(answer) = answer {
+                        answer.says(0, &format!("subject: has done a run (pid {old})"));
+                    }
+                    stop(subject, old);
+                }
+                None => {
+                    if let Some(answer) = answer {
+                        answer.says(0, "up");
+                    }
+                    self.left_nothing_new(subject);
+                }
+            },
             "stop" => {
                 match (answer, old) {
                     (Some(answer), Some(old)) => answer.says(0, &format!("subject: stopped (pid {old})")),
@@ -369,10 +406,12 @@ impl Fault {
         let number = format!("(os error {})", self.errno());
         let names = answer.stderr.contains(&number) && answer.stderr.contains("cannot ")
             || self.is_lookup && answer.stderr.contains("there is no user")
+            || self.way.action == "once" && old.is_some() && is_about_unheard_call(&answer.stderr)
             || self.is_of_answer() && is_about_missing_answer(&answer.stderr);
         assert!(names, "no step and no {number} in {answer:?}");
         let codes: &[i32] = match self.way.action {
             _ if self.is_lookup => &[1],
+            "once" if is_about_unheard_call(&answer.stderr) => &[1],
             _ if ["EACCES", "EPERM"].contains(&self.error) => &[4],
             "status" => &[4],
             _ => &[1],
@@ -415,6 +454,11 @@ impl Fault {
 
 fn is_about_missing_answer(message: &str) -> bool {
     ["has not reloaded within", "ended before it had reloaded"].iter().any(|text| message.contains(text))
+}
+
+/// Returns whether a caller reports that it could not speak with the daemon, or that it does not know of its run.
+fn is_about_unheard_call(message: &str) -> bool {
+    ["takes no requests", "before the run had ended"].iter().any(|text| message.contains(text))
 }
 
 fn is_message(call: &Call) -> bool {
@@ -518,6 +562,11 @@ fn a_daemon_that_says_when_it_is_ready_survives_every_fault() {
 #[test]
 fn a_repeating_daemon_survives_every_fault() {
     torture(Shape::Repeating, 140);
+}
+
+#[test]
+fn a_daemon_that_is_called_and_its_callers_survive_every_fault() {
+    torture(Shape::Called, 50);
 }
 
 #[test]
