@@ -92,7 +92,7 @@ impl Shape {
                 subject.key("clock", "boot").key("delay", "5")
             }
             // Each run leaves a line. The pause between two runs is long compared with a call.
-            Self::Called => subject.every(150, "print up"),
+            Self::Called => subject.every(150, "sleep 10; print up"),
             Self::Supervised => {
                 let claim = subject.path("claim");
                 let body = format!("print up; claim {}; event; event", claim.display());

@@ -353,20 +353,16 @@ impl Fault {
                 assert_eq!(setup, wanted, "the daemon's setup");
                 stop(subject, daemon);
             }
-            "once" => match old {
-                Some(old) => {
-                    if let Some(answer) = answer {
-                        answer.says(0, &format!("subject: has done a run (pid {old})"));
-                    }
-                    stop(subject, old);
+            "once" => {
+                let text = |old| format!("subject: has done a run (pid {old})");
+                if let Some(answer) = answer {
+                    answer.says(0, &old.map_or("up".into(), text));
                 }
-                None => {
-                    if let Some(answer) = answer {
-                        answer.says(0, "up");
-                    }
-                    self.left_nothing_new(subject);
+                match old {
+                    Some(old) => stop(subject, old),
+                    None => self.left_nothing_new(subject),
                 }
-            },
+            }
             "stop" => {
                 match (answer, old) {
                     (Some(answer), Some(old)) => answer.says(0, &format!("subject: stopped (pid {old})")),
