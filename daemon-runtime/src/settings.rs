@@ -103,7 +103,18 @@ pub(crate) enum StateChoice {
     UsersDefault(SystemPath),
 }
 
+/// What the name of a new state file ends in, until it replaces the old one.
+pub(crate) const NEW_SUFFIX: &str = ".new";
+
 impl StateChoice {
+    /// Returns the path of a new file, until it replaces the old one.
+    fn new_path(&self) -> PathBuf {
+        let path = self.path().as_path();
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(NEW_SUFFIX);
+        path.with_file_name(name)
+    }
+
     pub(crate) fn path(&self) -> &SystemPath {
         let (Self::Given(path) | Self::RootsDefault(path) | Self::UsersDefault(path)) = self;
         path
@@ -217,12 +228,20 @@ impl Settings {
         let choice = self.state_choice()?;
         let path = choice.path();
         let others = [("pidfile", &plan.pidfile), ("stdout", &plan.stdout), ("stderr", &plan.stderr)];
-        match others.into_iter().find(|(_, other)| *other == path) {
-            Some((key, _)) => Err(Error::failed(format_args!(
-                "`state` is the file of `{key}`, {path}; give it a path of its own"
-            ))),
-            None => Ok(Some(choice)),
+        let new = choice.new_path();
+        for (key, other) in others {
+            if other == path {
+                return Err(Error::failed(format_args!(
+                    "`state` is the file of `{key}`, {path}; give it a path of its own"
+                )));
+            }
+            if other.as_path() == new {
+                return Err(Error::failed(format_args!(
+                    "`state` is written under the name {other} first, which is the file of `{key}`; give it another path"
+                )));
+            }
         }
+        Ok(Some(choice))
     }
 
     fn state_choice(&self) -> Result<StateChoice> {

@@ -262,6 +262,26 @@ fn the_file_must_be_one_of_its_own() {
         subject.act("start").fails(1, &text);
         subject.left_nothing();
     }
+    for (key, set) in [("pidfile", true), ("stdout", false)] {
+        let subject = subject(HOUR, "print ran");
+        let new = subject.path("state.new");
+        let subject = subject.key(key, &new);
+        let text = format!(
+            "subject: failed to start: `state` is written under the name {} first, which is the file of `{key}`; give it \
+             another path",
+            new.display()
+        );
+        subject.act("start").fails(1, &text);
+        assert!(!new.exists());
+        if set {
+            // Under another name of the directory.
+            let other = subject.path("other");
+            symlink(new.parent().unwrap(), &other).unwrap();
+            let subject = subject.key("state", other.join("state"));
+            let text = "subject: failed to start: `state` is written under the name of the pidfile first; give it another path";
+            subject.act("start").fails(1, text);
+        }
+    }
     let subject = subject(HOUR, "print ran");
     symlink(subject.pidfile(), state(&subject)).unwrap();
     let text = "subject: failed to start: `state` is the pidfile; give it a path of its own";

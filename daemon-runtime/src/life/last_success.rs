@@ -23,6 +23,7 @@ use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, read, unlinkat};
 use crate::command::error::{Error, Result};
 use crate::command::path::SystemPath;
 use crate::command::timestamp::Timestamp;
+use crate::settings::NEW_SUFFIX;
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
 use crate::sys::interrupted::uninterrupted;
@@ -65,7 +66,13 @@ impl StateFile {
         let id = FileId::of(&directory).map_err(cannot)?;
         let name = path.as_path().file_name().unwrap_or(OsStr::new("state")).as_bytes();
         let c_string = |bytes: &[u8]| CString::new(bytes).map_err(|_| cannot(Errno::EINVAL));
-        let (name, new_name) = (c_string(name)?, c_string(&[name, b".new"].concat())?);
+        let (name, new_name) = (c_string(name)?, c_string(&[name, NEW_SUFFIX.as_bytes()].concat())?);
+        let new = fstatat(&directory, new_name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        if new.is_ok_and(|new| FileId::new(&new) == pidfile) {
+            return Err(Error::failed(format_args!(
+                "`state` is written under the name of the pidfile first; give it another path"
+            )));
+        }
         Ok(Self { path: path.clone(), directory, id, name, new_name, pidfile })
     }
 
