@@ -1,6 +1,8 @@
 //! The next runs of a daemon that runs once a period: `next`, and the line of `status`.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use common::{Answer, Subject, program_with};
 
@@ -104,4 +106,33 @@ fn a_daemon_that_cannot_be_asked_has_no_next_run() {
     is_in(&next(&subject, "1"), u64::from(HOUR) / 1_000);
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     next(&subject, "1").fails(1, why);
+}
+
+#[test]
+fn a_run_that_waits_for_its_jitter_or_for_a_call_is_still_the_next() {
+    const LONG: u32 = 1_000 * HOUR;
+    let subject_with_jitter = subject().every(1_000_000, "print ran").key("jitter", LONG.to_string());
+    let daemon = subject_with_jitter.start();
+    // The times of the later runs do not depend on the jitter.
+    let runs = left(&next(&subject_with_jitter, "2"));
+    assert!(runs[0] == 0 && (970..=1_000).contains(&runs[1]), "{runs:?}");
+    subject_with_jitter.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+    assert_eq!(left(&next(&subject_with_jitter, "1")), [0]);
+    subject_with_jitter.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
+fn a_single_run_in_the_foreground_has_no_next_one() {
+    let subject = subject();
+    let go = subject.path("go");
+    let subject = subject.every(HOUR, format!("print ran; until {}", go.display()));
+    let once = subject.wrapped(&["env"], "once").stdout(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !subject.act("status").stdout.contains("last run") {
+        assert!(Instant::now() < deadline, "no run begins");
+    }
+    let status = subject.act("status");
+    assert_eq!(status.next_run, None, "{status:?}");
+    fs::write(&go, "").unwrap();
+    assert!(once.wait_with_output().unwrap().status.success());
 }

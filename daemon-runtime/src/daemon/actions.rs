@@ -313,7 +313,8 @@ impl<M> Daemon<M> {
     ///
     /// With `cron`, the daemon need not be running. With [`every`](Daemon::every), the times follow from its start, so the
     /// daemon is asked for the first of them. While a run is in progress, this is when the next one is due if that run
-    /// ends now.
+    /// ends now. A run that is due and waits, for its jitter or for the end of a run for a caller, is still the next. The
+    /// list has no run that is made up for, and does not end with [`times`](Daemon::times).
     ///
     /// # Errors
     ///

@@ -77,7 +77,10 @@ impl<'a> Due<'a> {
         let (times, behind, delay) = match &timing.rule {
             Rule::Every(period) => {
                 let (times, behind) = PeriodTimes::begin(*period, missed, last);
-                times.note_in(&context.state().repetition.record);
+                // After a single run, there is no next one.
+                if !context.state().repetition.is_single_run {
+                    times.note_in(&context.state().repetition.record, false);
+                }
                 (Times::Period(times), behind, period.delay)
             }
             #[cfg(feature = "cron")]
@@ -129,6 +132,9 @@ impl<'a> Due<'a> {
             }
             None => {
                 self.reason = self.pending.take().map_or(Reason::Due, |pending| pending.reason);
+                if self.moves_the_next() && !self.context.state().repetition.is_single_run {
+                    self.note(true);
+                }
                 Some(Occasion::Due)
             }
         }
@@ -143,6 +149,7 @@ impl<'a> Due<'a> {
                 return Ok(());
             }
             self.pending = Some(Pending { reason: Reason::Due, begins: now().checked_add(pause) });
+            self.note(false);
         }
         let begins = self.pending.and_then(|pending| pending.begins);
         if begins.is_some_and(|begins| begins <= now()) {
@@ -167,6 +174,25 @@ impl<'a> Due<'a> {
         Ok(late)
     }
 
+    /// Notes when the next run is due, or that it begins.
+    fn note(&self, begins: bool) {
+        match &self.times {
+            Times::Period(times) => times.note_in(&self.context.state().repetition.record, begins),
+            #[cfg(feature = "cron")]
+            Times::Calendar(_) => {}
+        }
+    }
+
+    /// Returns whether the end of the last run decides when the next one is due. Neither a call nor a run that is made up
+    /// for moves the others, but with [`Missed::Delay`] the pause is counted from the latter too.
+    fn moves_the_next(&self) -> bool {
+        match self.reason {
+            Reason::Due => true,
+            Reason::MadeUp => self.missed == Missed::Delay,
+            Reason::Call => false,
+        }
+    }
+
     /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs.
     pub(crate) fn run_succeeded(&self) {
         keep_success(self.context, |now| match &self.times {
@@ -177,19 +203,14 @@ impl<'a> Due<'a> {
     }
 
     /// Computes when the next run is due, because the last one has ended.
-    ///
-    /// Neither a call nor a run that is made up for moves the others, but with [`Missed::Delay`] the pause is counted from
-    /// the latter too.
     pub(crate) fn run_ended(&mut self) {
-        match self.reason {
-            Reason::Due => {}
-            Reason::MadeUp if self.missed == Missed::Delay => {}
-            Reason::MadeUp | Reason::Call => return,
+        if !self.moves_the_next() {
+            return;
         }
         let RunEnd { skipped, behind, late } = match &mut self.times {
             Times::Period(times) => {
                 let end = times.run_ended(self.jitter);
-                times.note_in(&self.context.state().repetition.record);
+                times.note_in(&self.context.state().repetition.record, false);
                 end
             }
             #[cfg(feature = "cron")]

@@ -88,12 +88,16 @@ impl Pace {
         }
     }
 
-    /// Returns when the next run is due, in time since 1970, given when the next or the last one was. While a run is in
-    /// progress, this is as if it ended now. Async-signal-safe.
-    pub(crate) fn next_since_1970(&self, due: Duration) -> Option<Duration> {
+    /// Returns when the next run is due, in time since 1970, given when the next one is, or when the one was that is in
+    /// progress. That one is taken to end now. A run that is past its time and waits, for its jitter or for the end of
+    /// another one, is still the next. Async-signal-safe.
+    pub(crate) fn next_since_1970(&self, due: Duration, is_in_progress: bool) -> Option<Duration> {
         let (now, wall) = (self.now(), clock::since_1970());
-        let due = if due > now { due } else { self.next(due, now, Duration::ZERO)? };
-        wall.checked_add(due.saturating_sub(now))
+        let due = if is_in_progress { self.next(due, now, Duration::ZERO)? } else { due };
+        match due.checked_sub(now) {
+            Some(left) => wall.checked_add(left),
+            None => wall.checked_sub(now.saturating_sub(due)),
+        }
     }
 }
 
@@ -191,13 +195,14 @@ mod tests {
     #[test]
     fn the_next_run_is_on_the_wall_clock() {
         let pace = pace(Missed::Skip, Duration::from_secs(1_000));
-        let ahead = |due| {
-            let wall = clock::since_1970();
-            pace.next_since_1970(due).unwrap().checked_sub(wall).unwrap().as_secs_f64()
+        let ahead = |due, is_in_progress| {
+            let wall = clock::since_1970().as_secs_f64();
+            pace.next_since_1970(due, is_in_progress).unwrap().as_secs_f64() - wall
         };
-        let now = pace.now();
-        assert!((ahead(now + millis(5_000)) - 5.0).abs() < 1.0);
-        // A run is in progress.
-        assert!((ahead(now.checked_sub(millis(3_000)).unwrap()) - 997.0).abs() < 1.0);
+        let (now, past) = (pace.now(), pace.now().checked_sub(millis(3_000)).unwrap());
+        assert!((ahead(now + millis(5_000), false) - 5.0).abs() < 1.0);
+        assert!((ahead(past, true) - 997.0).abs() < 1.0);
+        // It waits for its jitter.
+        assert!((ahead(past, false) + 3.0).abs() < 1.0);
     }
 }

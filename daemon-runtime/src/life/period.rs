@@ -47,9 +47,9 @@ impl PeriodTimes {
         if was_due { Some(due) } else { due.checked_sub(self.pace.period.length) }
     }
 
-    /// Notes the due time, for a handler to read.
-    pub(crate) fn note_in(&self, record: &RunRecord) {
-        record.set_due(self.pace, self.due);
+    /// Notes the due time, for a handler to read, and whether the run begins.
+    pub(crate) fn note_in(&self, record: &RunRecord, begins: bool) {
+        record.set_due(self.pace, self.due, begins);
     }
 
     /// Waits until the next run is due.

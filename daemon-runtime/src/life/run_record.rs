@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime};
 use crate::command::report::Runs;
 use crate::life::pace::Pace;
 
+/// The bit of a due time that says that the run is in progress.
+const IN_PROGRESS: u64 = 1;
+
 /// The runs since this process began, for a handler to read.
 #[derive(Default)]
 pub(crate) struct RunRecord {
@@ -17,6 +20,7 @@ pub(crate) struct RunRecord {
     /// The period. None with `cron`, whose times any process can compute.
     pace: OnceLock<Pace>,
     /// When the next run is due, or the one in progress was, in nanoseconds of the period's clock. 0 if there is none.
+    /// The lowest bit says whether that run is in progress, so that a handler sees both at once.
     due: AtomicU64,
 }
 
@@ -33,11 +37,12 @@ impl RunRecord {
         self.failed.fetch_add(has_failed.into(), Ordering::AcqRel);
     }
 
-    /// Notes when the next run is due, as a time of the period's clock.
-    pub(crate) fn set_due(&self, pace: Pace, due: Option<Duration>) {
+    /// Notes when the next run is due, as a time of the period's clock, or when the one was that begins.
+    pub(crate) fn set_due(&self, pace: Pace, due: Option<Duration>, begins: bool) {
         self.pace.get_or_init(|| pace);
         let nanos = due.and_then(|due| u64::try_from(due.as_nanos()).ok());
-        self.due.store(nanos.unwrap_or(0), Ordering::Release);
+        let noted = nanos.map_or(0, |nanos| nanos & !IN_PROGRESS | u64::from(begins));
+        self.due.store(noted, Ordering::Release);
     }
 
     /// Returns what is known of the runs. Async-signal-safe.
@@ -52,7 +57,8 @@ impl RunRecord {
     }
 
     fn next(&self) -> Option<Duration> {
-        let due = Some(self.due.load(Ordering::Acquire)).filter(|due| *due > 0)?;
-        self.pace.get()?.next_since_1970(Duration::from_nanos(due))
+        let noted = Some(self.due.load(Ordering::Acquire)).filter(|due| *due > 0)?;
+        let due = Duration::from_nanos(noted & !IN_PROGRESS);
+        self.pace.get()?.next_since_1970(due, noted & IN_PROGRESS != 0)
     }
 }
