@@ -340,3 +340,12 @@ proptest! {
 fn cases() -> u32 {
     if std::env::var("DAEMONIC_TORTURE").is_ok_and(|length| length == "long") { 200_000 } else { 500 }
 }
+
+#[test]
+#[cfg(feature = "zones")]
+fn only_the_database_has_zones() {
+    for name in ["Etc/Unknown", "etc/unknown", "Europe/Atlantis", ""] {
+        let error = crate::Zone::named(name).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("unknown time zone `{name}`: ")), "{error}");
+    }
+}

@@ -56,7 +56,8 @@ impl Zone {
         if name.eq_ignore_ascii_case("UTC") {
             return Ok(Self::UTC);
         }
-        TimeZone::get(name).map(Self).map_err(|_| {
+        // The library has a zone `Etc/Unknown` that the database lacks.
+        TimeZone::get(name).ok().filter(|zone| !zone.is_unknown()).map(Self).ok_or_else(|| {
             let hint = if tz::db().is_definitively_empty() {
                 "the system has no time zones; install the package `tzdata`"
             } else {
