@@ -378,3 +378,16 @@ fn a_daemon_that_makes_up_for_nothing_keeps_no_file() {
     subject.log_with("ran");
     assert!(!home.exists() && !Path::new("/var/lib/subject").exists());
 }
+
+#[test]
+fn a_run_that_took_too_long_is_no_success_when_the_daemon_stops_either() {
+    let subject = subject(HOUR, "").key("context", "").key("run_timeout", "1");
+    let go = subject.path("go");
+    let subject = subject.body(format!("print ran; await; print over; until {}", go.display()));
+    let daemon = subject.start();
+    subject.log_with("over");
+    daemon.signal(Signal::SIGTERM);
+    fs::write(&go, "").unwrap();
+    subject.act("stop");
+    assert!(!state(&subject).exists());
+}

@@ -194,7 +194,7 @@ impl<W> Repeating<W> {
                 break;
             };
             repetition.record.end(ending.code != 0);
-            if ending.code == 0 {
+            if ending.code == 0 && !timeout.was_over() {
                 due.run_succeeded();
             }
             occasion.end(&ending);

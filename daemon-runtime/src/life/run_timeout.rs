@@ -3,6 +3,7 @@
 //! A thread watches the runs of a daemon that has such a limit. When the time of a run is over, the run sees a stop. If
 //! it has not ended `stop_timeout` later, the thread ends the daemon as failed.
 
+use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -24,6 +25,8 @@ const FAILURE: u8 = 1;
 pub(crate) struct RunTimeout<'a> {
     context: &'a Context,
     watch: Option<Watch>,
+    /// Whether the time of the last run was over before it ended.
+    was_over: Cell<bool>,
 }
 
 struct Watch {
@@ -56,7 +59,7 @@ enum Phase {
 impl<'a> RunTimeout<'a> {
     /// Begins to watch the runs, if there is a limit.
     pub(crate) fn begin(limit: Option<Duration>, context: &'a Context) -> Result<Self, Ending> {
-        let Some(limit) = limit else { return Ok(Self { context, watch: None }) };
+        let Some(limit) = limit else { return Ok(Self { context, watch: None, was_over: Cell::new(false) }) };
         let watched = Arc::new(Watched { phase: Mutex::new(Phase::BetweenRuns), changed: Condvar::new() });
         let (shared, own) = (Arc::clone(&watched), context.clone());
         // The signals of the daemon are for the body's threads.
@@ -65,7 +68,14 @@ impl<'a> RunTimeout<'a> {
         drop(blocked);
         let cannot = |error| format!("cannot make the thread for `run_timeout`: {error}");
         let thread = thread.map_err(|error| Ending::of_error(&cannot(error)))?;
-        Ok(Self { context, watch: Some(Watch { limit, watched, thread: Some(thread) }) })
+        let watch = Watch { limit, watched, thread: Some(thread) };
+        Ok(Self { context, watch: Some(watch), was_over: Cell::new(false) })
+    }
+
+    /// Returns whether the time of the last run was over before it ended. Such a run is no success, also if it has ended
+    /// without an error because the daemon stops.
+    pub(crate) fn was_over(&self) -> bool {
+        self.was_over.get()
     }
 
     /// Calls a run. If its time was over before it ended, and the daemon does not stop, the run has failed.
@@ -78,7 +88,8 @@ impl<'a> RunTimeout<'a> {
             return ending;
         }
         let phase = watched.enter(Phase::BetweenRuns);
-        if !matches!(phase, Phase::Ending { .. }) {
+        self.was_over.set(matches!(phase, Phase::Ending { .. }));
+        if !self.was_over.get() {
             return ending;
         }
         self.context.run_has_ended();
