@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::cron::Cron;
 use crate::error::{Field, ParseError, Reason};
+use crate::zone::Zone;
 
 fn error(text: &str) -> ParseError {
     text.parse::<Cron>().expect_err(text)
@@ -345,7 +346,7 @@ fn cases() -> u32 {
 #[cfg(feature = "zones")]
 fn only_the_database_has_zones() {
     for name in ["Etc/Unknown", "etc/unknown", "Europe/Atlantis", ""] {
-        let error = crate::Zone::named(name).unwrap_err().to_string();
+        let error = Zone::named(name).unwrap_err().to_string();
         assert!(error.starts_with(&format!("unknown time zone `{name}`: ")), "{error}");
     }
 }
