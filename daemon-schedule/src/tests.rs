@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::cron::Cron;
 use crate::error::{Field, ParseError, Reason};
+#[cfg(feature = "zones")]
 use crate::zone::Zone;
 
 fn error(text: &str) -> ParseError {
