@@ -6,22 +6,30 @@ use std::time::Duration;
 use crate::sys::clock::now;
 
 const LONGEST: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(1);
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// A second that begins with the first failure, so that at least one more try is made however slow the machine is.
-#[derive(Default)]
 pub(crate) struct Retry {
     since: Option<Duration>,
+    pause: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { since: None, pause: FIRST_PAUSE }
+    }
 }
 
 impl Retry {
-    /// Returns whether the second is over. If not, pauses for a millisecond.
+    /// Returns whether the second is over. If not, pauses, from the second time on for longer.
     pub(crate) fn is_over(&mut self) -> bool {
         let since = *self.since.get_or_insert_with(now);
         if now().saturating_sub(since) > LONGEST {
             return true;
         }
-        sleep(PAUSE);
+        sleep(self.pause);
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
         false
     }
 }
