@@ -13,7 +13,7 @@ use crate::timing::{Clock, Timing};
 
 /// The keys of a daemon with [`every`](Daemon::every).
 impl Daemon<Repeating> {
-    /// Sets the effect of a run that takes longer than the period on the runs after it.
+    /// Sets what happens to the runs that are missed because one takes longer than the period.
     ///
     /// By default the missed runs are [skipped](Missed::Skip). The same applies to runs that were due while the machine
     /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run is
@@ -115,8 +115,8 @@ impl<W> Daemon<Repeating<W>> {
 
     /// Makes each run begin late by a random part of this. By default no run is late.
     ///
-    /// So machines that are started together do not all run at the same moment. Each run has a part of its own, which
-    /// does not change when the next run is due. No run is early, and no two run at once.
+    /// So machines that are started together do not all run at the same moment. Each run has a part of its own. The
+    /// jitter does not move the due time of the next run. No run is early, and no two run at once.
     ///
     /// # Examples
     ///
@@ -155,9 +155,10 @@ impl<W> Daemon<Repeating<W>> {
         self
     }
 
-    /// Sets the effect of an error or a panic of one run.
+    /// Sets what happens after a run that fails: by an error, a panic, an exit code other than 0, or its
+    /// [`run_timeout`](Daemon::run_timeout).
     ///
-    /// By default, either one [ends](OnError::Stop) the daemon.
+    /// By default, a failure [ends](OnError::Stop) the daemon.
     ///
     /// With `panic = "abort"` in the program's profile, a panic ends the daemon in any case: there is no further run,
     /// no destructor is called, and the process exits by SIGABRT. The message is still logged, and `status`
@@ -231,12 +232,12 @@ impl<W> Daemon<Repeating<W>> {
         self
     }
 
-    /// Limits the time of each run, and of each attempt that [`retry`](Daemon::retry) makes.
+    /// Limits the time of each run, and with [`retry`](Daemon::retry) that of each attempt.
     ///
     /// When the time is over, [`is_stopping`](crate::Context::is_stopping), [`wait`](crate::Context::wait) and the
     /// other methods of the run's `Context` report a stop. A run that then returns has failed, whatever it returns:
     /// [`retry`](Daemon::retry) and [`on_error`](Daemon::on_error) decide about what follows, and the next run's
-    /// `Context` reports no stop. If the daemon itself must stop meanwhile, what the run returns counts.
+    /// `Context` reports no stop. If the daemon is stopped meanwhile, what the run returns is its result.
     ///
     /// If the run has not ended [`stop_timeout`](Daemon::stop_timeout) later, for example because its body has no
     /// `Context`, the daemon ends as failed, with exit code 1. Exit handlers are not called then, and
@@ -270,7 +271,8 @@ impl<W> Daemon<Repeating<W>> {
     /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). If a run was due since then,
     /// the next start makes up for it: once, however many runs were missed, and at once, or after
     /// [`delay`](Daemon::delay) and [`jitter`](Daemon::jitter). This run counts towards [`times`](Daemon::times). With
-    /// [`every`](Daemon::every), the due times are counted from that of the last success, so the phase stays. Without a
+    /// [`every`](Daemon::every), the due times are counted from the time at which the last successful run was due, or with [`Missed::Delay`]
+    /// from its end. Without a
     /// last success, the first run begins as without this key.
     ///
     /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up for.
@@ -300,8 +302,8 @@ impl<W> Daemon<Repeating<W>> {
 
     /// Sets the file in which the time of the last success is kept, for [`catch_up`](Daemon::catch_up).
     ///
-    /// The default is `/var/lib/NAME/state` for root. The launcher makes the directory if it is missing, for the
-    /// daemon's [`user`](Daemon::user). For another user it is `$XDG_STATE_HOME/NAME.state` or
+    /// If root starts the daemon, the default is `/var/lib/NAME/state`. The launcher makes the directory if it is missing, for the
+    /// daemon's [`user`](Daemon::user). If another user starts it, the default is `$XDG_STATE_HOME/NAME.state` or
     /// `$HOME/.local/state/NAME.state`, by the rule of the default [`pidfile`](Daemon::pidfile). The directory of a
     /// given file must exist, and the daemon's user must be able to write to it. With the feature `service`, the default is
     /// `state` in `$STATE_DIRECTORY` if a unit of systemd sets that. With a [`chroot`](Daemon::chroot), the
