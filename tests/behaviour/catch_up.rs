@@ -194,6 +194,19 @@ fn a_file_that_is_damaged_or_dated_in_the_future_is_reported_and_ignored() {
 }
 
 #[test]
+fn a_directory_is_no_file() {
+    let subject = subject(HOUR, "print ran");
+    fs::create_dir(state(&subject)).unwrap();
+    subject.start();
+    subject.log_with("ran");
+    let path = state(&subject);
+    let expected = format!("subject: ignoring the state file {}: Is a directory", path.display());
+    assert_eq!(lines(&subject)[0], expected);
+    assert!(path.is_dir());
+    subject.act("stop");
+}
+
+#[test]
 fn a_file_of_another_kind_is_not_followed() {
     let subject = subject(HOUR, "print ran");
     let target = subject.path("target");

@@ -119,8 +119,10 @@ impl StateFile {
         }
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = uninterrupted(|| openat(&self.directory, self.name.as_c_str(), flags, Mode::empty()))?;
-        if file_type(&fstat(&file)?) != SFlag::S_IFREG {
-            return Err(Errno::EINVAL);
+        match file_type(&fstat(&file)?) {
+            SFlag::S_IFREG => {}
+            SFlag::S_IFDIR => return Err(Errno::EISDIR),
+            _ => return Err(Errno::EINVAL),
         }
         let mut text = vec![0; LONGEST];
         let length = uninterrupted(|| read(&file, &mut text))?;
