@@ -350,9 +350,9 @@ impl<M> Daemon<M> {
     /// `check` is called in the launcher by [`start`](Daemon::start), [`restart`](Daemon::restart),
     /// [`ensure`](Daemon::ensure) and [`run`](Daemon::run), before they do anything. It returns a `Result` whose error
     /// is `Display`. An error makes the action fail with its text (`{:#}`), and a daemon that is running stays as it
-    /// is. A panic of the check reaches the caller of the action before anything has changed. [`Action::Check`], given
-    /// to [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main), makes the check and starts nothing. Several checks
-    /// are made in the order in which they are given.
+    /// is. A panic of the check reaches the caller of the action before anything has changed.
+    /// [`Action::Check`](crate::Action::Check), given to [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main),
+    /// makes the check and starts nothing. Several checks are made in the order in which they are given.
     ///
     /// The check runs with the launcher's user, root and working directory, and not with those of the daemon. Its value
     /// is dropped. A thread that it starts must end before it returns, because a start needs a process with one thread.
