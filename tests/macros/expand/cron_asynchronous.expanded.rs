@@ -3,7 +3,9 @@
 pub fn nightly(action: impl ::daemonic::IntoAction) -> ::daemonic::Result {
     #[tokio::main(flavor = "current_thread")]
     async fn nightly(context: &daemonic::Context) -> std::io::Result<()> {
-        context.stopped().await;
+        while !context.is_stopping() {
+            tokio::task::yield_now().await;
+        }
         std::fs::remove_file("/tmp/socket")
     }
     ::daemonic::Daemon::new("nightly")
