@@ -87,7 +87,7 @@ impl Shape {
             Self::Waiting => subject.key("wait_ready", "20000").graceful("ready; print up; event; event"),
             Self::Repeating => {
                 let state = subject.path("state");
-                let subject = subject.every(20, "first print up").key("catch_up", "").key("state", state);
+                let subject = subject.every(150, "first print up").key("catch_up", "").key("state", state);
                 // Its timer is one that can fail.
                 subject.key("clock", "boot").key("delay", "5")
             }

@@ -31,7 +31,7 @@ const CALLS_OF_RESTART: usize = 76;
 const MOST_OF_START: f64 = 1.36;
 const MOST_OF_STATUS: f64 = 1.28;
 const MOST_OF_STOP: f64 = 1.4;
-const MOST_OF_PERIOD: f64 = 3.2;
+const MOST_OF_PERIOD: f64 = 4.0;
 
 #[test]
 fn each_action_makes_the_system_calls_that_it_needs_and_no_other() {
@@ -108,7 +108,7 @@ fn a_period_executes_hardly_more_instructions_than_a_loop_by_hand() {
     }
     let place = Place::new();
     let [by_hand, ours] = ["absolute", "ours"].map(|form| {
-        let instructions = |runs: &str| place.instructions(&["beat", form, "1000", runs, "0"]);
+        let instructions = |runs: &str| place.instructions(&["beat", form, "5000", runs, "0"]);
         instructions("210") - instructions("10")
     });
     check("a period", ours / by_hand, MOST_OF_PERIOD);
