@@ -345,9 +345,9 @@ impl Fault {
                 if self.is_lookup && wanted.has_groups_of(&setup) {
                     wanted.groups.clone_from(&setup.groups);
                 }
-                if matches!(self.way.shape, Shape::Supervised | Shape::Repeating | Shape::Waiting) {
+                if !matches!(self.way.shape, Shape::Plain | Shape::Confined) {
                     // Clients come and go, and without its socket the daemon works too. A repeating one has a socket
-                    // once `status` has asked it, and one that waits once its body has asked for reloads.
+                    // once `status` has asked it, and one with a `Context` once its body has asked for reloads.
                     wanted.descriptors = setup.descriptors;
                 }
                 assert_eq!(setup, wanted, "the daemon's setup");
