@@ -183,6 +183,13 @@ impl Setup {
 }
 
 impl Setup {
+    /// Looks at a daemon, unless its body is still to ask for reloads for the first time, which opens a socket.
+    fn settled(shape: Shape, daemon: Process, subject: &Subject) -> Option<Self> {
+        let is_socket = |(_, path): &(u32, std::path::PathBuf)| path.to_string_lossy().starts_with("socket:");
+        let asks = matches!(shape, Shape::Graceful | Shape::Waiting);
+        (!asks || daemon.descriptors().iter().any(is_socket)).then(|| Self::of(daemon, subject))
+    }
+
     fn has_groups_of(&self, other: &Self) -> bool {
         other.groups.iter().all(|group| self.groups.contains(group))
     }
@@ -337,17 +344,19 @@ impl Fault {
                 let processes = subject.processes();
                 assert!(are_one(self.way.shape, daemon, &processes), "{processes:?}");
                 let mut wanted = setups[&self.way.setup()].clone();
-                // A repeating daemon may be in the handler that has answered `status`, or may write its state.
+                // A repeating daemon may be in the handler that has answered `status`, or may write its state. Without
+                // its timer it works too, but it must not have more open than without a fault.
                 let is_quiet = |setup: &Setup| {
-                    self.way.shape != Shape::Repeating || setup.signals[0] == wanted.signals[0]
+                    self.way.shape != Shape::Repeating
+                        || setup.signals[0] == wanted.signals[0] && setup.descriptors <= wanted.descriptors
                 };
-                let setup = wait_for("a quiet moment", || Some(Setup::of(daemon, subject)).filter(is_quiet));
+                let settled = || Setup::settled(self.way.shape, daemon, subject).filter(is_quiet);
+                let setup = wait_for("a quiet moment", settled);
                 if self.is_lookup && wanted.has_groups_of(&setup) {
                     wanted.groups.clone_from(&setup.groups);
                 }
-                if !matches!(self.way.shape, Shape::Plain | Shape::Confined) {
-                    // Clients come and go, and without its socket the daemon works too. A repeating one has a socket
-                    // once `status` has asked it, and one with a `Context` once its body has asked for reloads.
+                if matches!(self.way.shape, Shape::Supervised | Shape::Repeating) {
+                    // Clients come and go, and without its socket the daemon works too.
                     wanted.descriptors = setup.descriptors;
                 }
                 assert_eq!(setup, wanted, "the daemon's setup");
@@ -497,7 +506,12 @@ fn torture(shape: Shape, floor: usize) {
         let done = way.perform(account, None);
         let daemon = Process(done.subject.pid_text().trim().parse().expect("a PID"));
         done.subject.log_with("up");
-        setups.insert(way.setup(), Setup::of(daemon, &done.subject));
+        if shape == Shape::Repeating {
+            // It then has the socket that it opens for the first question.
+            done.subject.act("status").runs(daemon);
+        }
+        let settled = || Setup::settled(shape, daemon, &done.subject);
+        setups.insert(way.setup(), wait_for("the socket of a body that has asked for reloads", settled));
         if let Some(mut child) = done.foreground {
             child.kill().unwrap();
             child.wait().unwrap();
