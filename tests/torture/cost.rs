@@ -28,10 +28,10 @@ const CALLS: &[(&str, &[(&str, usize)])] = &[
 const CALLS_OF_RESTART: usize = 76;
 
 /// The most instructions, as multiples of what the program written by hand executes in the same run.
-const MOST_OF_START: f64 = 1.36;
-const MOST_OF_STATUS: f64 = 1.28;
+const MOST_OF_START: f64 = 1.32;
+const MOST_OF_STATUS: f64 = 1.25;
 const MOST_OF_STOP: f64 = 1.4;
-const MOST_OF_PERIOD: f64 = 4.0;
+const MOST_OF_PERIOD: f64 = 3.0;
 
 #[test]
 fn each_action_makes_the_system_calls_that_it_needs_and_no_other() {
