@@ -156,7 +156,6 @@ async fn limited(context: &Context) {
 #[repeat_daemon(name = "subject", cron = path("CRON"), pidfile = path("PIDFILE"), stdout = path("STDOUT"))]
 #[tokio::main]
 async fn scheduled() -> Result<()> {
-    sleep(Duration::from_millis(1)).await;
     println!("ran at {}", spawn_blocking(seconds).await?);
     Ok(())
 }

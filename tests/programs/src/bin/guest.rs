@@ -42,10 +42,9 @@ fn follow(verb: &str, object: &str) -> String {
             wait_for(|| reports().get(before).cloned())
         }
         "suspend" => suspend(object),
-        // A run follows its report.
+        // A run follows its report, and then the daemon waits again.
         "runs" => {
-            thread::sleep(Duration::from_millis(300));
-            log().lines().filter(|line| *line == "ran").count().to_string()
+            wait_for(|| is_waiting().then(|| log().lines().filter(|line| *line == "ran").count().to_string()))
         }
         _ => "unknown".into(),
     }
@@ -72,9 +71,15 @@ fn start(expression: &str) -> String {
     act("stop");
     let _ = fs::remove_file(LOG);
     let answer = act("start");
-    // It begins to wait after that.
-    thread::sleep(Duration::from_millis(200));
-    answer
+    wait_for(|| is_waiting().then(|| answer.clone()))
+}
+
+/// Returns whether the daemon sleeps in poll(2), which it does only while it waits for the time of a run.
+fn is_waiting() -> bool {
+    const POLL: [&str; 2] = ["7", "271"];
+    let pid = fs::read_to_string("/run/pid").unwrap_or_default();
+    let call = fs::read_to_string(format!("/proc/{}/syscall", pid.trim())).unwrap_or_default();
+    call.split(' ').next().is_some_and(|number| POLL.contains(&number))
 }
 
 /// Suspends the machine for some seconds, and shows what the daemon reports about that.
