@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Answer, Process, Subject, wait_until};
+use common::{Answer, Process, Subject, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 /// A time that no test lives through.
@@ -72,6 +72,51 @@ fn the_end_of_the_launcher_is_no_cancellation_once_it_is_content() {
     wait_until("the end of the channel", || daemon.connections() == 0);
     daemon.signal(Signal::SIGIO);
     subject.act("status").runs(daemon);
+}
+
+#[test]
+fn a_time_that_is_over_before_the_daemon_watches_its_launcher_is_no_cancellation() {
+    if !strace_or_skip() {
+        return;
+    }
+    let body = |subject: Subject, body: &str| {
+        let go = subject.path("go");
+        subject.body(body.replace("GO", &go.display().to_string()))
+    };
+    for form in ["plain", "context", "repeating", "setup"] {
+        let subject = Subject::new().key("wait_alive", "1");
+        let subject = match form {
+            "plain" => body(subject, "until GO; print lives; park"),
+            "context" => body(subject.key("context", ""), "until GO; ready; print lives; wait"),
+            "repeating" => body(subject.key("every", "20"), "first until GO; print lives"),
+            _ => body(subject.key("every", "20").key("setup", "print set up"), "first until GO; print lives"),
+        };
+        // The daemon is slow after the launcher's first message. Rust 1.85 receives by `read`.
+        let slowly = ["strace", "-f", "-o", "/dev/null", "-e", "inject=read,recvfrom:delay_exit=20000"];
+        let mut start = subject.wrapped(&slowly, "start").stdout(Stdio::null()).spawn().unwrap();
+        subject.log_with(&format!("until {}", subject.path("go").display()));
+        let daemon = Process(subject.pid_text().trim().parse().unwrap());
+        subject.act("status").runs(daemon);
+        fs::write(subject.path("go"), "").unwrap();
+        subject.log_with("lives");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        // strace ends with the daemon.
+        start.wait().unwrap();
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_body_that_is_ready_when_the_time_is_over_lives_on() {
+    let subject = Subject::new().key("wait_alive", "50");
+    let go = subject.path("go");
+    // It does not hear that its launcher has stopped waiting.
+    let subject = subject.graceful(format!("block SIGIO; until {}; ready; print lives; wait", go.display()));
+    let daemon = subject.start();
+    fs::write(go, "").unwrap();
+    subject.log_with("lives");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    subject.left_nothing();
 }
 
 #[test]

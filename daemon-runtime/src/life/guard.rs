@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use crate::command::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::life::handlers;
 use crate::life::instance::{self, Instance, Place, StopMode};
 use crate::life::notify::ServiceManager;
 use crate::life::panic;
-use crate::life::readiness::Readiness;
+use crate::life::readiness::{News, Readiness};
 use crate::life::repetition::Repetition;
 use crate::life::self_pipe::Pipe;
 use crate::life::state::State;
@@ -127,11 +128,15 @@ impl InstanceGuard {
     }
 
     /// Waits until the launcher watches this process. From then on, this process ends if the launcher ends before the
-    /// body is ready.
-    pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<()> {
+    /// body is ready. Returns whether the launcher still waits for the body.
+    pub(crate) fn await_launcher(&mut self, readiness: &mut Readiness) -> Result<bool> {
         let cannot = |error| Error::io(format_args!("cannot prepare for the body's readiness"), &error);
         self.handle(Signal::SIGIO).map_err(|errno| cannot(errno.into()))?;
-        readiness.await_launcher(self.instance.state.owner.pid()).map_err(cannot)
+        match readiness.await_launcher(self.instance.state.owner.pid()).map_err(cannot)? {
+            News::None => Ok(true),
+            News::Released => Ok(false),
+            News::Gone => Err(cannot(Errno::EPIPE.into())),
+        }
     }
 
     /// Makes a context for the body.

@@ -14,7 +14,7 @@ use nix::unistd::{Pid, getpid, read};
 use crate::command::error::{Error, Kind};
 use crate::command::report::Reloaded;
 use crate::sys::clock::now;
-use crate::sys::descriptor::{above_floor, is_closed, is_readable_at_once, set_flags, signal_closing};
+use crate::sys::descriptor::{above_floor, is_readable_at_once, set_flags, signal_closing};
 use crate::sys::file::FileId;
 use crate::sys::interrupted::uninterrupted;
 
@@ -126,7 +126,7 @@ impl Readiness {
     ///
     /// # Errors
     ///
-    /// Fails if the launcher is gone. A cancelled start leaves no daemon.
+    /// Fails if the launcher is gone, but not if it had stopped waiting. A cancelled start leaves no daemon.
     pub(crate) fn ready(self, pid: Pid) -> io::Result<()> {
         if !self.is_intact() {
             return Err(Errno::EBADF.into());
@@ -135,17 +135,20 @@ impl Readiness {
             // The launcher closes its end after this message. The daemon must not take that for the launcher's death.
             set_flags(&self.channel, OFlag::empty())?;
         }
-        send(&self.channel, &Message::Ready(pid).encode())
+        match send(&self.channel, &Message::Ready(pid).encode()) {
+            Err(_) if self.take_news() == News::Released => Ok(()),
+            result => result,
+        }
     }
 
     /// Reports that readiness will follow, and waits until the launcher has pinned this process. From then on, the
-    /// kernel sends SIGIO if the launcher goes.
-    pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<()> {
+    /// kernel sends SIGIO if the launcher goes or stops waiting. Returns what the launcher has done before that.
+    pub(crate) fn await_launcher(&mut self, pid: Pid) -> io::Result<News> {
         self.await_verdict(pid)?;
         signal_closing(self.channel.as_fd(), pid)?;
+        let news = self.take_news();
         self.remember_channel()?;
-        // The launcher may have gone just before.
-        if is_closed(self.channel.as_fd()) { Err(Errno::EPIPE.into()) } else { Ok(()) }
+        Ok(news)
     }
 
     /// Reports that readiness will follow, and waits until the launcher has pinned this process.

@@ -81,6 +81,11 @@ impl State {
         *lock(&self.readiness) = Some(launcher);
     }
 
+    /// Notes that no launcher waits for a report.
+    pub(crate) fn released(&self) {
+        self.has_been_ready.store(true, Ordering::Release);
+    }
+
     /// Sets the supervisor that waits for the body's end.
     pub(crate) fn report_end_to(&self, supervisor: Readiness) {
         *lock(&self.supervisor) = Some(supervisor);
@@ -209,7 +214,7 @@ impl State {
         let news = readiness.as_ref().map_or(News::None, Readiness::take_news);
         if news == News::Released {
             *readiness = None;
-            self.has_been_ready.store(true, Ordering::Release);
+            self.released();
         }
         news
     }

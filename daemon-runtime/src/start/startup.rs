@@ -127,7 +127,7 @@ impl<'a, M> Startup<'a, M> {
         if self.plan.settings.is_supervised() {
             self.be_supervisor(readiness, thread, caller, body);
         }
-        let instance = self.open(caller).and_then(|(held, streams)| {
+        let begun = self.open(caller).and_then(|(held, streams)| {
             self.confine()?;
             detach::enter(&self.plan.working_directory)?;
             self.drop_privileges()?;
@@ -137,19 +137,23 @@ impl<'a, M> Startup<'a, M> {
             let held = (Some(held), Some(publishing));
             let mut instance = self.begin::<K, B>(place, id, held, Some(streams), manager)?;
             // A setup may take long. If the launcher goes meanwhile, the daemon ends.
-            if self.plan.settings.wait().is_some() || B::WITH_SETUP {
-                instance.await_launcher(&mut readiness)?;
-            }
-            Ok(instance)
+            let must_wait = self.plan.settings.wait().is_some() || B::WITH_SETUP;
+            let is_awaited = !must_wait || instance.await_launcher(&mut readiness)?;
+            Ok((instance, is_awaited))
         });
-        let instance = match instance {
-            Ok(instance) => instance,
+        let (instance, is_awaited) = match begun {
+            Ok(begun) => begun,
             Err(error) => {
                 readiness.failed(error);
                 exit_now(1)
             }
         };
-        instance.state().report_to(readiness);
+        if is_awaited {
+            instance.state().report_to(readiness);
+        } else {
+            drop(readiness);
+            instance.state().released();
+        }
         let is_ready_at_once = self.plan.settings.wait().is_none();
         self.live(instance, body, is_ready_at_once, true, &|_| mask::unblock_all())
     }
