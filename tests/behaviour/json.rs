@@ -574,11 +574,12 @@ fn a_repeating_daemon_reports_its_runs() {
 fn a_supervisor_reports_its_body() {
     let answers = Answers::default();
     let subject = subject().key("respawn", "on-failure").key("respawn_delay", "20");
-    let (once, script) = (subject.path("once"), subject.path("child"));
+    let [go, once, script] = ["go", "once", "child"].map(|name| subject.path(name));
     fs::write(&script, "exec sleep 1000").unwrap();
-    let script = format!("once {} panic oops; spawn {}; print up; park", once.display(), script.display());
-    let subject = subject.body(script);
+    let [begin, fail] = [format!("until {}", go.display()), format!("once {} panic oops", once.display())];
+    let subject = subject.body(format!("{begin}; {fail}; spawn {}; print up; park", script.display()));
     let daemon = answers.ask(&subject, "start").is(0, "running").pid();
+    fs::write(go, "").unwrap();
     wait_until("the second life", || answers.ask(&subject, "status")["respawns"] == json!(1));
     let body = body_of(&subject);
     subject.log_with("up");

@@ -23,12 +23,15 @@ fn run_stays_in_the_process_that_was_called() {
 
 #[test]
 fn run_leaves_streams_directory_and_umask_alone() {
-    let subject = Subject::new().body("print out; warn err; park");
+    let subject = Subject::new();
+    let printed = subject.path("printed");
+    let subject = subject.body(format!("print out; warn err; make {}; park", printed.display()));
     let mut command = subject.after("umask 027", "run");
     command.current_dir(subject.path("."));
     let child = command.spawn().unwrap();
     let process = Process(child.id().try_into().unwrap());
-    wait_until("the pidfile", || subject.pid_text() == format!("{process}\n"));
+    wait_until("the lines", || printed.exists());
+    assert_eq!(subject.pid_text(), format!("{process}\n"));
     assert_eq!(process.link("cwd"), subject.path(".").canonicalize().unwrap());
     assert_eq!(process.status("Umask"), "0027");
     assert_eq!(process.link("fd/0").to_str(), Some("/dev/null"));
