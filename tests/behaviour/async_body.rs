@@ -289,6 +289,7 @@ fn refuses_to_fork(inside: &Service) {
     inside.act("stop").says(0, "subject: not running");
     inside.act("reload").fails(1, "subject: not running");
     let run = inside.run();
+    inside.await_body();
     inside.act("status").runs(run.process);
     inside.act("reload").says(0, &format!("subject: reloaded (pid {})", run.process));
     // Refused before anything is stopped.

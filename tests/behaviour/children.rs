@@ -178,7 +178,8 @@ fn they_end_with_the_body_that_ends_by_itself() {
         let go = subject.path("go");
         let processes = FAMILY.repeat(5) + POLITE + STUBBORN;
         let subject = subject
-            .key("stop_timeout", "500")
+            // Long enough for a loaded machine to see the daemon wait for them.
+            .key("stop_timeout", "1500")
             .started_by(&processes, &format!("until {}; {end}", go.display()));
         let daemon = subject.start();
         await_family(&subject, daemon, 19);

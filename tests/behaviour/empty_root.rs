@@ -115,6 +115,7 @@ fn it_runs_in_the_foreground() {
     wait_until("the pidfile", || {
         fs::read_to_string(jail.root.join("subject.pid")).is_ok_and(|text| text == format!("{process}\n"))
     });
+    wait_until("the call of the body", || !jail.act("status").stdout.contains(": starting "));
     jail.has(process);
     jail.act("stop").says(0, &format!("subject: stopped (pid {process})"));
     assert_eq!(Answer::from(child).signal(), Some(Signal::SIGTERM));

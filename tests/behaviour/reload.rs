@@ -141,6 +141,7 @@ fn sighup_never_kills_in_the_foreground() {
     let repeating = Subject::new().every(3_600_000, "");
     for subject in [plain, graceful, repeating] {
         let run = subject.run();
+        subject.await_body();
         for _ in 0..3 {
             run.process.signal(Signal::SIGHUP);
         }

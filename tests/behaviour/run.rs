@@ -14,7 +14,7 @@ fn run_stays_in_the_process_that_was_called() {
     let subject = Subject::new();
     let run = subject.run();
     assert_eq!(subject.processes(), [run.process]);
-    wait_until("a body", || !subject.act("status").stdout.contains(": starting "));
+    subject.await_body();
     subject.act("status").runs(run.process);
     subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
     assert_eq!(run.answer().signal(), Some(Signal::SIGTERM));
@@ -267,6 +267,7 @@ fn a_pidfile_is_not_the_standard_stream_that_was_closed() {
         let run = subject.run();
         assert_eq!(subject.pid_text(), format!("{}\n", run.process));
         let without = subject.without("close");
+        without.await_body();
         without.act("status").runs(run.process);
         without.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
         run.answer();
@@ -318,6 +319,7 @@ fn what_the_caller_ignores_stays_ignored_in_the_foreground() {
             assert!(ignored.contains(&signal), "{signal} in {ignored:?}");
             run.process.signal(signal);
         }
+        subject.await_body();
         subject.act("status").runs(run.process);
         // The stop signal and SIGTERM are received all the same.
         let caught = run.process.signals("SigCgt");

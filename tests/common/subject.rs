@@ -204,6 +204,12 @@ impl Subject {
         Foreground { child, process }
     }
 
+    /// Waits until a daemon in the foreground is no longer starting.
+    #[track_caller]
+    pub fn await_body(&self) {
+        wait_until("the call of the body", || !self.act("status").stdout.contains(": starting "));
+    }
+
     /// Starts one process that runs many actions.
     pub fn converse(&self) -> Conversation {
         Conversation::with(&mut self.action("converse"))

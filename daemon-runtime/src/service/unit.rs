@@ -201,8 +201,12 @@ impl Unit {
         if self.scope == Scope::System {
             f.write_str("After=network.target\n")?;
         }
-        if self.timer.is_none() {
-            write_lines(f, &self.limits)?;
+        match self.timer {
+            None => write_lines(f, &self.limits)?,
+            // systemd by itself allows five starts in ten seconds.
+            Some(_) => {
+                f.write_str("# The timer alone says how often it is started.\nStartLimitIntervalSec=0\n")?
+            }
         }
         f.write_str("\n[Service]\n")?;
         let kind = if self.timer.is_some() { Kind::Timer } else { Kind::Service };
