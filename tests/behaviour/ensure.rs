@@ -231,7 +231,7 @@ fn between_the_lock_and_the_body_it_waits_too() {
     }
     let subject = Subject::new().body("park");
     // The daemon installs its handlers slowly, with the lock in its hands.
-    let slowly = ["strace", "-f", "-o", "/dev/null", "-e", "inject=rt_sigaction:delay_enter=30000"];
+    let slowly = ["strace", "-f", "-o", "/dev/null", "-e", "inject=rt_sigaction:delay_enter=100000"];
     let mut start = subject.wrapped(&slowly, "start").spawn().unwrap();
     wait_until("the lock", || subject.pid_text().ends_with('\n'));
     let daemon = Process(subject.pid_text().trim().parse().unwrap());
