@@ -259,7 +259,7 @@ fn count(argument: Option<&OsStr>) -> Result<usize> {
 }
 
 #[cfg(feature = "cron")]
-fn count_of_runs(argument: &OsStr) -> Result<usize> {
+pub(crate) fn count_of_runs(argument: &OsStr) -> Result<usize> {
     let count = argument.to_str().and_then(|text| text.parse().ok()).filter(|count| *count > 0);
     count.ok_or_else(|| {
         let argument = argument.to_string_lossy();

@@ -10,6 +10,8 @@ use crate::command::action::Action;
 use crate::command::error::Error;
 #[cfg(feature = "json")]
 use crate::command::format::Format;
+#[cfg(feature = "cron")]
+use crate::command::invocation::count_of_runs;
 use crate::command::invocation::{Invocation, Origin};
 
 /// The names of the arguments, which are also those of the options.
@@ -18,6 +20,8 @@ const JSON: &str = "json";
 const ALL: &str = "all";
 const LINES: &str = "lines";
 const FOLLOW: &str = "follow";
+#[cfg(feature = "cron")]
+const RUNS: &str = "runs";
 #[cfg(feature = "service")]
 const TIMER: &str = "timer";
 #[cfg(feature = "service")]
@@ -84,6 +88,12 @@ impl Subcommand for Invocation {
                 subcommand
                     .arg(lines.help("how many lines to print [default: 50]"))
                     .arg(flag(FOLLOW).short('f').help("follow the log"))
+            }
+            #[cfg(feature = "cron")]
+            Action::Next => {
+                let runs = Arg::new(RUNS).value_name("N");
+                let read = |argument: &str| count_of_runs(argument.as_ref());
+                subcommand.arg(runs.value_parser(read).help("how many runs to print [default: 1]"))
             }
             #[cfg(feature = "service")]
             Action::Unit => {
@@ -184,6 +194,10 @@ fn invocation(matches: &ArgMatches) -> Result<Invocation, Refusal> {
     if let Some((_, arguments)) = matches.subcommand() {
         invocation.lines = arguments.try_get_one(LINES).ok().flatten().copied();
         invocation.follow = is_set(arguments, FOLLOW);
+        #[cfg(feature = "cron")]
+        if let Some(runs) = arguments.try_get_one(RUNS).ok().flatten() {
+            invocation.runs = *runs;
+        }
         #[cfg(feature = "service")]
         {
             invocation.timer = is_set(arguments, TIMER);
@@ -236,6 +250,9 @@ mod tests {
         if cfg!(feature = "json") {
             lines.extend(["--json start", "--json --all status", "--json logs"]);
         }
+        if cfg!(feature = "cron") {
+            lines.extend(["next", "next 5"]);
+        }
         if cfg!(feature = "service") {
             lines.extend(["unit", "unit --timer", "install", "install -- --port 1"]);
         }
@@ -257,6 +274,15 @@ mod tests {
         assert_eq!(error, "error: `--all` goes with `status` and `stop` only, not with `start`\n");
         let error = read(&[]).unwrap_err();
         assert_eq!((error.kind(), error.exit_code()), (ErrorKind::MissingSubcommand, 2));
+    }
+
+    #[cfg(feature = "cron")]
+    #[test]
+    fn the_argument_of_next_is_a_number_of_runs() {
+        for argument in ["0", "x"] {
+            let error = read(&["next", argument]).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::ValueValidation, 2), "{argument}");
+        }
     }
 
     /// The derived code of a command reads a field so, and adds the end of the line with the usage.
