@@ -562,7 +562,8 @@ fn a_repeating_daemon_reports_its_runs() {
         assert!(is_now(&status["last_run"]), "{status:?}");
         assert_eq!((seconds(&status["next_run"]) - seconds(&status["last_run"])) / 60, 60, "{status:?}");
         let once = answers.ask(&subject, "once");
-        once.is(1, "running").has_pid(daemon).has_no_error();
+        let failed = format!("subject: the run has failed (pid {daemon}): exit 1: x: the cause");
+        once.is(1, "running").has_pid(daemon).has_error(&failed);
         assert_eq!(once["runs"], json!(2), "{once:?}");
         answers.ask(&subject, "stop").is(0, "stopped");
         assert_eq!(answers.ask(&subject, "status").is(3, "stopped")["runs"], Value::Null);

@@ -55,6 +55,7 @@ impl Outcome {
                 daemons.iter().map(Self::to_json).collect::<Vec<_>>().join("\n")
             }
             Answer::NotStopped { reason, .. } => self.object().with("error", reason.as_str()).end(),
+            Answer::Ran { code, .. } if *code != 0 => self.object().with("error", self.to_string()).end(),
             #[cfg(feature = "service")]
             Answer::Unit { text } => self.object().with("text", text.as_str()).end(),
             #[cfg(feature = "cron")]
