@@ -112,10 +112,11 @@ const WITH_RULE: &[(&str, &str, &str)] = &[
     ("missed", "every", "with `cron`, a run that is missed is skipped"),
 ];
 
-/// Names that other crates use for our keys.
+/// Names that other crates use for our keys. If a name has two, the last one that the attribute has is meant.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("autorestart", "respawn"),
     ("backoff", "respawn_delay"),
+    ("chdir", "working_directory"),
     ("configtest", "check"),
     ("count", "times"),
     ("crontab", "cron"),
@@ -134,6 +135,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("max_attempts", "retry"),
     ("max_restarts", "respawn_limit"),
     ("max_retries", "respawn_limit"),
+    ("max_retries", "retry"),
     ("minutes", "every"),
     ("period", "every"),
     ("persistent", "catch_up"),
@@ -146,6 +148,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("restartsec", "respawn_delay"),
     ("random_delay", "jitter"),
     ("retries", "respawn_limit"),
+    ("retries", "retry"),
     ("retry_backoff", "retry_delay"),
     ("root", "chroot"),
     ("runs", "times"),
@@ -432,8 +435,9 @@ fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Opt
 
 /// Returns the key that was probably meant, and the message about the unknown key.
 fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>) {
-    let here = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == written);
-    let word = here.map_or(written, |(_, here)| here);
+    let meanings = || ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == written).map(|(_, here)| *here);
+    let here = meanings().filter(|here| ours.keys().contains(here)).last().or(meanings().next());
+    let word = here.unwrap_or(written);
     let meant = closest(word, &Macro::RepeatDaemon.keys());
     let repair = match meant.filter(|meant| !ours.keys().contains(meant)) {
         Some(elsewhere) => format!("`{elsewhere}` is a key of #[repeat_daemon]"),

@@ -85,6 +85,19 @@ fn a_word_is_corrected_only_if_it_is_close() {
 }
 
 #[test]
+fn a_name_of_elsewhere_means_the_key_that_the_attribute_has() {
+    for written in ["retries", "max_retries"] {
+        for (ours, rule, meant) in
+            [(Macro::Daemon, "", "respawn_limit"), (Macro::RepeatDaemon, r#"every = "5s", "#, "retry")]
+        {
+            let messages = mistakes(ours, &format!("{rule}{written} = 3"), "fn f() {}");
+            let [message] = &messages[..] else { panic!("{messages:?}") };
+            assert!(message.ends_with(&format!("; did you mean `{meant}`?")), "{message}");
+        }
+    }
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let messages = mistakes(
         Macro::RepeatDaemon,
