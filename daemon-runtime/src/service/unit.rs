@@ -205,7 +205,7 @@ impl Unit {
             None => write_lines(f, &self.limits)?,
             // systemd by itself allows five starts in ten seconds.
             Some(_) => {
-                f.write_str("# The timer alone says how often it is started.\nStartLimitIntervalSec=0\n")?
+                f.write_str("# The timer alone says how often it is started.\nStartLimitIntervalSec=0\n")?;
             }
         }
         f.write_str("\n[Service]\n")?;
