@@ -436,7 +436,7 @@ fn misplaced(ours: Macro, row: &Row, value: &TokenStream, is_again: bool) -> Opt
 /// Returns the key that was probably meant, and the message about the unknown key.
 fn unknown(ours: Macro, written: &str) -> (Option<&'static Row>, Option<String>) {
     let meanings = || ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == written).map(|(_, here)| *here);
-    let here = meanings().filter(|here| ours.keys().contains(here)).last().or(meanings().next());
+    let here = meanings().rfind(|here| ours.keys().contains(here)).or(meanings().next());
     let word = here.unwrap_or(written);
     let meant = closest(word, &Macro::RepeatDaemon.keys());
     let repair = match meant.filter(|meant| !ours.keys().contains(meant)) {
