@@ -65,7 +65,9 @@ fn the_keys_become_lines_of_the_unit() {
     ] {
         has(&text, &line);
     }
-    for beginning in ["User=", "Restart=", "TimeoutStartSec=", "RootDirectory=", "ReadWritePaths="] {
+    // A setup may take as long as with `start`.
+    has(&text, "TimeoutStartSec=infinity");
+    for beginning in ["User=", "Restart=", "RootDirectory=", "ReadWritePaths="] {
         lacks(&text, beginning);
     }
     let subject = plain()
@@ -95,7 +97,7 @@ fn the_keys_become_lines_of_the_unit() {
         "Restart=on-failure",
         "RestartSec=500ms",
         "StartLimitBurst=4",
-        "StartLimitIntervalSec=4s",
+        "StartLimitIntervalSec=8s",
         "ReadWritePaths=-/var/log",
         "ReadWritePaths=\"-/srv/a place\"",
     ] {
@@ -138,6 +140,7 @@ fn keys_that_name_files_keep_these_reachable() {
         ("stdout", "/var/tmp/log", "ReadWritePaths=-/var/tmp", "PrivateTmp="),
         ("stdin", "/dev/ttyS0", "StandardInput=file:/dev/ttyS0", "PrivateDevices="),
         ("pidfile", "/run/alpha/beta.pid", "RuntimeDirectory=alpha", "ReadWritePaths="),
+        ("pidfile", "/var/run/alpha/beta.pid", "RuntimeDirectory=alpha", "ReadWritePaths="),
         ("pidfile", "/run/beta.pid", "ReadWritePaths=-/run", "RuntimeDirectory="),
     ] {
         let text = unit(&plain().key(key, value));
@@ -163,7 +166,7 @@ fn a_unit_that_systemd_would_refuse_is_not_printed() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         assert!(text.contains("systemd starts no program whose path has"), "{text}");
     }
-    for name in ["a@b", "with space", "été", ".hidden"] {
+    for name in ["a@b", "with space", "été", ".hidden", "-dash"] {
         let answer = plain().key("name", name).act("unit");
         assert_eq!(answer.status.code(), Some(1));
         assert!(answer.stderr.contains("a unit has a name of at most 200"), "{}", answer.stderr);
@@ -444,6 +447,18 @@ fn systemd_and_not_a_supervisor_respawns_under_a_unit() {
 }
 
 #[test]
+fn a_body_that_fails_too_often_stays_ended_however_short_the_pauses_are() {
+    // systemd may make each pause longer by a quarter of a second.
+    let keys = [("body", "sleep 250; fail no disk"), ("context", ""), ("respawn", "on-failure")];
+    let more = [("respawn_delay", "100"), ("respawn_limit", "3"), ("stdout", "/var/subject.log")];
+    let Some(mut service) = Service::or_skip(&[&keys[..], &more].concat()) else { return };
+    service.set_up();
+    service.machine.does("systemctl start subject; true");
+    service.machine.comes_to_show(UNIT, "ActiveState", "failed");
+    assert_eq!(service.machine.does("grep -c 'no disk' /var/subject.log"), "3\n");
+}
+
+#[test]
 fn a_chroot_is_the_units_root_directory_which_run_does_not_enter_again() {
     let keys = [("body", "directory; await"), ("chroot", "/srv/jail"), ("working_directory", "/inside")];
     let Some(mut service) = Service::or_skip(&[&keys[..], &[("stdout", "/var/log")]].concat()) else {
@@ -477,6 +492,11 @@ fn a_timer_starts_each_run_of_a_repeating_daemon() {
     let from = service.machine.path("");
     write_timer(&text, &from);
     service.machine.does(&format!("cp {0}/subject.service {0}/subject.timer {UNITS}", from.display()));
+    // Before the first run, systemd has not made the directory of the pidfile yet.
+    assert_eq!(service.machine.does("ls /run/subject 2>/dev/null | wc -l"), "0\n");
+    let once = service.line("once").replace("WAIT_READY=10'", "WAIT_READY=10000'");
+    service.machine.does(&once);
+    assert_eq!(service.machine.does("stat -c %a /run/subject"), "755\n");
     service.machine.does("systemctl daemon-reload && systemctl enable --now subject.timer");
     // Each run is a process of its own, and systemd by itself allows five in ten seconds.
     service.machine.comes_to_print("[ $(sort -u /var/subject.log | wc -l) -ge 12 ] && echo many", "many\n");
@@ -568,6 +588,61 @@ fn install_makes_a_service_that_all_actions_go_through() {
     assert!(code == 1 && text.contains("the daemon is running without systemd (pid "), "{text}");
     let (code, text) = service.act("stop");
     assert!(code == 0 && text.starts_with("subject: stopped (pid "), "{text}");
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_name_that_systemd_escapes_is_that_of_the_service() {
+    // The control group of `_subject.service` is `__subject.service`, and that of `io.service` is `_io.service`.
+    let Some(mut service) = Service::or_skip(&[]) else { return };
+    for name in ["_subject", "io"] {
+        let keys = format!("SUBJECT_NAME={name} SUBJECT_BODY=park SUBJECT_RESPAWN=always");
+        let directory = format!("/run/systemd/system/{name}.service.d");
+        service.machine.does(&format!("mkdir {directory}; echo [Service] >{directory}/keys.conf"));
+        service.machine.does(&format!("echo Environment={keys} >>{directory}/keys.conf"));
+        service.variables = keys;
+        let (code, text) = service.act("install");
+        assert!(code == 0, "{text}");
+        let pid = service.machine.show(&format!("{name}.service"), "MainPID");
+        let expected = format!("{name}: running (pid {pid}, up 0s; unit {name}.service)");
+        assert_eq!(service.act("status").1.lines().next().map(young), Some(expected));
+        // Without systemd, a stop would be an end after which systemd starts the daemon again.
+        let expected = format!("{name}: stopped through systemd (pid {pid}; unit {name}.service)\n");
+        assert_eq!(service.act("stop"), (0, expected));
+        assert_eq!(service.machine.show(&format!("{name}.service"), "ActiveState"), "inactive");
+    }
+}
+
+#[test]
+fn a_new_program_behind_the_same_unit_is_started() {
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    let installed = format!("subject: installed (pid PID; unit {PATH})");
+    service.answers("install", 0, &installed);
+    let first = service.main_pid();
+    let program = service.program.display().to_string();
+    service.machine.does(&format!("cp {program} {program}.new && mv {program}.new {program}"));
+    service.answers("install", 0, &installed);
+    let second = service.main_pid();
+    assert_ne!(second, first);
+    service.answers("install", 0, &installed);
+    assert_eq!(service.main_pid(), second);
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
+fn a_program_behind_a_link_stays_visible() {
+    // The link is kept, and its target is in a home directory.
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    let program = service.program.display().to_string();
+    service.machine.does(&format!("mkdir /home/bin && cp {program} /home/bin/subject"));
+    service.machine.does("ln -s /home/bin/subject /usr/local/bin/subject");
+    service.program = "/usr/local/bin/subject".into();
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    assert_eq!(
+        service.machine.does(&format!("grep ^ExecStart= {PATH}")),
+        "ExecStart=/usr/local/bin/subject run\n"
+    );
+    service.stops();
     service.machine.complains(UNIT, &[]);
 }
 
@@ -903,6 +978,18 @@ fn install_touches_no_file_of_others() {
     assert_eq!((code, answer), (1, format!("subject: failed to uninstall: {reason}\n")));
     service.program = own;
     service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
+    // Nor one that a file in `/etc` would hide, as a package's.
+    let packages = "/run/systemd/system/subject.service";
+    service.machine.does(&format!("printf '[Service]\\nExecStart=/bin/sleep 99\\n' >{packages}"));
+    let (code, answer) = service.act("install");
+    let reason =
+        format!("{packages} is the unit of another program, which {PATH} would replace; give the key `name`");
+    assert_eq!((code, answer), (1, format!("subject: failed to install: {reason}\n")));
+    assert_eq!(service.machine.does(&format!("ls {UNITS}")), "");
+    // The package's own is another matter.
+    let unit = service.line("unit");
+    service.machine.does(&format!("{unit} >{packages}"));
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
 }
 
 // ---- without systemd ----

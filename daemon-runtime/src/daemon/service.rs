@@ -149,8 +149,9 @@ impl<M> Daemon<M> {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
     pub fn uninstall(&self) -> Result<Outcome> {
-        self.answer(Action::Uninstall, |plan, _| {
-            let removed = install::uninstall(unit::scope(), &plan.settings.name)?;
+        self.answer(Action::Uninstall, |plan, pidfile| {
+            let pidfile = pidfile.path().as_path();
+            let removed = install::uninstall(unit::scope(), &plan.settings.name, pidfile)?;
             Ok(removed.map_or(Answer::NotInstalled, |unit| Answer::Uninstalled { unit }))
         })
     }

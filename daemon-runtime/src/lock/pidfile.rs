@@ -156,7 +156,7 @@ impl Pidfile {
     /// (`fs.protected_regular`).
     pub(crate) fn open_or_create(&self) -> Result<OwnedFd> {
         self.check_home()?;
-        let mut may_make_directory = matches!(self.owner, Owner::Users(_));
+        let mut may_make_directory = self.may_make_directory();
         let opened = loop {
             match self.open(OFlag::O_RDWR) {
                 Err(Errno::ENOENT) => {}
@@ -176,10 +176,28 @@ impl Pidfile {
         opened.and_then(above_floor).map_err(|errno| self.cannot_open(errno))
     }
 
-    /// Makes the directory of a user's default pidfile.
+    /// Returns whether the directory is this daemon's alone: that of a user's default, or that of an installed service,
+    /// which systemd makes only when it starts the daemon.
+    fn may_make_directory(&self) -> bool {
+        let is_below_run = || {
+            let above = self.path.as_path().parent().and_then(Path::parent);
+            geteuid().is_root() && above == Some(Path::new("/run"))
+        };
+        match self.owner {
+            Owner::Users(_) => true,
+            Owner::Roots => is_below_run(),
+            Owner::Daemon | Owner::Programs | Owner::Homeless(_) => false,
+        }
+    }
+
+    /// Makes the directory of a default pidfile.
     fn make_directory(&self) -> Result<()> {
         let Some(directory) = self.path.as_path().parent() else { return Ok(()) };
-        make_private(directory).map_err(|error| {
+        let made = match self.owner {
+            Owner::Roots => make(directory, 0o755),
+            _ => make_private(directory),
+        };
+        made.map_err(|error| {
             let directory = directory.display();
             Error::io(
                 format_args!("cannot make the directory {directory} for the pidfile; give `pidfile`"),
@@ -271,16 +289,19 @@ fn read_failure(file: impl AsFd, stat: &FileStat) -> Option<Failure> {
 /// Creates a directory for its user alone, with its missing parents, whatever the umask.
 pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
     const PRIVATE: u32 = 0o700;
-    let make = || fs::DirBuilder::new().mode(PRIVATE).create(directory);
-    let result = match (make(), directory.parent()) {
+    match (make(directory, PRIVATE), directory.parent()) {
         (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
             make_private(above)?;
-            make()
+            make(directory, PRIVATE)
         }
         (result, _) => result,
-    };
-    match result {
-        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(PRIVATE)),
+    }
+}
+
+/// Creates a directory with these permissions, whatever the umask, unless there is one.
+fn make(directory: &Path, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(directory) {
+        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(mode)),
         // Another process has made it meanwhile.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

@@ -85,9 +85,8 @@ fn replace(arguments: &[OsString]) -> Vec<OsString> {
         while let Some((_, others)) = rest.split_first().filter(|(word, _)| *word == "--timer") {
             rest = others;
         }
-        rest = rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest);
     }
-    words.extend_from_slice(rest);
+    words.extend_from_slice(rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest));
     words
 }
 
@@ -104,6 +103,7 @@ mod tests {
             ("install localhost:8080 unit", "run localhost:8080 unit"),
             ("unit --timer alpha", "run alpha"),
             ("unit -- --port 8080", "run --port 8080"),
+            ("install -- --port 8080", "run --port 8080"),
             ("service print", "run"),
         ] {
             let words: Vec<_> = line.split(' ').map(OsString::from).collect();

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::command::error::{Error, Result};
+use crate::service::installed_service::Service;
 use crate::service::manager::Manager;
+use crate::service::paths;
 use crate::service::unit::Unit;
 use crate::unit_file::installed::{self, Installed, Scope};
 
@@ -21,6 +23,14 @@ pub(crate) fn install(unit: &Unit) -> Result<(PathBuf, bool)> {
     let text =
         format!("{HEADER}{}; its action `uninstall` removes this file.\n{unit}", unit.program.display());
     let before = read_own(unit.scope, &unit.name, &path)?;
+    let hidden = || installed::hidden(unit.scope, &unit.name);
+    if let Some(other) = before.is_none().then(hidden).flatten() {
+        return Err(Error::failed(format_args!(
+            "{} is the unit of another program, which {} would replace; give the key `name`",
+            other.display(),
+            path.display()
+        )));
+    }
     let is_new = before.is_none_or(|before| before != text);
     if is_new {
         write(&path, &text).map_err(|error| cannot("write", &path, &error))?;
@@ -31,17 +41,18 @@ pub(crate) fn install(unit: &Unit) -> Result<(PathBuf, bool)> {
     Ok((path, is_new))
 }
 
-/// Starts the daemon. If its unit has not changed, it goes on running.
+/// Starts the daemon. If neither its unit nor its program has changed, it goes on running.
 pub(crate) fn start(unit: &Unit, is_new: bool) -> Result<()> {
     let manager = Manager::require(unit.scope)?;
     let file = installed::file_name(&unit.name);
     // A daemon that has failed too often is not started before that is forgotten.
     let _ = manager.call(&["reset-failed", &file]);
-    manager.call(&[if is_new { "restart" } else { "start" }, &file])
+    let is_changed = is_new || Service::find(&unit.name).is_some_and(|service| service.runs_old_program());
+    manager.call(&[if is_changed { "restart" } else { "start" }, &file])
 }
 
 /// Stops the daemon and removes its unit. Returns the path of the file, or `None` if there is none.
-pub(crate) fn uninstall(scope: Scope, name: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn uninstall(scope: Scope, name: &str, pidfile: &Path) -> Result<Option<PathBuf>> {
     let path = path(scope, name)?;
     if read_own(scope, name, &path)?.is_none() {
         return Ok(None);
@@ -54,9 +65,11 @@ pub(crate) fn uninstall(scope: Scope, name: &str) -> Result<Option<PathBuf>> {
     manager.call(&["daemon-reload"])?;
     if scope == Scope::System {
         // The unit keeps the directory, with the pidfile of a daemon that has failed.
-        let directory = installed::runtime_directory(name);
-        let _ = fs::remove_file(directory.join(format!("{name}.pid")));
-        let _ = fs::remove_dir(directory);
+        let _ = fs::remove_file(pidfile);
+        // Another daemon may have its pidfile there.
+        if let Some(directory) = paths::runtime_directory(pidfile) {
+            let _ = fs::remove_dir(Path::new("/run").join(directory));
+        }
     }
     Ok(Some(path))
 }

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 use std::process::{self, Command, Stdio};
 
@@ -67,6 +69,15 @@ impl Service {
             .ok_or_else(|| Error::failed(format_args!("the daemon has ended already")))
     }
 
+    /// Returns whether the main process runs another program than the file that the unit names now, because that was
+    /// replaced.
+    pub(crate) fn runs_old_program(&self) -> bool {
+        let id = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let running = self.main_pid().ok().and_then(|pid| id(Path::new(&format!("/proc/{pid}/exe"))));
+        let installed = self.command_line.first().and_then(|program| id(Path::new(program)));
+        running.is_some() && running != installed
+    }
+
     /// Makes the daemon's check, with the arguments of the unit.
     ///
     /// A unit may start the program by words of its own. Without the word `run` there is no check before the start.
@@ -120,5 +131,13 @@ fn is_of_unit(unit: &str, pid: u32) -> bool {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     // Lines such as `0::/system.slice/example.service`.
     let mut paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths.any(|path| Path::new(path).components().any(|part| part == Component::Normal(unit.as_ref())))
+    paths.any(|path| Path::new(path).components().any(|part| is_group_of(part, unit)))
+}
+
+/// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or that
+/// the kernel could take for a file of its own, as `io.service`.
+fn is_group_of(group: Component<'_>, unit: &str) -> bool {
+    let Component::Normal(group) = group else { return false };
+    let group = group.as_bytes();
+    group.strip_prefix(b"_").unwrap_or(group) == unit.as_bytes()
 }

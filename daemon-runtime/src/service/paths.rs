@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::User;
 
@@ -77,12 +77,9 @@ impl Places {
     /// Adds the directory of a pidfile, which systemd makes if it is one below `/run`.
     fn add_pidfile(&mut self, pidfile: &Path, user: Option<&Account>) -> Result<()> {
         let Some(directory) = pidfile.parent() else { return Ok(()) };
-        match directory.strip_prefix("/run") {
-            Ok(below) if !below.as_os_str().is_empty() && !directory.starts_with("/run/user") => {
-                self.runtime_directory = Some(below.into());
-                return Ok(());
-            }
-            _ => {}
+        if let Some(below) = runtime_directory(pidfile) {
+            self.runtime_directory = Some(below);
+            return Ok(());
         }
         if let Some(user) = user.filter(|user| !may_write(user, directory)) {
             return Err(Error::failed(format_args!(
@@ -115,9 +112,22 @@ impl Places {
         self.any(|path| is_below(path, &HOMES))
     }
 
+    /// Asks about each path, and about where it leads through symbolic links: systemd follows these.
     fn any(&self, is_it: impl Fn(&Path) -> bool) -> bool {
-        self.written.iter().any(|(_, path)| is_it(path)) || self.read.iter().any(|path| is_it(path))
+        let is_or_leads =
+            |path: &PathBuf| is_it(path) || fs::canonicalize(path).is_ok_and(|path| is_it(&path));
+        self.written.iter().any(|(_, path)| is_or_leads(path)) || self.read.iter().any(is_or_leads)
     }
+}
+
+/// Returns the directory of a pidfile, relative to `/run`, if systemd makes it for the daemon.
+pub(crate) fn runtime_directory(pidfile: &Path) -> Option<PathBuf> {
+    let directory = pidfile.parent()?;
+    let is_plain = directory.components().all(|part| part != Component::ParentDir);
+    // The old name of `/run`.
+    let below = directory.strip_prefix("/run").or_else(|_| directory.strip_prefix("/var/run")).ok()?;
+    let is_ours = is_plain && !below.as_os_str().is_empty() && !below.starts_with("user");
+    is_ours.then(|| below.into())
 }
 
 fn is_below(path: &Path, directories: &[&str]) -> bool {

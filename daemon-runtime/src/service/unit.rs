@@ -291,10 +291,11 @@ pub(crate) fn scopes() -> &'static [Scope] {
 /// Refuses a name that is not that of a unit and a runtime directory.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    if name.starts_with('.') || !name.chars().all(is_plain) || name.len() > 200 {
+    // `systemctl` takes a word with a dash first for an option.
+    if name.starts_with(['.', '-']) || !name.chars().all(is_plain) || name.len() > 200 {
         return Err(Error::failed(format_args!(
-            "a unit has a name of at most 200 ASCII letters, digits, `_`, `-` and `.`, which {name:?} is not; give the \
-             key `name`"
+            "a unit has a name of at most 200 ASCII letters, digits, `_`, `-` and `.`, of which the last two are \
+             not the first; {name:?} is none, so give the key `name`"
         )));
     }
     Ok(())
@@ -308,8 +309,10 @@ fn limits(settings: &Settings) -> Vec<String> {
             vec!["# It is started again however often it fails.".into(), "StartLimitIntervalSec=0".into()]
         }
         (_, limit) => {
-            // Twice the time of as many pauses, so that starts by hand seldom count.
-            let interval = settings.respawn_delay.saturating_mul(limit).saturating_mul(2);
+            // systemd counts starts. A pause may be longer by a quarter of a second, and a process needs time to start
+            // and to fail. The time is no longer than that, so that starts by hand seldom count.
+            let life = settings.respawn_delay.saturating_mul(2).saturating_add(Duration::from_secs(1));
+            let interval = life.saturating_mul(limit);
             vec![
                 format!("# After {limit} quick failures in a row it stays ended."),
                 format!("StartLimitIntervalSec={}", time(interval)),
@@ -322,7 +325,13 @@ fn limits(settings: &Settings) -> Vec<String> {
 /// Returns the lines about the beginning and the end of a process that lives long. For a process of one run, the time
 /// limit of the start would be that of the run.
 fn lasting(settings: &Settings) -> Vec<String> {
-    let limit = settings.wait_ready.map(|limit| format!("TimeoutStartSec={}", time(limit)));
+    let limit = match settings.wait_ready {
+        Some(limit) => Some(time(limit)),
+        // By itself, systemd would kill a daemon whose setup takes longer than a minute and a half.
+        None if cfg!(feature = "systemd") => Some("infinity".into()),
+        None => None,
+    };
+    let limit = limit.map(|limit| format!("TimeoutStartSec={limit}"));
     let word = match settings.respawn {
         Respawn::Never => None,
         Respawn::OnFailure => Some("on-failure"),

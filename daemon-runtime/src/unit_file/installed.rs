@@ -95,6 +95,15 @@ pub(crate) fn directory(scope: Scope) -> Option<PathBuf> {
     directories(scope).into_iter().next()
 }
 
+/// Returns the unit file of another program that a file in the first directory would hide from systemd.
+pub(crate) fn hidden(scope: Scope, name: &str) -> Option<PathBuf> {
+    let others = directories(scope).into_iter().skip(1).map(|directory| directory.join(file_name(name)));
+    others.into_iter().find(|path| match fs::read_to_string(path) {
+        Ok(text) => Installed::read(scope, name, &text).is_none_or(|unit| unit.other_program().is_some()),
+        Err(_) => false,
+    })
+}
+
 /// Returns the runtime directory of an installed service of the machine.
 pub(crate) fn runtime_directory(name: &str) -> PathBuf {
     Path::new("/run").join(name)
