@@ -167,7 +167,12 @@ impl Settings {
     pub(crate) fn in_foreground(&self) -> Cow<'_, Self> {
         #[cfg(feature = "service")]
         if environment::enter(&self.name) {
-            return Cow::Owned(Self { respawn: Respawn::Never, chroot: None, ..self.clone() });
+            let mut settings = Self { respawn: Respawn::Never, chroot: None, ..self.clone() };
+            // systemd has looked up the accounts, of which a new root directory knows nothing.
+            if self.chroot.is_some() && !geteuid().is_root() {
+                (settings.user, settings.group) = (None, None);
+            }
+            return Cow::Owned(settings);
         }
         Cow::Borrowed(self)
     }

@@ -142,6 +142,7 @@ fn keys_that_name_files_keep_these_reachable() {
         ("pidfile", "/run/alpha/beta.pid", "RuntimeDirectory=alpha", "ReadWritePaths="),
         ("pidfile", "/var/run/alpha/beta.pid", "RuntimeDirectory=alpha", "ReadWritePaths="),
         ("pidfile", "/run/beta.pid", "ReadWritePaths=-/run", "RuntimeDirectory="),
+        ("pidfile", "/run/a:b/beta.pid", "ReadWritePaths=-/run/a:b", "RuntimeDirectory="),
     ] {
         let text = unit(&plain().key(key, value));
         has(&text, line);
@@ -420,6 +421,34 @@ fn a_unit_starts_the_daemon_as_its_user_and_with_its_keys() {
     assert!(code == 1 && text.ends_with("ago (exit 1): no disk: the cause\n"), "{text}");
     let last = service.machine.does("tail -n 1 /var/log/subject");
     assert_eq!(unstamped(&last), "subject: no disk: the cause\n");
+}
+
+#[test]
+fn systemd_sets_the_accounts_however_they_are_given() {
+    // Without the privileges of root, `run` could not change them.
+    let Some(mut service) = Service::or_skip(&[]) else { return };
+    let body = [("body", "park")];
+    let jailed = [("user", "daemon"), ("group", "mail"), ("chroot", "/srv/jail")];
+    service.machine.does("mkdir /srv/jail && mkdir -p /run/systemd/system/subject.service.d");
+    // The libraries of a program that was built by Debian's compiler for 32-bit x86.
+    let libraries = "printf '[Service]\\nBindReadOnlyPaths=-/usr/i686-linux-gnu\\n'";
+    service.machine.does(&format!("{libraries} >/run/systemd/system/subject.service.d/libraries.conf"));
+    let cases = [
+        (&jailed[..1], "1", "1"),
+        (&jailed[1..2], "0", "8"),
+        (&[("user", "root")], "0", "0"),
+        (&jailed, "1", "8"),
+    ];
+    for (accounts, uid, gid) in cases {
+        service.set(&[&body[..], accounts].concat());
+        service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+        assert_eq!(
+            (service.status("Uid"), service.status("Gid")),
+            ([uid; 4].join("\t"), [gid; 4].join("\t"))
+        );
+        service.stops();
+    }
+    service.machine.complains(UNIT, &[]);
 }
 
 #[test]
@@ -755,15 +784,20 @@ fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
         from.display()
     ));
     machine.does("install -d -o daemon -m 700 /run/user/1 /home/alpha && systemctl start manager");
-    let user = "setpriv --reuid=1 --regid=1 --clear-groups env HOME=/home/alpha XDG_RUNTIME_DIR=/run/user/1 \
-                SUBJECT_CONTEXT= SUBJECT_BODY=await";
+    let bare =
+        "setpriv --reuid=1 --regid=1 --clear-groups env HOME=/home/alpha SUBJECT_CONTEXT= SUBJECT_BODY=await";
+    let user = &format!("{bare} XDG_RUNTIME_DIR=/run/user/1");
     let file = "/home/alpha/.config/systemd/user/subject.service";
+    // Without its bus, systemd cannot be reached, and the daemon remains an ordinary one.
+    let program = service.program.display().to_string();
+    let (code, text) = machine.shell(&format!("{bare} {program} install"));
+    assert!(code == 1 && text.contains("`systemctl --user daemon-reload`"), "{text}");
+    machine.does(&format!("{bare} {program} start && {user} {program} stop && ! ls {file}"));
     // The keys are in the environment, which the unit has by a drop-in.
     machine
         .does(&format!("{user} mkdir -p {file}.d && cp /run/systemd/system/subject.service.d/* {file}.d/"));
     let keys = "printf '[Service]\\nEnvironment=SUBJECT_CONTEXT= SUBJECT_BODY=await\\n'";
     machine.does(&format!("{keys} >{file}.d/keys.conf"));
-    let program = service.program.display().to_string();
     journalctl(machine, "printf '%s\\n' \"$@\"");
     let mut act = |action: &str| {
         let machine = &mut service.machine;

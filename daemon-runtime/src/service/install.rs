@@ -31,14 +31,22 @@ pub(crate) fn install(unit: &Unit) -> Result<(PathBuf, bool)> {
             path.display()
         )));
     }
-    let is_new = before.is_none_or(|before| before != text);
+    let is_new = before.as_ref().is_none_or(|before| *before != text);
     if is_new {
         write(&path, &text).map_err(|error| cannot("write", &path, &error))?;
     }
     let file = installed::file_name(&unit.name);
-    manager.call(&["daemon-reload"])?;
-    manager.call(&["enable", &file])?;
-    Ok((path, is_new))
+    let known = manager.call(&["daemon-reload"]).and_then(|()| manager.call(&["enable", &file]));
+    match known {
+        Ok(()) => Ok((path, is_new)),
+        Err(error) => {
+            // A unit that systemd does not know would take every action away from this program.
+            if before.is_none() {
+                let _ = fs::remove_file(&path);
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Starts the daemon. If neither its unit nor its program has changed, it goes on running.

@@ -1,6 +1,7 @@
 //! The places that a daemon's keys name, which a unit must leave reachable.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -126,6 +127,8 @@ pub(crate) fn runtime_directory(pidfile: &Path) -> Option<PathBuf> {
     let is_plain = directory.components().all(|part| part != Component::ParentDir);
     // The old name of `/run`.
     let below = directory.strip_prefix("/run").or_else(|_| directory.strip_prefix("/var/run")).ok()?;
+    // systemd takes what follows a colon for a second name of the directory.
+    let is_plain = is_plain && !below.as_os_str().as_bytes().contains(&b':');
     let is_ours = is_plain && !below.as_os_str().is_empty() && !below.starts_with("user");
     is_ours.then(|| below.into())
 }

@@ -91,7 +91,7 @@ impl Identity {
         let has_ids = [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2];
         has_ids
             && saved::are(self.uid, self.gid) == Ok(true)
-            && (self.uid != root || supplementary::are(&self.groups) == Ok(true))
+            && (self.uid != root || supplementary::are(&self.groups, self.gid) == Ok(true))
     }
 
     fn is_taken_on(&self) -> nix::Result<bool> {
@@ -101,7 +101,7 @@ impl Identity {
         Ok(users == [self.uid; 2]
             && groups == [self.gid; 2]
             && saved::are(self.uid, self.gid)?
-            && supplementary::are(&self.groups)?
+            && supplementary::are(&self.groups, self.gid)?
             && (self.uid == root || saved::set_user(root).is_err() && !capabilities::has_any()?))
     }
 }
@@ -238,9 +238,12 @@ mod supplementary {
         setgroups(groups)
     }
 
-    pub(super) fn are(groups: &[Gid]) -> nix::Result<bool> {
+    /// Returns whether a process of a group has these groups. It has its own group in any case: systemd does not list it
+    /// among the others, unless it changes the user.
+    pub(super) fn are(groups: &[Gid], own: Gid) -> nix::Result<bool> {
         let taken_on = getgroups()?;
-        Ok(taken_on.iter().all(|gid| groups.contains(gid)) && groups.iter().all(|gid| taken_on.contains(gid)))
+        let has = |gid: &Gid| *gid == own || taken_on.contains(gid);
+        Ok(taken_on.iter().all(|gid| groups.contains(gid)) && groups.iter().all(has))
     }
 }
 
@@ -258,7 +261,7 @@ mod supplementary {
         Ok(vec![gid])
     }
 
-    pub(super) fn are(_: &[Gid]) -> nix::Result<bool> {
+    pub(super) fn are(_: &[Gid], _: Gid) -> nix::Result<bool> {
         Ok(true)
     }
 }
