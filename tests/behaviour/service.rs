@@ -659,6 +659,36 @@ fn a_new_program_behind_the_same_unit_is_started() {
 }
 
 #[test]
+fn a_link_to_a_newer_program_leaves_the_daemon_to_its_unit() {
+    let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };
+    let program = service.program.display().to_string();
+    service.machine.does(&format!("for n in 1 2 3; do cp {program} {program}-$n; done"));
+    let lead = |service: &mut Service, number: u32| {
+        service.machine.does(&format!("ln -sfn {program}-{number} /srv/subject"));
+    };
+    let running = |service: &mut Service, number: u32| {
+        let pid = service.main_pid();
+        assert_eq!(
+            service.machine.does(&format!("readlink /proc/{pid}/exe")),
+            format!("{program}-{number}\n")
+        );
+    };
+    service.program = "/srv/subject".into();
+    lead(&mut service, 1);
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    lead(&mut service, 2);
+    service.answers("start", 1, "subject: already running (pid PID)");
+    service.answers("restart", 0, "subject: restarted through systemd (pid PID; unit subject.service)");
+    running(&mut service, 2);
+    lead(&mut service, 3);
+    service.answers("install", 0, &format!("subject: installed (pid PID; unit {PATH})"));
+    running(&mut service, 3);
+    lead(&mut service, 1);
+    service.stops();
+    service.machine.complains(UNIT, &[]);
+}
+
+#[test]
 fn a_program_behind_a_link_stays_visible() {
     // The link is kept, and its target is in a home directory.
     let Some(mut service) = Service::or_skip(&[("body", "park")]) else { return };

@@ -1,5 +1,7 @@
 //! The pidfile as a file: opening it, checking that it can be a pidfile.
 
+#[cfg(feature = "service")]
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,7 +22,11 @@ use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
 use crate::sys::file::{FileId, file_type};
 use crate::sys::interrupted::uninterrupted;
+#[cfg(feature = "service")]
+use crate::sys::process::number;
 use crate::sys::procfs;
+#[cfg(feature = "service")]
+use crate::unit_file::installed;
 
 /// The longest text of a pidfile without the reason of a death, in bytes. A longer one is something else.
 const LONGEST: libc::off_t = 32;
@@ -104,9 +110,22 @@ impl Pidfile {
         match self.owner {
             Owner::Daemon => None,
             Owner::Roots | Owner::Users(_) | Owner::Homeless(_) | Owner::Programs => {
-                procfs::other_program(pid)
+                procfs::other_program(pid).filter(|_| !self.is_of_own_service(pid))
             }
         }
+    }
+
+    /// Returns whether a process is one of this program's service.
+    #[cfg(feature = "service")]
+    fn is_of_own_service(&self, pid: Pid) -> bool {
+        let name = self.path.as_path().file_stem().and_then(OsStr::to_str);
+        name.is_some_and(|name| installed::is_of_own_service(name, number(pid)))
+    }
+
+    #[cfg(not(feature = "service"))]
+    #[allow(clippy::unused_self, reason = "it is used with the feature")]
+    fn is_of_own_service(&self, _: Pid) -> bool {
+        false
     }
 
     /// Returns a warning for root about a directory in which every user can replace the file.

@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 
 use nix::sys::stat::SFlag;
@@ -38,7 +37,7 @@ impl Service {
         let installed = Installed::find(unit::scope(), name)?;
         let is_ours = !installed.is_by_timer && installed.is_of_this_program();
         let unit = installed::file_name(name);
-        let is_inside = is_of_unit(&unit, process::id());
+        let is_inside = installed::is_of_unit(&unit, process::id());
         (is_ours && !is_inside).then_some(Self {
             manager: Manager(installed.scope),
             unit,
@@ -104,7 +103,7 @@ impl Service {
 
     /// Returns whether a process is one of the unit.
     pub(crate) fn runs(&self, pid: Pid) -> bool {
-        is_of_unit(&self.unit, number(pid))
+        installed::is_of_unit(&self.unit, number(pid))
     }
 }
 
@@ -114,7 +113,7 @@ pub(crate) fn add_unit(outcome: Outcome, settings: &Settings, pid: Pid) -> Outco
     let (name, unit) = (&settings.name, installed::file_name(&settings.name));
     let is_installed = |scope: &Scope| Installed::find(*scope, name).is_some();
     let scope = || unit::scopes().iter().copied().find(is_installed);
-    let Some(scope) = is_of_unit(&unit, number(pid)).then(scope).flatten() else { return outcome };
+    let Some(scope) = installed::is_of_unit(&unit, number(pid)).then(scope).flatten() else { return outcome };
     let journal = Journal::new(scope, unit.clone()).to_string();
     let has_output = settings.stdout.is_none() && is_socket(pid);
     outcome.with_journal(has_output.then_some(journal)).with_unit(Some(unit))
@@ -123,21 +122,4 @@ pub(crate) fn add_unit(outcome: Outcome, settings: &Settings, pid: Pid) -> Outco
 /// Returns whether the standard output of a process is a socket, as that to the journal is, as far as the system says.
 fn is_socket(pid: Pid) -> bool {
     procfs::open_file(pid, 1).is_none_or(|(stat, _)| file_type(&stat) == SFlag::S_IFSOCK)
-}
-
-/// Returns whether a process is in the control group of a unit
-/// ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)).
-fn is_of_unit(unit: &str, pid: u32) -> bool {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    // Lines such as `0::/system.slice/example.service`.
-    let mut paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths.any(|path| Path::new(path).components().any(|part| is_group_of(part, unit)))
-}
-
-/// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or that
-/// the kernel could take for a file of its own, as `io.service`.
-fn is_group_of(group: Component<'_>, unit: &str) -> bool {
-    let Component::Normal(group) = group else { return false };
-    let group = group.as_bytes();
-    group.strip_prefix(b"_").unwrap_or(group) == unit.as_bytes()
 }

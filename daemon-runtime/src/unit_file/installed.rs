@@ -3,8 +3,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::unit_file::environment::{Kind, Mark};
 use crate::unit_file::escape;
@@ -72,6 +73,31 @@ impl Installed {
     pub(crate) fn other_program(&self) -> Option<&Path> {
         self.program().filter(|program| program.exists() && !self.is_of_this_program())
     }
+}
+
+/// Returns whether a process is one of an installed service of this program.
+///
+/// It may be another file than this program's: the unit may name a link, which leads to a newer version by now.
+pub(crate) fn is_of_own_service(name: &str, pid: u32) -> bool {
+    let is_ours = |scope| Installed::find(scope, name).is_some_and(|unit| unit.is_of_this_program());
+    is_of_unit(&file_name(name), pid) && [Scope::System, Scope::User].into_iter().any(is_ours)
+}
+
+/// Returns whether a process is in the control group of a unit
+/// ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)).
+pub(crate) fn is_of_unit(unit: &str, pid: u32) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    // Lines such as `0::/system.slice/example.service`.
+    let mut paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.any(|path| Path::new(path).components().any(|part| is_group_of(part, unit)))
+}
+
+/// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or that
+/// the kernel could take for a file of its own, as `io.service`.
+fn is_group_of(group: Component<'_>, unit: &str) -> bool {
+    let Component::Normal(group) = group else { return false };
+    let group = group.as_bytes();
+    group.strip_prefix(b"_").unwrap_or(group) == unit.as_bytes()
 }
 
 /// Returns the device and the inode of a file.
