@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use common::strace::{Strace, is_halted};
 use common::{Answer, Process, Subject, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
@@ -117,6 +118,55 @@ fn a_body_that_is_ready_when_the_time_is_over_lives_on() {
     subject.log_with("lives");
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     subject.left_nothing();
+}
+
+/// Starts a daemon whose body fails, and suspends the daemon at a call while it notices that, until `start` has returned
+/// because the time was over.
+fn that_ends_when_the_time_is_over(subject: Subject, call: &str) -> (Subject, Process) {
+    let go = subject.path("go");
+    let first = subject.path("first").display().to_string();
+    let body = format!("once {first} until {}; once {first}2 fail at last; park", go.display());
+    let subject = subject.key("wait_alive", "1500").body(body);
+    let start = subject.action("start").spawn().unwrap();
+    subject.log_with(&format!("until {}", go.display()));
+    let daemon = Process(subject.pid_text().trim().parse().unwrap());
+    daemon.signal(Signal::SIGSTOP);
+    wait_until("the daemon to be suspended", || is_halted(daemon));
+    let children = daemon.children();
+    fs::write(&go, "").unwrap();
+    if let Ok(body) = children.trim().parse() {
+        wait_until("the end of the body", || Process(body).status("State").starts_with('Z'));
+    }
+    let strace = Strace::attach(daemon, &subject.path("trace"), Some(&format!("{call}:signal=STOP:when=1")));
+    daemon.signal(Signal::SIGCONT);
+    wait_until("the daemon to be suspended again", || strace.is_suspended());
+    Answer::from(start).started();
+    daemon.signal(Signal::SIGCONT);
+    drop(strace);
+    (subject, daemon)
+}
+
+#[test]
+fn a_body_that_ends_when_the_time_is_over_is_respawned() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().key("respawn", "on-failure").key("respawn_delay", "1");
+    let (subject, daemon) = that_ends_when_the_time_is_over(subject, "wait4");
+    wait_until("the next life", || subject.act("status").stdout.contains("; body "));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    subject.left_nothing();
+}
+
+#[test]
+fn a_body_that_ends_when_the_time_is_over_leaves_its_reason() {
+    if !strace_or_skip() {
+        return;
+    }
+    // By this call it looks whether it has been released.
+    let (subject, daemon) = that_ends_when_the_time_is_over(Subject::new(), "poll");
+    assert_eq!(daemon.exit_code(), 1);
+    subject.left_a_reason();
 }
 
 #[test]

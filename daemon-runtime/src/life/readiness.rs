@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -109,6 +110,8 @@ pub(crate) struct Readiness {
     /// The channel's identity, once the body is about to begin: a body that closes descriptors it does not know may
     /// have a file of its own under the number.
     id: Option<FileId>,
+    /// Whether what the launcher does no longer counts.
+    is_deaf: bool,
 }
 
 impl AsFd for Readiness {
@@ -119,7 +122,7 @@ impl AsFd for Readiness {
 
 impl Readiness {
     pub(crate) fn new(channel: UnixStream) -> Self {
-        Self { channel, id: None }
+        Self { channel, id: None, is_deaf: false }
     }
 
     /// Reports that this process is the daemon, and ready.
@@ -167,7 +170,7 @@ impl Readiness {
     /// Makes a second end of the same channel.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let channel = above_floor(self.channel.try_clone()?.into())?.into();
-        Ok(Self { channel, id: self.id })
+        Ok(Self { channel, id: self.id, is_deaf: self.is_deaf })
     }
 
     /// Reports the end of a supervised body, with the body's own reason.
@@ -203,7 +206,7 @@ impl Readiness {
     /// Takes what the launcher has done. Async-signal-safe.
     pub(crate) fn take_news(&self) -> News {
         let channel = self.channel.as_fd();
-        if !self.is_intact() || !is_readable_at_once(channel) {
+        if self.is_deaf || !self.is_intact() || !is_readable_at_once(channel) {
             return News::None;
         }
         let mut verdict = [0];
@@ -211,6 +214,19 @@ impl Readiness {
             Ok(1) if verdict == [Verdict::Release as u8] => News::Released,
             _ => News::Gone,
         }
+    }
+
+    /// Does the same for a daemon that is ending. The launcher can no longer stop waiting afterwards, so both agree on
+    /// whether it had.
+    pub(crate) fn take_last_news(&mut self) -> News {
+        let mut news = self.take_news();
+        if news == News::None && !self.is_deaf && self.is_intact() {
+            // What has arrived can still be read. On other systems than Linux, it may be lost.
+            let _ = self.channel.shutdown(Shutdown::Read);
+            news = self.take_news();
+        }
+        self.is_deaf = true;
+        news
     }
 
     fn is_intact(&self) -> bool {

@@ -196,10 +196,16 @@ impl State {
         self.failed(reason);
     }
 
-    /// Returns whether the daemon has reported that it is ready, or its launcher has stopped waiting.
+    /// Returns whether the daemon, which is ending, has reported that it is ready, or its launcher has stopped waiting.
+    /// A launcher that still waits will get a report.
     pub(crate) fn has_been_ready(&self) -> bool {
-        // The launcher may have stopped waiting just before, while the signal about it was blocked.
-        let _ = self.take_launcher_news();
+        // A child that the body has forked shares the channel, but is not the daemon.
+        if self.is_of_this_process() {
+            if let Ok(mut readiness) = self.readiness.try_lock() {
+                let news = readiness.as_mut().map_or(News::None, Readiness::take_last_news);
+                self.note(news, &mut readiness);
+            }
+        }
         self.has_been_ready.load(Ordering::Acquire)
     }
 
@@ -212,11 +218,16 @@ impl State {
     pub(crate) fn take_launcher_news(&self) -> News {
         let Ok(mut readiness) = self.readiness.try_lock() else { return News::None };
         let news = readiness.as_ref().map_or(News::None, Readiness::take_news);
+        self.note(news, &mut readiness);
+        news
+    }
+
+    /// Forgets a launcher that has stopped waiting.
+    fn note(&self, news: News, readiness: &mut Option<Readiness>) {
         if news == News::Released {
             *readiness = None;
             self.released();
         }
-        news
     }
 }
 

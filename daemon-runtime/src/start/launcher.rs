@@ -114,27 +114,25 @@ impl Launcher {
         };
         let mut waiting =
             plan.progress.wait_for(format_args!("pid {} to {what}", daemon.pid()), End::By(deadline));
-        let woken = daemon.wait(Some(channel), deadline, &mut waiting)?;
+        let mut woken = daemon.wait(Some(channel), deadline, &mut waiting)?;
+        if woken == Woken::TimedOut && matches!(wait, Wait::Alive(_)) {
+            // The daemon lives on without its launcher.
+            if Verdict::Release.send(&self.channel).is_ok() {
+                return Ok(daemon.pid());
+            }
+            // It has just begun to end, and is about to say why.
+            woken = daemon.wait(Some(channel), None, &mut waiting)?;
+        }
         let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            None if woken == Woken::TimedOut => match wait {
-                Wait::Ready(_) => Err(Error::failed(format_args!(
-                    "not ready after {}: the body has not called Context::ready()",
-                    Span(timeout)
-                ))),
-                Wait::Alive(_) => self.release(daemon),
-            },
+            None if woken == Woken::TimedOut => Err(Error::failed(format_args!(
+                "not ready after {}: the body has not called Context::ready()",
+                Span(timeout)
+            ))),
             _ => Err(died()),
         }
-    }
-
-    /// Lets the daemon live on without its launcher.
-    fn release(&self, daemon: &Holder) -> Result<Pid> {
-        // Only the death of the daemon can make this fail.
-        Verdict::Release.send(&self.channel).map_err(|_| died())?;
-        Ok(daemon.pid())
     }
 
     fn next_message(&self) -> Option<Message> {

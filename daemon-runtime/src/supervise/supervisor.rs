@@ -138,12 +138,13 @@ impl<'a> Supervisor<'a> {
                 Ok(Forked::Supervisor(life)) => self.watch(life),
                 Err(error) => (LifeEnd::of_fork(&error), Duration::ZERO),
             };
+            let launcher = self.end_wait_of_launcher();
             if self.settings.children == Children::End {
                 let has_next = wants(self.settings.respawn, self.has_failed(end.failure.exit));
                 self.end_children(self.has_been_ready && !has_next);
             }
             if !self.has_been_ready {
-                return Side::Supervisor(self.end_unready(end));
+                return Side::Supervisor(self.end_unready(end, launcher));
             }
             let has_failed = self.has_failed(end.failure.exit);
             let pause = if self.stop.is_requested() {
@@ -290,6 +291,17 @@ impl<'a> Supervisor<'a> {
         if is_launcher_gone {
             self.obey(Request::Stop(Signal::SIGTERM), Some(life));
         }
+    }
+
+    /// Ends the wait of the launcher, because a body has ended. Returns the launcher if it must learn that there is no
+    /// daemon. It can no longer stop waiting, even if its time is over before it learns that.
+    fn end_wait_of_launcher(&mut self) -> Option<Readiness> {
+        let mut launcher = self.launcher.take()?;
+        if launcher.take_last_news() == News::Released {
+            self.become_ready();
+            return None;
+        }
+        Some(launcher)
     }
 
     fn become_ready(&mut self) {
@@ -459,10 +471,9 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Ends before the body has been ready. When the launcher reads the reason, nothing of the daemon is left.
-    fn end_unready(self, end: LifeEnd) -> End {
+    fn end_unready(self, end: LifeEnd, launcher: Option<Readiness>) -> End {
         let stopped_by = self.stopped_by(end.failure.exit);
-        let Self { held, launcher, .. } = self;
-        drop(held);
+        drop(self.held);
         let LifeEnd { failure: Failure { exit, message, .. }, refusal } = end;
         let reason = match (message, exit) {
             (Some(message), _) => message,
