@@ -147,6 +147,26 @@ fn a_body_that_panics_gets_another_life() {
 }
 
 #[test]
+fn the_reason_is_not_lost_behind_other_messages() {
+    let subject = Subject::new().key("respawn", "on-failure").key("respawn_delay", "3600000");
+    let events = "event; ".repeat(12);
+    let subject = subject.graceful(format!("print up; {events}fail broken"));
+    let daemon = subject.start();
+    subject.log_with("up");
+    let body = Process(daemon.children().trim().parse().unwrap());
+    // A busy machine does that too.
+    daemon.signal(Signal::SIGSTOP);
+    for count in 1..=12 {
+        body.signal(Signal::SIGHUP);
+        wait_until("the reload", || subject.log_text().matches("Reload\n").count() == count);
+    }
+    wait_until("the end of the body", || body.status("State").starts_with('Z'));
+    daemon.signal(Signal::SIGCONT);
+    waits(&subject, daemon, "exit 1: broken: the cause");
+    stop(&subject, daemon);
+}
+
+#[test]
 fn a_body_that_a_fault_kills_gets_another_life() {
     for subject in failing_once(Subject::new(), "raise SIGSEGV") {
         let daemon = subject.start();

@@ -22,6 +22,9 @@ use crate::sys::file::FileId;
 /// The number of messages that the supervisor takes before it attends to other things.
 const MOST_AT_ONCE: usize = 8;
 
+/// The number of messages that it takes from a body that has ended. No more short ones fit into a socket's buffer.
+const MOST_AT_END: usize = 1024;
+
 /// The longest time that the supervisor waits for the rest of a message.
 const LONGEST_MESSAGE: Duration = Duration::from_secs(1);
 
@@ -118,9 +121,9 @@ impl Life {
     }
 
     /// Takes what the body's process has sent: that the body is ready, why it was not called, how a reload went, or a
-    /// text about its end.
-    pub(crate) fn listen(&mut self) {
-        for _ in 0..MOST_AT_ONCE {
+    /// text about its end, which is the last message of a life that has ended.
+    pub(crate) fn listen(&mut self, has_ended: bool) {
+        for _ in 0..if has_ended { MOST_AT_END } else { MOST_AT_ONCE } {
             let Some(channel) = self.channel.as_ref().filter(|channel| is_readable(channel.as_fd())) else {
                 return;
             };

@@ -190,7 +190,7 @@ impl<'a> Supervisor<'a> {
         let mut seen = None;
         loop {
             let ended = self.descendants.reap(Some(life.pid));
-            life.listen();
+            life.listen(ended.is_some());
             self.pass_readiness_on(&life);
             self.pass_answer_on(&mut life);
             let is_new = seen.replace((self.phase_of(&life), life.is_reloading)) != seen;
