@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Answer, Process, Subject, root_or_skip, tool_or_skip, wait_for, wait_until};
+use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
 const HOUR: u32 = 3_600_000;
@@ -235,6 +235,57 @@ fn a_call_that_a_stop_has_overtaken_is_done_in_the_foreground() {
     let answer = Answer::from(once);
     assert_eq!((answer.status.code(), answer.stdout.lines().last()), (Some(0), Some("end")), "{answer:?}");
     assert_eq!(count(&subject, "begin"), 1);
+}
+
+#[test]
+fn a_daemon_that_ends_while_it_is_called_is_not_called() {
+    if !strace_or_skip() {
+        return;
+    }
+    for (call, respawn) in
+        [("pidfd_open", "never"), ("socket", "never"), ("sendto", "never"), ("socket", "always")]
+    {
+        let subject = Subject::new().every(HOUR, "print ran").key("respawn", respawn);
+        let daemon = subject.start();
+        let (once, process) = subject.held(&[], call, "once");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        process.signal(Signal::SIGCONT);
+        let answer = Answer::from(once);
+        assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(0), "ran\n"), "{call}: {answer:?}");
+        subject.left_nothing();
+    }
+}
+
+#[test]
+fn a_daemon_that_is_just_being_set_up_can_be_called() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().every(HOUR, "print ran");
+    // It holds its pidfile, and has no handlers yet.
+    let (start, daemon) = subject.held(&[], "chdir", "start");
+    let once = subject.action("once").spawn().unwrap();
+    let caller = Process(once.id().try_into().unwrap());
+    wait_until("the caller to find the daemon", || {
+        caller.descriptors().iter().any(|(_, path)| path.ends_with("anon_inode:[pidfd]"))
+    });
+    daemon.signal(Signal::SIGCONT);
+    Answer::from(once).says(0, &format!("subject: has done a run (pid {daemon})"));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    // strace ends with the daemon.
+    Answer::from(start).started();
+}
+
+#[test]
+fn a_call_that_comes_after_the_end_harms_nobody() {
+    let subject = Subject::new().every(HOUR, "print ran").key("times", "1");
+    let mut caller = subject.converse();
+    for _ in 0..2 {
+        assert_eq!([caller.say("run").trim(), caller.hear().trim()], ["ran", "Finished { code: 0 }"]);
+        // `status` has seen its handler just before.
+        caller.process.signal(Signal::SIGIO);
+        assert_eq!(caller.say("status").trim(), "NotRunning subject: not running");
+    }
 }
 
 #[test]

@@ -99,19 +99,21 @@ impl Calls {
 
     /// Takes the oldest request of a caller that still waits.
     pub(crate) fn take(&self, runs: Told<'_>) -> Option<Call> {
-        if self.waiting.load(Ordering::Acquire) == 0 {
-            return None;
+        while self.waiting.load(Ordering::Acquire) > 0 {
+            let mut desk = self.desk();
+            let mut next = desk.requests.pop_front();
+            while next.as_ref().is_some_and(Call::is_gone) {
+                next = desk.requests.pop_front();
+            }
+            self.waiting.store(desk.requests.len(), Ordering::Release);
+            drop(desk);
+            // A handler may have found the desk taken, and has woken nobody for the requests that have come since.
+            self.attend(runs);
+            if next.is_some() {
+                return next;
+            }
         }
-        let mut desk = self.desk();
-        let mut next = desk.requests.pop_front();
-        while next.as_ref().is_some_and(Call::is_gone) {
-            next = desk.requests.pop_front();
-        }
-        self.waiting.store(desk.requests.len(), Ordering::Release);
-        drop(desk);
-        // A handler may have found the desk taken.
-        self.attend(runs);
-        next
+        None
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -106,7 +106,7 @@ pub(crate) enum Once {
 }
 
 /// Makes the daemon do a run now, and waits for its end. If the daemon ends before the run has begun, looks again. If
-/// it closes the connection for another reason, tries again for a second.
+/// it closes the connection for another reason, or cannot be reached, tries again for a second.
 pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
     let mut waiting = plan.progress.wait_for(format_args!("the daemon"), End::By(None));
     let mut retry = Retry::default();
@@ -118,7 +118,9 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
         waiting.go_on(format_args!("pid {pid} to do a run"));
         match caller::once(&daemon, &mut waiting)? {
             caller::Answer::Ran(ran) => return Ok(Once::Ran(pid, ran)),
-            caller::Answer::NotBegun if daemon.has_ended() || !retry.is_over() => {}
+            // It ends, or is just being set up, or its body is.
+            caller::Answer::NotBegun | caller::Answer::Unreachable
+                if daemon.has_ended() || !retry.is_over() => {}
             caller::Answer::Ended => {
                 return Err(Error::failed(format_args!("pid {pid} ended before the run had ended")));
             }
