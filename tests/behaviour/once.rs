@@ -277,6 +277,20 @@ fn a_daemon_that_is_just_being_set_up_can_be_called() {
 }
 
 #[test]
+fn a_daemon_that_is_started_while_it_is_called_does_the_run() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().every(HOUR, "print ran");
+    let (once, caller) = subject.held(&["-P", subject.pidfile().to_str().unwrap()], "openat", "once");
+    let daemon = subject.start();
+    subject.log_with("ran");
+    caller.signal(Signal::SIGCONT);
+    Answer::from(once).says(0, &format!("subject: has done a run (pid {daemon})"));
+    assert_eq!(count(&subject, "ran"), 2);
+}
+
+#[test]
 fn a_call_that_comes_after_the_end_harms_nobody() {
     let subject = Subject::new().every(HOUR, "print ran").key("times", "1");
     let mut caller = subject.converse();

@@ -605,7 +605,7 @@ impl<M> Daemon<M> {
     pub fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {
         self.answer_by(&self.settings.in_foreground(), Progress::silent(), Action::Run, |plan, pidfile| {
             let startup = Startup::prepare::<K, B>(plan, pidfile, &self.mode)?;
-            Ok(Answer::Finished { code: startup.run(body)? })
+            Ok(Answer::Finished { code: startup.run(&mut Some(body))? })
         })
     }
 
@@ -619,18 +619,24 @@ impl<M> Daemon<M> {
             let text = format_args!("the action `once` is for a daemon that repeats its body; use `run`");
             return Err(Error::usage(text).during(name, action));
         }
-        self.answer_showing(progress, action, |plan, pidfile| match stop::once(pidfile, plan)? {
-            stop::Once::Ran(pid, Ran { code, error }) => {
-                let message = error.map(Cow::into_owned);
-                Ok(Answer::Ran { pid: number(pid), code, message })
-            }
-            stop::Once::NotRunning => {
+        self.answer_showing(progress, action, |plan, pidfile| {
+            let mut body = Some(body);
+            loop {
+                if let stop::Once::Ran(pid, Ran { code, error }) = stop::once(pidfile, plan)? {
+                    let message = error.map(Cow::into_owned);
+                    return Ok(Answer::Ran { pid: number(pid), code, message });
+                }
                 let respawn = Respawn::Never;
                 let calls = BodyCalls::SingleRun;
                 let settings = Settings { respawn, calls, ..self.settings.clone() };
                 let plan = settings.plan()?;
                 let startup = Startup::prepare::<K, B>(&plan, pidfile, &self.mode)?;
-                Ok(Answer::Finished { code: startup.run(body)? })
+                match startup.run(&mut body) {
+                    Ok(code) => return Ok(Answer::Finished { code }),
+                    // A daemon was started meanwhile, so it is asked.
+                    Err(error) if error.is_already_running() && body.is_some() => {}
+                    Err(error) => return Err(error),
+                }
             }
         })
     }

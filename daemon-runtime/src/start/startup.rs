@@ -337,8 +337,8 @@ impl<'a, M> Startup<'a, M> {
     }
 
     /// Runs the daemon without the forks of a start: the caller's streams and directory stay. Returns the body's exit
-    /// code.
-    pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+    /// code. Leaves the body there if the pidfile cannot be locked.
+    pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: &mut Option<B>) -> Result<u8> {
         if self.plan.settings.is_supervised() {
             return self.run_supervised(body);
         }
@@ -347,6 +347,7 @@ impl<'a, M> Startup<'a, M> {
         }
         let blocked = block()?;
         let held = self.acquire()?;
+        let body = body.take().expect("a body runs once");
         let service_manager = self.find_service_manager();
         let streams = Streams::of_foreground(self.plan);
         self.confine()?;
@@ -387,13 +388,14 @@ impl<'a, M> Startup<'a, M> {
     }
 
     /// Supervises in the foreground. Returns the exit code of the body's last life.
-    fn run_supervised<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result<u8> {
+    fn run_supervised<K, B: Body<M, K, Output: BodyResult>>(&self, body: &mut Option<B>) -> Result<u8> {
         let Forkable { thread, .. } = preconditions::check_in_foreground()?;
         if let Some(mask) = self.plan.settings.umask {
             detach::set_umask(mask);
         }
         let blocked = block()?;
         let held = self.acquire()?;
+        let body = body.take().expect("a body runs once");
         let service_manager = self.find_service_manager();
         let streams = Streams::of_foreground(self.plan);
         let supervisor = self.supervisor(Place::Foreground, held, streams.clone(), service_manager)?;
