@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, tool_or_skip, wait_for, wait_until};
 use nix::sys::signal::Signal;
@@ -254,6 +254,31 @@ fn a_daemon_that_ends_while_it_is_called_is_not_called() {
         assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(0), "ran\n"), "{call}: {answer:?}");
         subject.left_nothing();
     }
+}
+
+#[test]
+fn a_supervisor_that_ends_the_children_is_waited_for() {
+    let subject = Subject::new();
+    let (script, go) = (subject.path("child.sh"), subject.path("go"));
+    let text = format!("trap '' TERM; echo up; until [ -e {} ]; do sleep 0.01; done", go.display());
+    fs::write(&script, text).unwrap();
+    let marker = subject.path("spawned").display().to_string();
+    let body = format!("print ran; once {marker} spawn {}", script.display());
+    let subject = subject.every(HOUR, body).key("children", "end").key("stop_timeout", "25000");
+    let daemon = subject.start();
+    subject.log_with("up");
+    let stop = subject.action("stop").spawn().unwrap();
+    wait_until("the stop", || subject.raw_log().contains("stopping (SIGTERM)"));
+    wait_until("the end of the body", || daemon.children().split_whitespace().count() == 1);
+    let once = subject.action("once").spawn().unwrap();
+    // It is patient for a second with a daemon that it cannot reach.
+    let begin = Instant::now();
+    wait_until("more than a second to pass", || begin.elapsed() > Duration::from_millis(1500));
+    fs::write(&go, "").unwrap();
+    Answer::from(stop).says(0, &format!("subject: stopped (pid {daemon})"));
+    let answer = Answer::from(once);
+    assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(0), "ran\n"), "{answer:?}");
+    subject.left_nothing();
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::command::error::Result;
-use crate::command::report::{Ran, Report, Runs};
+use crate::command::report::{Phase, Ran, Report, Runs};
 use crate::lock::bytes::Published;
 use crate::lock::calls::{ONCE, RUNS, WAKING};
 use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
+use crate::lock::ready;
 use crate::lock::retry::Retry;
 use crate::progress::{End, Progress, Waiting};
 use crate::sys::clock::now;
@@ -37,7 +38,7 @@ pub(crate) fn runs(daemon: &Holder) -> Option<Runs> {
 
 /// Makes a daemon do a run, and waits for its end.
 pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer> {
-    let Some((process, mut conversation)) = call(daemon, ONCE)? else { return Ok(Answer::Unreachable) };
+    let Some((process, mut conversation)) = call(daemon, ONCE)? else { return refused(daemon, waiting) };
     let process = process.as_ref().unwrap_or(daemon);
     let mut has_begun = false;
     while let Some(report) = read(process, &mut conversation, None, waiting)? {
@@ -47,6 +48,16 @@ pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer>
         has_begun = true;
     }
     Ok(if has_begun { Answer::Ended } else { Answer::NotBegun })
+}
+
+/// Returns why a daemon takes no call. If its supervisor is ending, waits until it has ended.
+fn refused(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer> {
+    let report = ready::report(daemon.pid(), daemon.published()?);
+    if report.is_none_or(|report| report.state != Phase::Stopping) {
+        return Ok(Answer::Unreachable);
+    }
+    daemon.wait(None, None, waiting)?;
+    Ok(Answer::NotBegun)
 }
 
 /// Waits for the next report. Returns `None` if none will come.
