@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::async_programs::{self, Service};
 use common::notify_socket::{Manager, stopping_within};
 use common::published::{ANSWERING, SERVED};
-use common::{Answer, Process, Subject, root_or_skip, wait_until};
+use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
 use crate::respawn::body_of;
@@ -322,6 +322,33 @@ fn reload_of_a_body_that_does_not_ask_again_succeeds_soon() {
         wait_until("the reload that was not taken", || service.log_text().ends_with("until\nReload\n"));
         daemon.wait_until_gone();
     }
+}
+
+#[test]
+fn an_answer_that_comes_when_the_time_to_take_the_reload_is_over_counts() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    let go = subject.path("go").display().to_string();
+    let subject =
+        subject.graceful(format!("event; unloaded first; until {go}; event; unloaded second; wait"));
+    let daemon = subject.start();
+    await_taker(&subject);
+    subject.act("reload").fails(1, "subject: failed to reload: first: the cause");
+    // Suspended when it has waited for two seconds; the first poll(2) is std's.
+    let mut reload = subject.traced(&["-e", "inject=poll:signal=STOP:when=2"], "reload");
+    let reload = reload.spawn().unwrap();
+    let client = wait_for("the client to be suspended", || {
+        let trace = fs::read_to_string(subject.path("trace")).ok()?;
+        let line = trace.lines().find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+        line.split_once(' ')?.0.parse().ok().map(Process)
+    });
+    fs::write(&go, "").unwrap();
+    wait_until("the answer", || subject.raw_log().contains("failed to reload: second"));
+    client.signal(Signal::SIGCONT);
+    Answer::from(reload).fails(1, "subject: failed to reload: second: the cause");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
 use crate::progress::Waiting;
 use crate::sys::clock::now;
+use crate::sys::descriptor::is_readable;
 
 /// The time that a body has to take a reload. A body that waits for an event takes it at once.
 const TO_TAKE: Duration = Duration::from_secs(2);
@@ -101,6 +102,8 @@ impl Expectation {
                         Woken::Gone => return Ok(Answer::Ended),
                         Woken::TimedOut if to_take.is_none() => return Ok(Answer::TimedOut),
                         Woken::TimedOut if self.is_reloading(daemon)? => to_take = None,
+                        // It has taken and answered the reload since.
+                        Woken::TimedOut if is_readable(self.conversation.as_fd()) => {}
                         Woken::TimedOut => return Ok(Answer::NotTaken),
                     }
                 }
