@@ -11,7 +11,8 @@ use common::async_programs::{self, Service};
 use common::notify_socket::{Manager, stopping_within};
 use common::published::{ANSWERING, SERVED};
 use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, wait_for, wait_until};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::respawn::body_of;
 
@@ -336,17 +337,23 @@ fn an_answer_that_comes_when_the_time_to_take_the_reload_is_over_counts() {
     let daemon = subject.start();
     await_taker(&subject);
     subject.act("reload").fails(1, "subject: failed to reload: first: the cause");
-    // Suspended when it has waited for two seconds; the first poll(2) is std's.
-    let mut reload = subject.traced(&["-e", "inject=poll:signal=STOP:when=2"], "reload");
+    // It looks at the locks again when it has waited for two seconds.
+    let mut reload = subject.traced(&["-e", "inject=fcntl,?fcntl64:signal=STOP"], "reload");
     let reload = reload.spawn().unwrap();
     let client = wait_for("the client to be suspended", || {
         let trace = fs::read_to_string(subject.path("trace")).ok()?;
-        let line = trace.lines().find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
-        line.split_once(' ')?.0.parse().ok().map(Process)
+        let last = trace.lines().last().filter(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+        let client = Process(last.split_once(' ')?.0.parse().ok()?);
+        let has_waited = trace.lines().any(|line| line.contains("}], 2, ") && line.ends_with("(Timeout)"));
+        if !has_waited {
+            client.signal(Signal::SIGCONT);
+        }
+        has_waited.then_some(client)
     });
     fs::write(&go, "").unwrap();
     wait_until("the answer", || subject.raw_log().contains("failed to reload: second"));
-    client.signal(Signal::SIGCONT);
+    // It may be suspended several times on its way.
+    wait_until("the end of the client", || kill(Pid::from_raw(client.0), Signal::SIGCONT).is_err());
     Answer::from(reload).fails(1, "subject: failed to reload: second: the cause");
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
