@@ -322,7 +322,7 @@ fn a_call_that_comes_after_the_end_harms_nobody() {
     for _ in 0..2 {
         assert_eq!([caller.say("run").trim(), caller.hear().trim()], ["ran", "Finished { code: 0 }"]);
         // `status` has seen its handler just before.
-        caller.process.signal(Signal::SIGIO);
+        caller.process.signal(Signal::SIGURG);
         assert_eq!(caller.say("status").trim(), "NotRunning subject: not running");
     }
 }
@@ -394,7 +394,7 @@ fn a_daemon_that_does_not_repeat_has_no_runs() {
 
 #[test]
 fn a_daemon_that_cannot_hear_a_call_is_not_harmed_by_one() {
-    // The program repeats its body since it was replaced, and SIGIO would end the daemon of the old one.
+    // The program repeats its body since it was replaced.
     let subject = Subject::new().body("print up; park");
     let daemon = subject.start();
     subject.log_with("up");
@@ -517,7 +517,7 @@ fn a_signal_without_a_call_does_nothing() {
     let daemon = subject.start();
     subject.log_with("ran");
     for _ in 0..3 {
-        daemon.signal(Signal::SIGIO);
+        daemon.signal(Signal::SIGURG);
     }
     subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
     assert_eq!(count(&subject, "ran"), 2);

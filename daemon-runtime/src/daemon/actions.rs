@@ -46,7 +46,7 @@ impl<M: Repeats> Daemon<M> {
     /// If no daemon is running, this does the run in the foreground, as [`run`](Daemon::run) does, but without a
     /// [`respawn`](Daemon::respawn).
     ///
-    /// The daemon is woken by SIGIO, and the answer comes over its control channel. A body must retry the calls that the
+    /// The daemon is woken by SIGURG, and the answer comes over its control channel. A body must retry the calls that the
     /// signal interrupts, as for [`reload`](Daemon::reload).
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use nix::libc::siginfo_t;
 use nix::sys::signal::Signal;
 
 use crate::life::instance;
+use crate::lock::calls::WAKING;
 use crate::sys::process::ProcessId;
 use crate::sys::sigaction::{self, Disposition, Handler};
 
@@ -78,7 +79,7 @@ extern "C" fn on_signal_with_info(number: c_int, info: *mut siginfo_t, context: 
         }
         // A child that the body has forked inherits the handler, but is not the daemon. It ends as it would without the
         // handler.
-        if !has_instance && decides() {
+        if !has_instance && signal != WAKING && decides() {
             instance::end_by(signal);
         }
     }

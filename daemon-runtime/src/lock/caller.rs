@@ -97,7 +97,7 @@ fn call(daemon: &Holder, word: &str) -> Result<Option<(Option<Holder>, Conversat
         _ => None,
     };
     let process = body.as_ref().unwrap_or(daemon);
-    // To a process without a handler, the signal would be the end.
+    // A process without a handler never opens a socket.
     if !process.catches(WAKING) {
         return Ok(None);
     }

@@ -22,8 +22,9 @@ use crate::sys::descriptor::is_closed;
 use crate::sys::file::FileId;
 use crate::sys::interrupted::uninterrupted;
 
-/// The signal by which a caller wakes the daemon.
-pub(crate) const WAKING: Signal = Signal::SIGIO;
+/// The signal by which a caller wakes the daemon. By default it does nothing, so it harms no program that has just stopped
+/// being a daemon.
+pub(crate) const WAKING: Signal = Signal::SIGURG;
 
 /// The word that requests a run.
 pub(crate) const ONCE: &str = "once\n";
@@ -54,6 +55,8 @@ struct Desk {
     silent: Vec<Call>,
     /// The requests for a run, the oldest first. Never longer than its capacity.
     requests: VecDeque<Call>,
+    /// Whether the daemon is ending. In the foreground, a handler in another thread may still attend to calls.
+    is_ending: bool,
 }
 
 /// A caller's connection. Dropping it closes it.
@@ -68,6 +71,7 @@ impl Calls {
             listener: None,
             silent: Vec::with_capacity(MOST),
             requests: VecDeque::with_capacity(MOST),
+            is_ending: false,
         };
         Self {
             file,
@@ -123,6 +127,7 @@ impl Calls {
     /// Closes every connection, because the daemon ends.
     pub(crate) fn close(&self) {
         let mut desk = self.desk();
+        desk.is_ending = true;
         desk.close(&self.file);
         desk.silent.clear();
         desk.requests.clear();
@@ -181,7 +186,7 @@ impl Desk {
         if self.listener.as_ref().is_some_and(|listener| !listener.is_intact()) {
             mem::forget(self.listener.take());
         }
-        if self.listener.is_none() {
+        if self.listener.is_none() && !self.is_ending {
             self.listener = Listener::open()
                 .ok()
                 .filter(|(_, number)| file.publish_calls(*number).is_ok())
