@@ -265,12 +265,10 @@ fn explained<T>(plan: &Plan<'_>, pidfile: &Pidfile, call: impl FnOnce() -> Resul
     let begin = SystemTime::now();
     call().map_err(|error| match pidfile.presence() {
         // An older reason is not the one.
-        Ok(Presence::Failed(failure)) if failure.ago() <= begin.elapsed().unwrap_or_default() => {
-            match failure.message {
-                Some(message) => Error::failed(format_args!("{message}")),
-                None => Error::failed(format_args!("the daemon ended at once: {}", failure.exit)),
-            }
-        }
+        Ok(Presence::Failed(failure)) if failure.is_since(begin) => match failure.message {
+            Some(message) => Error::failed(format_args!("{message}")),
+            None => Error::failed(format_args!("the daemon ended at once: {}", failure.exit)),
+        },
         _ => match file::of(plan) {
             Some(log) => Error::failed(format_args!("{}; the log {log} may have the reason", error.text())),
             None => error,

@@ -44,6 +44,12 @@ impl Failure {
         Duration::from_secs(elapsed.as_secs())
     }
 
+    /// Returns whether this may have been after a moment. The time of the death lacks the fraction of its second.
+    #[cfg(feature = "service")]
+    pub(crate) fn is_since(&self, moment: SystemTime) -> bool {
+        self.at + Duration::from_secs(1) > moment
+    }
+
     /// Returns the text of the pidfile that the process with this PID leaves.
     pub(crate) fn encode(&self, pid: i32) -> String {
         let seconds = self.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -126,6 +132,15 @@ mod tests {
             format!("42\nfailed 1764205200 exit 101: {message}\n")
         );
         assert_eq!(failure(Exit::Code(3), None).encode(1), "1\nfailed 1764205200 exit 3\n");
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn a_failure_is_since_a_moment_of_its_own_second() {
+        let failure = failure(Exit::Code(1), None);
+        for (milliseconds, is_since) in [(0, true), (990, true), (1000, false)] {
+            assert_eq!(failure.is_since(failure.at + Duration::from_millis(milliseconds)), is_since);
+        }
     }
 
     #[test]
