@@ -112,7 +112,8 @@ const WITH_RULE: &[(&str, &str, &str)] = &[
     ("missed", "every", "with `cron`, a run that is missed is skipped"),
 ];
 
-/// Names that other crates use for our keys. If a name has two, the last one that the attribute has is meant.
+/// Names that other crates use for our keys. A name may stand for two of them. Then the last key that the attribute has
+/// is suggested.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("autorestart", "respawn"),
     ("backoff", "respawn_delay"),

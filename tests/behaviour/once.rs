@@ -317,7 +317,7 @@ fn a_daemon_that_is_started_while_it_is_called_does_the_run() {
 }
 
 #[test]
-fn a_call_that_comes_after_the_end_harms_nobody() {
+fn a_call_that_comes_after_the_end_does_no_harm() {
     let subject = Subject::new().every(HOUR, "print ran").key("times", "1");
     let mut caller = subject.converse();
     for _ in 0..2 {

@@ -1048,7 +1048,7 @@ fn install_touches_no_file_of_others() {
     assert_eq!((code, answer), (1, format!("subject: failed to uninstall: {reason}\n")));
     service.program = own;
     service.answers("uninstall", 0, &format!("subject: uninstalled (unit {PATH})"));
-    // Nor one that a file in `/etc` would hide, as a package's.
+    // A file in `/etc` would hide the unit of a package, so that is refused too.
     let packages = "/run/systemd/system/subject.service";
     service.machine.does(&format!("printf '[Service]\\nExecStart=/bin/sleep 99\\n' >{packages}"));
     let (code, answer) = service.act("install");

@@ -111,7 +111,7 @@ impl Calls {
             }
             self.waiting.store(desk.requests.len(), Ordering::Release);
             drop(desk);
-            // A handler may have found the desk taken, and has woken nobody for the requests that have come since.
+            // While this held the desk, a handler could not take it, and left new requests alone.
             self.attend(runs);
             if next.is_some() {
                 return next;

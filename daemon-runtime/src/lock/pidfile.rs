@@ -107,12 +107,15 @@ impl Pidfile {
     ///
     /// The answer is about the lock's holder if the process is found to have the lock afterwards.
     pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
-        match self.owner {
+        let other = match self.owner {
             Owner::Daemon => None,
             Owner::Roots | Owner::Users(_) | Owner::Homeless(_) | Owner::Programs => {
-                procfs::other_program(pid).filter(|_| !self.is_of_own_service(pid))
+                procfs::other_program(pid)
             }
-        }
+        };
+        #[cfg(feature = "service")]
+        let other = other.filter(|_| !self.is_of_own_service(pid));
+        other
     }
 
     /// Returns whether a process is one of this program's service.
@@ -120,12 +123,6 @@ impl Pidfile {
     fn is_of_own_service(&self, pid: Pid) -> bool {
         let name = self.path.as_path().file_stem().and_then(OsStr::to_str);
         name.is_some_and(|name| installed::is_of_own_service(name, number(pid)))
-    }
-
-    #[cfg(not(feature = "service"))]
-    #[allow(clippy::unused_self, reason = "it is used with the feature")]
-    fn is_of_own_service(&self, _: Pid) -> bool {
-        false
     }
 
     /// Returns a warning for root about a directory in which every user can replace the file.
