@@ -58,8 +58,8 @@ fn the_async_waits_report_a_stop_to_each_run_whose_time_is_over() {
     service.start().wait_until_gone();
     let log = common::notice::unstamped(&service.log_text());
     // The thread writes its line while the run goes on.
-    let log = log.replace("subject: stopping a run, which has not ended within 60ms\n", "");
-    assert_eq!(log, "begin false\nend true\nsubject: timed out after 60ms\n".repeat(3));
+    let log = log.replace("subject: stopping a run, which has not ended within 500ms\n", "");
+    assert_eq!(log, "begin false\nend true\nsubject: timed out after 500ms\n".repeat(3));
 }
 
 #[test]

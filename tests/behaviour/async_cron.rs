@@ -102,7 +102,10 @@ fn an_async_wait_for_the_stop_ends_with_the_time_of_the_run() {
     let daemon = service.start();
     let answer = service.act("once");
     let text = format!("subject: the run has failed (pid {daemon}): ");
-    assert!(answer.stdout.starts_with(&text) && answer.stdout.contains("timed out after 60ms"), "{answer:?}");
+    assert!(
+        answer.stdout.starts_with(&text) && answer.stdout.contains("timed out after 500ms"),
+        "{answer:?}"
+    );
     assert_ne!(answer.status.code(), Some(0));
     let log = unstamped(&service.log_text());
     assert!(log.contains("stopping true\n"), "{log}");

@@ -86,12 +86,12 @@ fn a_stop_ends_the_pause_before_another_attempt_at_once() {
 #[test]
 fn a_run_sees_a_stop_when_its_time_is_over_and_the_next_run_does_not() {
     let subject = Subject::new().every(1, "poll 0; wait; poll 0").key("context", "").key("times", "3");
-    let subject = subject.key("run_timeout", "60").key("on_error", "continue");
+    let subject = subject.key("run_timeout", "500").key("on_error", "continue");
     let begin = Instant::now();
     assert_eq!(subject.start().exit_code(), 0);
-    assert!(begin.elapsed() >= Duration::from_millis(3 * 60), "a run saw the stop of the one before");
+    assert!(begin.elapsed() >= Duration::from_millis(3 * 500), "a run saw the stop of the one before");
     let run = "readable Ok(false)\nstopping true\nreadable Ok(true)\n\
-               subject: stopping a run, which has not ended within 60ms\nsubject: timed out after 60ms\n";
+               subject: stopping a run, which has not ended within 500ms\nsubject: timed out after 500ms\n";
     let mut lines = subject.log_text().lines().map(str::to_owned).collect::<Vec<_>>();
     let mut expected: Vec<_> = run.repeat(3).lines().map(str::to_owned).collect();
     // The thread writes its line while the run prints.

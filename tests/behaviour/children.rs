@@ -121,7 +121,7 @@ fn those_that_ignore_the_stop_signal_are_killed_in_time() {
     stop_leaves_nothing(&subject, daemon, "killed");
     let duration = begun.elapsed();
     assert!(duration >= Duration::from_millis(300), "no time to end: {duration:?}");
-    assert!(duration < Duration::from_secs(2), "{duration:?}");
+    assert!(duration < Duration::from_secs(10), "{duration:?}");
 }
 
 #[test]

@@ -391,11 +391,11 @@ fn a_pause_is_shown_with_what_is_left_of_it() {
 
 #[test]
 fn ensure_waits_for_the_next_life() {
-    let subject = respawning().key("respawn_delay", "1000");
+    let subject = respawning().key("respawn_delay", "3000");
     let once = subject.path("once").display().to_string();
     let script = format!("once {once} fail x; print lived; ready; wait");
     for ready in [false, true] {
-        let subject = respawning().key("respawn_delay", "1000");
+        let subject = respawning().key("respawn_delay", "3000");
         let script = script.replace(&once, subject.path("once").to_str().unwrap());
         let subject = if ready {
             subject.graceful(format!("ready; {script}")).key("wait_ready", "20000")
@@ -404,12 +404,10 @@ fn ensure_waits_for_the_next_life() {
         };
         let daemon = subject.start();
         waits(&subject, daemon, "exit 1: x: the cause");
-        let begin = Instant::now();
         subject.act("ensure").says(0, &format!("subject: already running (pid {daemon})"));
-        assert!(begin.elapsed() > Duration::from_millis(100), "{:?}", begin.elapsed());
-        subject.log_with("lived");
         let text = status(&subject);
         assert!(text.starts_with("subject: running ") && text.contains("respawned 1 time"), "{text}");
+        subject.log_with("lived");
         stop(&subject, daemon);
     }
 }

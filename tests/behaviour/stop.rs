@@ -592,7 +592,8 @@ fn lock_lines_that_are_never_there_prove_nothing() {
     act("stop").says(0, &stopped(second));
     subject.left_nothing();
     act("status").says(3, "subject: not running");
-    assert!(begin.elapsed() < Duration::from_secs(1), "an action has waited for the lines");
+    // Each of three actions would try for a second to take the lock.
+    assert!(begin.elapsed() < Duration::from_secs(3), "an action has waited for the lines");
     // The answer does not depend on the number of the descriptor.
     let subject = subject.key("open", "/dev/null");
     let third = subject.start();

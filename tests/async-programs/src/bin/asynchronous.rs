@@ -141,7 +141,7 @@ async fn tick() -> Result<()> {
 
 /// Waits in each run until the time of the run is over.
 #[repeat_daemon(
-    name = "subject", every = "1ms", times = 3, run_timeout = "60ms", on_error = "continue", pidfile = path("PIDFILE"),
+    name = "subject", every = "1ms", times = 3, run_timeout = "500ms", on_error = "continue", pidfile = path("PIDFILE"),
     stdout = path("STDOUT")
 )]
 #[tokio::main(flavor = "current_thread")]
@@ -163,7 +163,7 @@ async fn scheduled() -> Result<()> {
 /// Prints the time of day. With `SUBJECT_WAIT`, waits then until the time of the run is over.
 #[tokio::main(flavor = "current_thread")]
 #[repeat_daemon(
-    name = "subject", cron = path("CRON"), run_timeout = "60ms", on_error = "continue", pidfile = path("PIDFILE"),
+    name = "subject", cron = path("CRON"), run_timeout = "500ms", on_error = "continue", pidfile = path("PIDFILE"),
     stdout = path("STDOUT")
 )]
 async fn scheduled_context(context: &Context) {
