@@ -76,6 +76,11 @@ impl Recorder {
         format!("instances/{}/trace", self.name)
     }
 
+    /// Returns the path inside tracefs of the file that takes `0` to pause the recording, and `1` to go on.
+    pub fn switch(&self) -> String {
+        format!("instances/{}/tracing_on", self.name)
+    }
+
     /// Returns the last calls of a process, each with a line for its begin and one for its end.
     fn calls(&self, process: Process) -> String {
         let trace = fs::read(self.instance.join("trace")).unwrap_or_default();

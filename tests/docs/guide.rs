@@ -268,6 +268,11 @@ right() {
     sed -E "$varies" /mnt/output/$1 >/mnt/now
     sed -E "$varies" /mnt/shown/$1 | cmp -s - /mnt/now
 }
+# Switches the recording of system calls, for those of this script's own tools. The kernel may forget their names, so
+# nothing could leave them out later.
+recording() {
+    [ ! "$switch" ] || echo $1 >"/mnt/tracing/$switch"
+}
 record() {
     {
         echo '---- /proc/locks'
@@ -280,9 +285,7 @@ record() {
             echo
         done
         echo '---- the last system calls'
-        mkdir /mnt/tracing
-        mount -t tracefs tracefs /mnt/tracing
-        grep -vE '^( *(sh|sed|cmp|seq|sleep|cat|ls|tail|grep|mkdir|mount|unshare)-|#)' "/mnt/tracing/$trace" | tail -n 100
+        grep -vE '^( *(sh|seq|cat|ls|tail|grep|unshare)-|#)' "/mnt/tracing/$trace" | tail -n 100
     } >/mnt/record/$1 2>/dev/null
 }
 "#;
@@ -337,7 +340,8 @@ impl Scene {
             let _ = writeln!(script, "if [ -d {own} ]; then mount -t tmpfs -o mode=755 tmpfs {own}; fi");
         }
         // Remove the machine's own jobs of cron.
-        script += "rm -f /etc/crontab\nchmod 1777 /tmp\ncd\nset +e\n";
+        script += "rm -f /etc/crontab\nchmod 1777 /tmp\n";
+        script += "[ ! \"$switch\" ] || { mkdir /mnt/tracing; mount -t tracefs tracefs /mnt/tracing; }\ncd\nset +e\n";
         Self { folder, script, commands: Vec::new() }
     }
 
@@ -359,12 +363,15 @@ impl Scene {
         let _ = if looks || words.next() == Some("status") {
             writeln!(
                 self.script,
-                "right=\nfor try in $(seq ${{tries:-100}}); do\n{act}\ncode=$?\n\
+                "right=\nfor try in $(seq ${{tries:-100}}); do\nrecording 1\n{act}\ncode=$?\nrecording 0\n\
                  right {number} && right=yes && break\nsleep 0.1\ndone\n\
-                 [ $right ] || {{ tries=1; record {number}; }}\n(exit $code)"
+                 [ $right ] || {{ tries=1; record {number}; }}\nrecording 1\n(exit $code)"
             )
         } else {
-            writeln!(self.script, "{act}\ncode=$?\nright {number} || record {number}\n(exit $code)")
+            writeln!(
+                self.script,
+                "{act}\ncode=$?\nrecording 0\nright {number} || record {number}\nrecording 1\n(exit $code)"
+            )
         };
         self.commands.push((command, shown));
     }
@@ -384,7 +391,8 @@ impl Scene {
         command.env_clear().env("HOME", "/root").env("LC_ALL", "C.UTF-8");
         command
             .env("varies", VARIES)
-            .env("trace", recorder.as_ref().map_or_else(String::new, Recorder::trace));
+            .env("trace", recorder.as_ref().map_or_else(String::new, Recorder::trace))
+            .env("switch", recorder.as_ref().map_or_else(String::new, Recorder::switch));
         command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let answer = Answer::of({
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
