@@ -839,7 +839,7 @@ fn an_ordinary_user_installs_a_service_of_the_users_own_systemd() {
         let machine = &mut service.machine;
         let (code, text) = machine.shell(&format!("{user} {program} {action}"));
         let pid = machine.shell(&format!("{user} systemctl --user show --value -p MainPID subject")).1;
-        (code, text.trim().replace(pid.trim(), "PID"))
+        (code, young(text.trim()).replace(pid.trim(), "PID"))
     };
     assert_eq!(act("install"), (0, format!("subject: installed (pid PID; unit {file})")));
     assert_eq!(act("status"), (0, running("journalctl --user -u subject")));
