@@ -217,7 +217,8 @@ impl<'a> Expansion<'a> {
         let params = self.passed_params().map(|param| {
             let underscore = quote_spanned!(site=> _);
             let (name, ty) = (name(param).map_or(underscore, ToTokens::into_token_stream), &param.written.ty);
-            quote_spanned!(site=> #name: #ty)
+            let conditions = param.conditions();
+            quote_spanned!(site=> #(#conditions)* #name: #ty)
         });
         let inner = if item.signature.variadic.is_some() {
             TokenStream::new()
@@ -242,7 +243,11 @@ impl<'a> Expansion<'a> {
             });
             quote_spanned!(site=> ::core::mem::drop(#daemon #setup #check #respawn);)
         });
-        let used = if item.is_main() { &[] } else { names.as_slice() };
+        // A statement can be conditional, as its parameter is.
+        let used = self.passed_params().filter(|_| !item.is_main()).filter_map(|param| {
+            let (name, conditions) = (name(param)?, param.conditions());
+            Some(quote_spanned!(site=> #(#conditions)* let _ = &#name;))
+        });
         let end = if item.is_half_typed() && !item.is_main() {
             // The compiler has reported what is missing, except for a parameter that is a mere type: in the edition
             // 2015, a trait's fn may have that. This is evaluated when the program is built, so after other errors.
@@ -250,7 +255,7 @@ impl<'a> Expansion<'a> {
         } else {
             quote_spanned!(site=> ::core::unreachable!())
         };
-        self.outer(params, quote_spanned!(site=> #inner let _ = (#(&#used,)*); #values #end))
+        self.outer(params, quote_spanned!(site=> #inner #(#used)* #values #end))
     }
 
     /// Prints the fn as the user wrote it, without what stays on the outer fn.

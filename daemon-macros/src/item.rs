@@ -174,8 +174,8 @@ impl Item {
     fn check_params(&self, mistakes: &mut Mistakes) {
         let mut has_context = false;
         for param in self.params() {
-            let PatType { attrs, pat, ty, .. } = param.written;
-            for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg")) {
+            let PatType { pat, ty, .. } = param.written;
+            for attr in param.conditions() {
                 mistakes.over(
                     attr,
                     "a daemon's parameter can't be conditional; write two fns and put `#[cfg]` on them",
@@ -280,6 +280,11 @@ impl Item {
 }
 
 impl Param<'_> {
+    /// Returns the `#[cfg]` attributes.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
+        self.written.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+    }
+
     /// Reports whether the caller passes the parameter. Otherwise the runtime does.
     pub(crate) fn is_passed(&self) -> bool {
         matches!(self.role, Role::Value | Role::Reference)

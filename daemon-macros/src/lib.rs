@@ -161,10 +161,13 @@ use args::Macro;
 /// # Supervision
 ///
 /// With `respawn` or `children = "end"`, the daemon is a supervisor, and the body runs in a child of
-/// it. Each life of the body begins with what the caller has passed: an argument that is passed by
-/// value must be `Clone`, because each life gets its own clone. A `&` reference is lent to each life.
-/// A `&mut` reference is refused, because no life could change what it refers to. The supervisor drops
-/// the arguments, once, when the daemon ends.
+/// it. With `respawn`, each life of the body begins with what the caller has passed: an argument that
+/// is passed by value must be `Clone`, because each life gets its own clone. A `&` reference is lent to
+/// each life. A `&mut` reference is refused, because no life could change what it refers to. The
+/// supervisor drops the arguments, once, when the daemon ends.
+///
+/// With `children = "end"` alone, there is one life. It gets the arguments themselves and drops them.
+/// It can change what a `&mut` reference refers to, but the caller never sees that, not even with `run`.
 ///
 /// ```no_run
 /// # use daemonic::daemon;

@@ -354,9 +354,10 @@ impl Function {
         let is_action = |param: &Param| param.name == Some("action");
         let action = if self.passed().any(is_action) { "the_action" } else { "action" };
         let receiver = if self.receiver.is_empty() { String::new() } else { format!("{}, ", self.receiver) };
-        let params = self.passed().map(|Param { name, ty, .. }| {
+        let params = self.passed().map(|Param { is_conditional, name, ty, .. }| {
             let name = name.filter(|name| *name != self.name).unwrap_or("_");
-            format!(", {name}: {}", ty.text)
+            let attr = if *is_conditional { "#[cfg(unix)]" } else { "" };
+            format!(", {attr} {name}: {}", ty.text)
         });
         let text = format!(
             "fn {name} {generics} ({receiver}{action}: impl ::daemonic::IntoAction {params}) -> ::daemonic::Result {where_clause}",
