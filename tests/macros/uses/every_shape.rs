@@ -65,6 +65,14 @@ fn respawned_with_setup(length: &mut usize, mut path: String, policy: Respawn) {
     println!("{length} {policy:?}");
 }
 
+// There is one life, so what it gets need not be `Clone`, and may be a `&mut` reference.
+#[daemon(children = "end")]
+fn with_children_to_end(file: std::fs::File, list: &mut Vec<u64>) -> io::Result<()> {
+    list.push(file.metadata()?.len());
+    drop(file);
+    Ok(())
+}
+
 #[daemon(respawn = "on-failure")]
 fn respawned_endless(_id: u8) -> ! {
     loop {
@@ -107,6 +115,8 @@ fn main() {
     drop(lent("no action", String::new(), &mut Vec::new(), "text"));
     drop(respawned("no action", PathBuf::new(), 3, "text"));
     drop(respawned_with_setup("no action", String::new(), Respawn::Never));
+    let file = std::fs::File::open("/dev/null").unwrap();
+    drop(with_children_to_end("no action", file, &mut Vec::new()));
     drop(respawned_endless("no action", 3));
     drop(asynchronous("no action"));
     drop(Associated::example("no action", 3));
