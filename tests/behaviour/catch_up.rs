@@ -1,14 +1,15 @@
 //! Runs that were due while the daemon was down, and the file with the time of the last success.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use common::notice::Notice;
 use common::{Answer, Subject, now, root_or_skip, wait_until};
 use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
 
 const HOUR: u32 = 3_600_000;
 const SECOND: Duration = Duration::from_secs(1);
@@ -190,6 +191,28 @@ fn a_file_that_is_damaged_or_dated_in_the_future_is_reported_and_ignored() {
         let expected = format!("subject: ignoring the state file {}: {reason}", state(&subject).display());
         let lines = lines(&subject);
         assert!(lines.len() == 1 && lines[0].starts_with(&expected), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_device_or_a_fifo_makes_the_start_fail_and_is_not_replaced() {
+    let subject = subject(HOUR, "print ran");
+    mkfifo(&state(&subject), Mode::S_IRWXU).unwrap();
+    let path = state(&subject);
+    let text = format!(
+        "subject: failed to start: `state` is {}, a FIFO; give it the path of a regular file",
+        path.display()
+    );
+    for action in ["start", "run"] {
+        subject.act(action).fails(1, &text);
+    }
+    assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
+    for path in ["/", "/.."] {
+        let subject = Subject::new().every(HOUR, "").key("catch_up", "").key("state", path);
+        let text = format!(
+            "subject: failed to start: `state` is {path}, which names no file; give it the path of a regular file"
+        );
+        subject.act("start").fails(1, &text);
     }
 }
 

@@ -310,7 +310,7 @@ impl<W> Daemon<Repeating<W>> {
     /// path is outside of it.
     ///
     /// The file is replaced after each success, by a rename, when the new content is on the disk. It must not be the
-    /// pidfile or a log. Without [`catch_up`](Daemon::catch_up), every action fails.
+    /// pidfile, a log, or a device. Without [`catch_up`](Daemon::catch_up), every action fails.
     ///
     /// # Examples
     ///

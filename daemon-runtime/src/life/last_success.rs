@@ -6,7 +6,7 @@
 //! a run is made up for that has succeeded already, but none is forgotten. Only a daemon that makes up for runs has the
 //! file, so only such a daemon waits for the disk, once for each run.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,7 +25,7 @@ use crate::command::path::SystemPath;
 use crate::command::timestamp::Timestamp;
 use crate::settings::NEW_SUFFIX;
 use crate::sys::descriptor::above_floor;
-use crate::sys::file::{FileId, file_type};
+use crate::sys::file::{FileId, file_type, name_of_type};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::mask::{self, AllBlocked};
 
@@ -64,7 +64,10 @@ impl StateFile {
         let directory = uninterrupted(|| open(parent_of(path).as_c_str(), flags, Mode::empty()));
         let directory = directory.and_then(above_floor).map_err(cannot)?;
         let id = FileId::of(&directory).map_err(cannot)?;
-        let name = path.as_path().file_name().unwrap_or(OsStr::new("state")).as_bytes();
+        let refused = |what: &str| {
+            Error::failed(format_args!("`state` is {path}, {what}; give it the path of a regular file"))
+        };
+        let name = path.as_path().file_name().ok_or_else(|| refused("which names no file"))?.as_bytes();
         let c_string = |bytes: &[u8]| CString::new(bytes).map_err(|_| cannot(Errno::EINVAL));
         let (name, new_name) = (c_string(name)?, c_string(&[name, NEW_SUFFIX.as_bytes()].concat())?);
         let new = fstatat(&directory, new_name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
@@ -72,6 +75,13 @@ impl StateFile {
             return Err(Error::failed(format_args!(
                 "`state` is written under the name of the pidfile first; give it another path"
             )));
+        }
+        // A rename would replace `/dev/null` for the whole system. A link is replaced, and not what it leads to; a directory
+        // cannot be replaced.
+        let old = fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        match old.as_ref().map(file_type) {
+            Ok(SFlag::S_IFREG | SFlag::S_IFLNK | SFlag::S_IFDIR) | Err(_) => {}
+            Ok(other) => return Err(refused(&format!("a {}", name_of_type(other)))),
         }
         Ok(Self { path: path.clone(), directory, id, name, new_name, pidfile })
     }

@@ -20,7 +20,7 @@ use crate::lock::failure::{self, Failure};
 use crate::lock::registry::Probe;
 use crate::settings::{PidfileChoice, Plan};
 use crate::sys::descriptor::above_floor;
-use crate::sys::file::{FileId, file_type};
+use crate::sys::file::{FileId, file_type, name_of_type};
 use crate::sys::interrupted::uninterrupted;
 #[cfg(feature = "service")]
 use crate::sys::process::number;
@@ -282,12 +282,7 @@ impl Pidfile {
     }
 
     fn is_not_regular(&self, file_type: SFlag) -> Error {
-        let what = match file_type {
-            SFlag::S_IFDIR => "directory",
-            SFlag::S_IFIFO => "FIFO",
-            SFlag::S_IFSOCK => "socket",
-            _ => "device",
-        };
+        let what = name_of_type(file_type);
         Error::failed(format_args!("pidfile {} is a {what}, not a regular file", self.path))
     }
 }

@@ -47,6 +47,16 @@ impl FileId {
     }
 }
 
+/// Returns what a file that is not a regular one is called.
+pub(crate) fn name_of_type(file_type: SFlag) -> &'static str {
+    match file_type {
+        SFlag::S_IFDIR => "directory",
+        SFlag::S_IFIFO => "FIFO",
+        SFlag::S_IFSOCK => "socket",
+        _ => "device",
+    }
+}
+
 /// Returns the type of a file: `S_IFREG`, `S_IFDIR`, and so on.
 pub(crate) fn file_type(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
