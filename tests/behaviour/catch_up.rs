@@ -195,6 +195,16 @@ fn a_file_that_is_damaged_or_dated_in_the_future_is_reported_and_ignored() {
 }
 
 #[test]
+fn a_single_run_reports_a_damaged_file_too() {
+    let subject = subject(HOUR, "print ran");
+    fs::write(state(&subject), "x").unwrap();
+    let answer = subject.act("once");
+    let expected = format!("subject: ignoring the state file {}: it is damaged", state(&subject).display());
+    assert!(answer.stderr.contains(&expected), "{answer:?}");
+    has_success_of_now(&state(&subject));
+}
+
+#[test]
 fn a_device_or_a_fifo_makes_the_start_fail_and_is_not_replaced() {
     let subject = subject(HOUR, "print ran");
     mkfifo(&state(&subject), Mode::S_IRWXU).unwrap();

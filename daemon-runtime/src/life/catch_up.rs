@@ -12,7 +12,11 @@ use crate::sys::clock::since_1970;
 pub(crate) fn last_success(context: &Context) -> Option<LastSuccess> {
     // A single run comes at once anyway.
     let file = context.state_file().filter(|_| !context.state().repetition.is_single_run)?;
-    file.read(since_1970()).unwrap_or_else(|reason| {
+    read(file, context, since_1970())
+}
+
+fn read(file: &StateFile, context: &Context, now: Duration) -> Option<LastSuccess> {
+    file.read(now).unwrap_or_else(|reason| {
         let (name, path) = (&context.state().name, file.path());
         log::report(name, Notice::StateIgnored { path, reason: &reason });
         None
@@ -26,7 +30,7 @@ pub(crate) fn keep_success(context: &Context, due: impl FnOnce(Duration) -> Opti
     let now = since_1970();
     let due = if context.state().repetition.is_single_run {
         // The daemon keeps its due times.
-        file.read(now).ok().flatten().map(|last| last.due)
+        read(file, context, now).map(|last| last.due)
     } else {
         due(now)
     };
