@@ -118,6 +118,23 @@ fn a_run_that_is_made_up_for_waits_for_the_delay() {
 }
 
 #[test]
+fn a_run_that_is_due_before_a_made_up_one_has_ended_is_skipped() {
+    const MILLISECOND: u128 = 1_000_000;
+    for (missed, is_skipped) in [("skip", true), ("burst", false)] {
+        let subject = subject(2000, "stamp").key("delay", "1500").key("times", "2").key("missed", missed);
+        // One is due in a second, while the daemon waits for the delay, and the next one two seconds later.
+        let due = ago(SECOND * 21);
+        remember(&state(&subject), due, due);
+        assert_eq!(subject.start().exit_code(), 0);
+        let stamps: Vec<u128> = subject.log_text().lines().filter_map(|line| line.parse().ok()).collect();
+        let pause = stamps[1] - stamps[0];
+        assert_eq!(pause > 300 * MILLISECOND, is_skipped, "{missed}: {stamps:?}");
+        let line = "1 run is skipped: the run before ended 20s ";
+        assert_eq!(subject.raw_log().contains(line), is_skipped, "{}", subject.raw_log());
+    }
+}
+
+#[test]
 fn the_phase_stays_when_no_run_was_missed() {
     const MILLISECOND: u128 = 1_000_000;
     let subject = subject(1500, "stamp").key("times", "2");

@@ -184,7 +184,8 @@ impl<'a> Due<'a> {
     }
 
     /// Returns whether the end of the last run decides when the next one is due. Neither a call nor a run that is made up
-    /// for moves the others, but with [`Missed::Delay`] the pause is counted from the latter too.
+    /// for moves the others, but with [`Missed::Delay`] the pause is counted from the latter too. It only takes the place of
+    /// those that are due before it ends, as any run but that of a call does.
     fn moves_the_next(&self) -> bool {
         match self.reason {
             Reason::Due => true,
@@ -204,12 +205,17 @@ impl<'a> Due<'a> {
 
     /// Computes when the next run is due, because the last one has ended.
     pub(crate) fn run_ended(&mut self) {
-        if !self.moves_the_next() {
+        if self.reason == Reason::Call {
             return;
         }
         let RunEnd { skipped, behind, late } = match &mut self.times {
             Times::Period(times) => {
-                let end = times.run_ended(self.jitter);
+        let moves_the_next = self.moves_the_next();
+                let end = if moves_the_next {
+                    times.run_ended(self.jitter)
+                } else {
+                    times.made_up_run_ended(self.jitter)
+                };
                 times.note_in(&self.context.state().repetition.record, false);
                 end
             }

@@ -16,6 +16,10 @@ pub(crate) struct PeriodTimes {
     pace: Pace,
     /// When the next run is due, or when the one that runs was due. `None` if the clock cannot reach it.
     due: Option<Duration>,
+    /// The moment at which these times began.
+    began: Duration,
+    /// How long ago a run was due then that is made up for.
+    behind: Duration,
 }
 
 impl PeriodTimes {
@@ -27,13 +31,15 @@ impl PeriodTimes {
         last: Option<LastSuccess>,
     ) -> (Self, Option<Duration>) {
         let pace = Pace { period, missed };
+        let began = pace.now();
         let Some(last) = last else {
-            return (Self { pace, due: pace.now().checked_add(period.delay) }, None);
+            let due = began.checked_add(period.delay);
+            return (Self { pace, due, began, behind: Duration::ZERO }, None);
         };
         let wall = clock::since_1970();
         let (due, behind) = pace.after(last, wall);
         let due = due.and_then(|due| pace.now().checked_add(due.saturating_sub(wall)));
-        (Self { pace, due }, behind)
+        (Self { pace, due, began, behind: behind.unwrap_or_default() }, behind)
     }
 
     /// Returns when the last run was due, in time since 1970. If that run was not one that was due, `due` is the time of
@@ -85,7 +91,7 @@ impl PeriodTimes {
 
     /// Returns how late a run is. With [`Missed::Skip`], it takes the place of all that are due by now.
     fn woke(&mut self, now: Duration, has_time: bool) -> Woken {
-        let late = self.due.map_or(Duration::ZERO, |due| now.saturating_sub(due));
+        let late = self.late(now);
         let is_remarkable = has_time && (late >= self.pace.period.length || late >= REMARKABLE);
         let is_missed = has_time && self.pace.missed == Missed::Skip && late >= self.pace.period.length;
         let skipped = if is_missed { periods(late, self.pace.period.length) } else { 0 };
@@ -100,11 +106,27 @@ impl PeriodTimes {
     /// Computes when the next run is due, because the last one has ended.
     pub(crate) fn run_ended(&mut self, jitter: Duration) -> RunEnd {
         let end = self.pace.now();
-        let behind = self.due.map_or(Duration::ZERO, |due| end.saturating_sub(due));
+        let behind = self.late(end);
         let skipped = self.due.map_or(0, |due| self.pace.skipped(due, end.saturating_sub(jitter)));
         self.due = self.due.and_then(|due| self.pace.next(due, end, jitter));
-        let late = self.due.map_or(Duration::ZERO, |due| end.saturating_sub(due));
-        RunEnd { skipped, behind, late }
+        RunEnd { skipped, behind, late: self.late(end) }
+    }
+
+    /// Skips the runs that were due before the end of the one that was made up for, which took their place.
+    pub(crate) fn made_up_run_ended(&mut self, jitter: Duration) -> RunEnd {
+        let end = self.pace.now();
+        let behind = self.behind.saturating_add(end.saturating_sub(self.began));
+        let by = end.saturating_sub(jitter);
+        let mut skipped = 0;
+        if let Some(due) = self.due.filter(|due| *due < by && self.pace.missed == Missed::Skip) {
+            skipped = self.pace.skipped(due, by).saturating_add(1);
+            self.due = self.pace.next(due, end, jitter);
+        }
+        RunEnd { skipped, behind, late: self.late(end) }
+    }
+
+    fn late(&self, now: Duration) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| now.saturating_sub(due))
     }
 }
 
@@ -118,7 +140,12 @@ mod tests {
 
     fn times(missed: Missed, length: Duration) -> PeriodTimes {
         let period = Period { length, delay: Duration::ZERO, clock: Clock::Monotonic };
-        PeriodTimes { pace: Pace { period, missed }, due: None }
+        PeriodTimes {
+            pace: Pace { period, missed },
+            due: None,
+            began: Duration::ZERO,
+            behind: Duration::ZERO,
+        }
     }
 
     #[test]
