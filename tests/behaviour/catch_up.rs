@@ -135,6 +135,33 @@ fn a_run_that_is_due_before_a_made_up_one_has_ended_is_skipped() {
 }
 
 #[test]
+fn a_call_that_succeeds_takes_the_place_of_a_run_that_is_to_be_made_up_for() {
+    let subject = subject(HOUR, "print ran").key("delay", "1000").key("times", "2");
+    // The next one is due in two seconds.
+    let due = ago(SECOND * (7200 - 2));
+    remember(&state(&subject), due, due);
+    let daemon = subject.start();
+    wait_until("the line", || !lines(&subject).is_empty());
+    subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+    assert_eq!(daemon.exit_code(), 0);
+    let (kept, _) = remembered(&state(&subject)).unwrap();
+    let off = kept.abs_diff(due + SECOND * 7200);
+    assert!(off < Duration::from_millis(50), "the last run was due {off:?} away from its time");
+}
+
+#[test]
+fn a_call_that_fails_takes_the_place_of_no_run() {
+    let subject = subject(HOUR, "first fail x; print ran").key("delay", "1000").key("on_error", "continue");
+    let due = ago(SECOND * 7200);
+    remember(&state(&subject), due, due);
+    subject.start();
+    wait_until("the line", || !lines(&subject).is_empty());
+    assert_eq!(subject.act("once").status.code(), Some(1));
+    subject.log_with("ran");
+    subject.act("stop");
+}
+
+#[test]
 fn the_phase_stays_when_no_run_was_missed() {
     const MILLISECOND: u128 = 1_000_000;
     let subject = subject(1500, "stamp").key("times", "2");

@@ -194,8 +194,10 @@ impl<'a> Due<'a> {
         }
     }
 
-    /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs.
-    pub(crate) fn run_succeeded(&self) {
+    /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs. A run that was to be made
+    /// up for was due before this success, so it is not any more.
+    pub(crate) fn run_succeeded(&mut self) {
+        self.pending = self.pending.filter(|pending| pending.reason != Reason::MadeUp);
         keep_success(self.context, |now| match &self.times {
             Times::Period(times) => times.last_due(self.reason == Reason::Due, now),
             #[cfg(feature = "cron")]
@@ -208,9 +210,9 @@ impl<'a> Due<'a> {
         if self.reason == Reason::Call {
             return;
         }
+        let moves_the_next = self.moves_the_next();
         let RunEnd { skipped, behind, late } = match &mut self.times {
             Times::Period(times) => {
-        let moves_the_next = self.moves_the_next();
                 let end = if moves_the_next {
                     times.run_ended(self.jitter)
                 } else {
