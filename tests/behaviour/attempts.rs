@@ -84,6 +84,19 @@ fn a_stop_ends_the_pause_before_another_attempt_at_once() {
 // ---- run_timeout ----
 
 #[test]
+fn a_run_that_fails_while_the_daemon_stops_is_not_tried_again_and_has_failed() {
+    for retry in ["0", "1"] {
+        let subject = Subject::new().every(HOUR, "print begun; await; fail x").key("context", "");
+        let subject = subject.key("retry", retry);
+        let daemon = subject.start();
+        subject.log_with("begun");
+        subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+        assert_eq!(daemon.exit_code(), 1, "with {retry}");
+        assert!(all_lines(&subject).contains(&"subject: x: the cause".to_owned()), "{}", subject.raw_log());
+    }
+}
+
+#[test]
 fn a_run_sees_a_stop_when_its_time_is_over_and_the_next_run_does_not() {
     let subject = Subject::new().every(1, "poll 0; wait; poll 0").key("context", "").key("times", "3");
     let subject = subject.key("run_timeout", "500").key("on_error", "continue");

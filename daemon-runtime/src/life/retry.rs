@@ -22,7 +22,7 @@ pub(crate) struct Retry {
 pub(crate) enum Attempts {
     /// The last attempt has ended so.
     Done(Ending),
-    /// A stop was requested before there was another attempt.
+    /// A stop was requested in the pause before another attempt.
     Stopped,
 }
 
@@ -35,11 +35,9 @@ impl Retry {
         let mut pause = self.delay;
         for attempt in 2..=attempts {
             let ending = run();
-            if ending.code == 0 || nested_runtime::is_refused() {
+            // No attempt follows a stop, so this one has the result of the run.
+            if ending.code == 0 || nested_runtime::is_refused() || context.is_stopping() {
                 return Attempts::Done(ending);
-            }
-            if context.is_stopping() {
-                return Attempts::Stopped;
             }
             let name = &context.state().name;
             log::report(name, Notice::Retrying { attempt, attempts, pause, error: &ending.failure() });
