@@ -208,6 +208,9 @@ impl<'a> Part<'a> {
                 return self.unknown(field);
             }
             days.nearest_workday |= 1 << day.value(field)?;
+        } else if self.text.contains(['L', 'l', 'W', 'w']) {
+            // As a part of a range, such as `L-3`.
+            return self.unknown(field);
         } else {
             days.dates |= u32::try_from(self.range(field)?).expect("31 days");
         }
@@ -234,6 +237,9 @@ impl<'a> Part<'a> {
             return self.wrong(field, Reason::LastOfNoDay, repair);
         } else if let Some(day) = self.without_last('L').filter(|day| !day.text.contains(['-', '/', '*'])) {
             days.last_weekdays |= 1 << (day.value(field)? % 7);
+        } else if self.text.contains(['L', 'l']) {
+            // No day has this letter in its name.
+            return self.unknown(field);
         } else {
             let bits = self.range(field)?;
             // 7 is Sunday, as 0 is.

@@ -80,7 +80,7 @@ fn an_unknown_value_is_refused_with_those_that_the_field_may_have() {
         ("0 0 W * *", "W"),
         ("0 0 1-5W * *", "1-5W"),
         ("0 0 WL * *", "WL"),
-        ("0 0 1-L * *", "L"),
+        ("0 0 1-L * *", "1-L"),
         ("0 0 * * MON#L", "MON#L"),
         ("0 0 * * 15W", "15W"),
         ("0 0 ** * *", "**"),
@@ -89,6 +89,11 @@ fn an_unknown_value_is_refused_with_those_that_the_field_may_have() {
         ("*/x * * * *", "*/x"),
         ("*/1/2 * * * *", "*/1/2"),
         ("1-2-3 * * * *", "2-3"),
+        // `L` and `FRIL` alone are known.
+        ("0 0 L-3 * *", "L-3"),
+        ("0 0 1-LW * *", "1-LW"),
+        ("0 0 L/2 * *", "L/2"),
+        ("0 0 * * FRIL-SAT", "FRIL-SAT"),
     ] {
         let error = error(text);
         let reason = if text.starts_with("-1") { Reason::Incomplete } else { unknown };
