@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use common::{Answer, Subject, program_with};
+use common::{Answer, Subject, program_with, wait_until};
 
 const HOUR: u32 = 3_600_000;
 
@@ -106,6 +106,24 @@ fn a_daemon_that_cannot_be_asked_has_no_next_run() {
     is_in(&next(&subject, "1"), u64::from(HOUR) / 1_000);
     subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
     next(&subject, "1").fails(1, why);
+}
+
+#[test]
+fn a_run_whose_place_a_made_up_one_takes_is_not_the_next() {
+    const PERIOD: u32 = 20_000;
+    let subject = subject().every(PERIOD, "print ran").key("catch_up", "").key("delay", HOUR.to_string());
+    let state = subject.path("state");
+    let subject = subject.key("state", &state);
+    // The next one is due in a second.
+    let due = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - Duration::from_secs(39);
+    fs::write(&state, format!("daemonic 1 due={0} ended={0}\n", due.as_nanos())).unwrap();
+    let daemon = subject.start();
+    wait_until("the time of the next one to pass", || left(&next(&subject, "1"))[0] > 10);
+    // A call takes the place of both.
+    subject.act("once").says(0, &format!("subject: has done a run (pid {daemon})"));
+    assert!(left(&next(&subject, "1"))[0] > 0);
+    assert_eq!(subject.log_text(), "ran\n");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
 }
 
 #[test]

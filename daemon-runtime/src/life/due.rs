@@ -78,8 +78,11 @@ impl<'a> Due<'a> {
             Rule::Every(period) => {
                 let (times, behind) = PeriodTimes::begin(*period, missed, last);
                 // After a single run, there is no next one.
-                if !context.state().repetition.is_single_run {
-                    times.note_in(&context.state().repetition.record, false);
+                let repetition = &context.state().repetition;
+                if behind.is_some() {
+                    times.note_made_up_in(&repetition.record);
+                } else if !repetition.is_single_run {
+                    times.note_in(&repetition.record, false);
                 }
                 (Times::Period(times), behind, period.delay)
             }
@@ -195,9 +198,12 @@ impl<'a> Due<'a> {
     }
 
     /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs. A run that was to be made
-    /// up for was due before this success, so it is not any more.
+    /// up for was due before this success, so this one takes its place.
     pub(crate) fn run_succeeded(&mut self) {
-        self.pending = self.pending.filter(|pending| pending.reason != Reason::MadeUp);
+        if self.pending.is_some_and(|pending| pending.reason == Reason::MadeUp) {
+            self.pending = None;
+            self.reason = Reason::MadeUp;
+        }
         keep_success(self.context, |now| match &self.times {
             Times::Period(times) => times.last_due(self.reason == Reason::Due, now),
             #[cfg(feature = "cron")]

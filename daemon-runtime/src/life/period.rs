@@ -58,6 +58,15 @@ impl PeriodTimes {
         record.set_due(self.pace, self.due, begins);
     }
 
+    /// Notes when the next run is due while one is to be made up for, which may take its place: that one counts as a run in
+    /// progress that was due a period before.
+    pub(crate) fn note_made_up_in(&self, record: &RunRecord) {
+        match self.due.and_then(|due| due.checked_sub(self.pace.period.length)) {
+            Some(before) => record.set_due(self.pace, Some(before), true),
+            None => self.note_in(record, false),
+        }
+    }
+
     /// Waits until the next run is due.
     pub(crate) fn wait(
         &mut self,
