@@ -115,7 +115,8 @@ fn a_run_whose_place_a_made_up_one_takes_is_not_the_next() {
     let state = subject.path("state");
     let subject = subject.key("state", &state);
     // The next one is due in a second.
-    let due = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - Duration::from_secs(39);
+    let due = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let due = due.checked_sub(Duration::from_secs(39)).unwrap();
     fs::write(&state, format!("daemonic 1 due={0} ended={0}\n", due.as_nanos())).unwrap();
     let daemon = subject.start();
     wait_until("the time of the next one to pass", || left(&next(&subject, "1"))[0] > 10);
