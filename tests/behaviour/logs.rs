@@ -346,6 +346,27 @@ fn a_missing_log_is_waited_for_even_behind_links() {
 }
 
 #[test]
+fn a_log_is_waited_for_whose_directory_is_removed_and_made_anew() {
+    let subject = Subject::new();
+    let directory = subject.path("logs");
+    let log = directory.join("a.log");
+    let subject = subject.key("stdout", &log.display().to_string());
+    fs::create_dir(&directory).expect("a directory");
+    append(&log, "line 1\n");
+    let follower = Follower::of(&subject, &[]);
+    follower.shows("line 1");
+    for round in 0..2 {
+        follower.waits();
+        // The follower has the log open, and by that the directory is still in use.
+        fs::remove_dir_all(&directory).expect("the directory is there");
+        fs::create_dir(&directory).expect("a directory");
+        let line = format!("line {}\n", round + 2);
+        append(&log, &line);
+        follower.shows(&line);
+    }
+}
+
+#[test]
 fn a_daemons_log_is_followed_through_reloads_without_a_lost_or_doubled_line() {
     let subject = Subject::new().body("count");
     subject.start();

@@ -18,6 +18,10 @@ use crate::sys::interrupted::uninterrupted;
 /// The pause between two looks where the kernel does not report every change.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What is watched already is watched for the new reason too. nix has no name for this flag.
+#[cfg(target_os = "linux")]
+const ADD: AddWatchFlags = AddWatchFlags::from_bits_retain(nix::libc::IN_MASK_ADD);
+
 /// The files and directories whose changes end a wait.
 ///
 /// A change that happens after it is watched is never missed: the kernel keeps it until the next wait.
@@ -56,6 +60,7 @@ impl Watch {
         for _ in 0..MOST_LINKS {
             let Some(directory) = path.parent() else { break };
             let added = self.add(directory, flags);
+            self.removal_of(directory);
             let Ok(target) = fs::read_link(&path) else {
                 self.place = added.map(|directory| (directory, path));
                 break;
@@ -69,9 +74,20 @@ impl Watch {
         self.add(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), AddWatchFlags::IN_MODIFY);
     }
 
+    /// Watches for the removal of a directory, in the directory above it.
+    ///
+    /// A log that is still open keeps its removed directory in the kernel, which therefore does not report
+    /// `IN_DELETE_SELF`. A user who may not read the directory above misses the removal.
+    fn removal_of(&self, directory: &Path) {
+        if let (Some(inotify), Some(above)) = (&self.inotify, directory.parent()) {
+            let flags = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR | ADD;
+            let _ = inotify.add_watch(above, flags);
+        }
+    }
+
     /// Watching the same again changes nothing.
     fn add(&mut self, path: &Path, flags: AddWatchFlags) -> Option<WatchDescriptor> {
-        let added = self.inotify.as_ref().and_then(|inotify| inotify.add_watch(path, flags).ok());
+        let added = self.inotify.as_ref().and_then(|inotify| inotify.add_watch(path, flags | ADD).ok());
         self.is_complete &= added.is_some();
         added
     }
