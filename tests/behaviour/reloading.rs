@@ -410,6 +410,42 @@ fn reload_of_a_body_that_ends_fails() {
 }
 
 #[test]
+fn a_supervised_body_that_is_not_ready_yet_answers_a_reload() {
+    for (answer, code) in [("reloaded", 0), ("unloaded no disk", 1)] {
+        let script = format!("print up; event; until; {answer}; ready; serve");
+        let service = supervised(Service::new("")).until(&script).key("wait_ready", "20000");
+        let start = service.begin("start");
+        service.log_with("up");
+        await_taker(&service);
+        let reload = service.begin("reload");
+        service.log_with("until");
+        service.go();
+        let answer = Answer::from(reload);
+        assert_eq!(answer.status.code(), Some(code), "{answer:?}");
+        assert!(code == 0 || answer.stderr.contains("failed to reload: cannot read: no disk"), "{answer:?}");
+        assert_eq!(Answer::from(start).status.code(), Some(0));
+        service.act("stop");
+    }
+}
+
+#[test]
+fn a_supervised_body_that_is_asked_to_stop_in_a_reload_still_answers_it() {
+    let service = supervised(Service::new("")).until("event; until; reloaded; event");
+    let daemon = service.start();
+    await_taker(&service);
+    let mut reload = service.begin("reload");
+    service.log_with("until");
+    let stop = service.begin("stop");
+    wait_until("the stop", || {
+        published_at(&service, SERVED).is_some_and(|number| report(number).contains("state=stopping"))
+    });
+    assert!(reload.try_wait().unwrap().is_none(), "the body is still at it");
+    service.go();
+    Answer::from(reload).says(0, &reloaded(daemon));
+    Answer::from(stop).says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
 fn each_reload_gets_the_answer_of_one_that_began_after_it() {
     for service in forms("event; until; unloaded old; serve") {
         let daemon = service.start();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::command::error::{Error, Result};
-use crate::command::report::{Phase, Reloaded};
+use crate::command::report::{Phase, Reloaded, Report};
 use crate::lock::bytes::Published;
 use crate::lock::conversation::Conversation;
 use crate::lock::holder::{Holder, Woken};
@@ -24,6 +24,8 @@ pub(crate) struct Expectation {
     /// The supervisor's latest word on whether the body is at a reload. None for a daemon without one, which closes the
     /// connection after an answer, and shows on its pidfile whether the body is at a reload.
     is_reloading: Option<bool>,
+    /// The supervised body that the request is for, as the supervisor has named it.
+    body: Option<u32>,
 }
 
 /// The result of a wait for an answer.
@@ -51,7 +53,8 @@ impl Expectation {
             Published::Served(number) => {
                 let (conversation, report) = Conversation::begin(daemon.pid(), number, LONGEST)?;
                 let is_reloading = Some(report.is_reloading);
-                report.takes_reloads.then_some(Self { conversation, is_reloading })
+                let body = pid_of_body(&report);
+                report.takes_reloads.then_some(Self { conversation, is_reloading, body })
             }
             Published::Answering(number) | Published::Reloading(number) => {
                 let connect = || Conversation::connect(daemon.pid(), number).ok();
@@ -60,7 +63,7 @@ impl Expectation {
                 if !matches!(conversation.read(), Ok(None)) {
                     conversation = connect()?;
                 }
-                Some(Self { conversation, is_reloading: None })
+                Some(Self { conversation, is_reloading: None, body: None })
             }
         }
     }
@@ -92,7 +95,7 @@ impl Expectation {
                         Some(_) if self.is_reloading.is_none() => return Ok(Answer::ToEarlierRequest),
                         // The body's turn to take this one has come.
                         Some(_) => to_take = Some(earlier(now() + TO_TAKE)),
-                        None if report.state == Phase::Running => {}
+                        None if self.may_be_answered(&report) => {}
                         None => return Ok(Answer::Ended),
                     }
                 }
@@ -110,6 +113,19 @@ impl Expectation {
                 Err(error) => return Self::ended(daemon, &error),
             }
         }
+    }
+
+    /// Returns whether the answer can still come, by a report without one.
+    ///
+    /// A body may take reloads before it is ready. One that is asked to stop finishes the reload that it is at, and takes
+    /// no other.
+    fn may_be_answered(&self, report: &Report<'_>) -> bool {
+        pid_of_body(report) == self.body
+            && match report.state {
+                Phase::Starting | Phase::Running => true,
+                Phase::Stopping => report.is_reloading,
+                Phase::Waiting => false,
+            }
     }
 
     /// Returns whether the body is at a reload.
@@ -130,4 +146,8 @@ impl Expectation {
             }
         }
     }
+}
+
+fn pid_of_body(report: &Report<'_>) -> Option<u32> {
+    report.body.as_ref().map(|body| body.pid)
 }
