@@ -823,6 +823,31 @@ fn nothing_is_told_of_another_namespaces_process() {
 }
 
 #[test]
+fn the_times_of_a_process_do_not_depend_on_the_time_that_an_answer_takes() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = subject().key("respawn", "on-failure").key("respawn_delay", LONG).body("fail x");
+    subject.start();
+    wait_until("a pause", || subject.act("status").stdout.contains("waiting to respawn"));
+    let times = |mut command: Command| {
+        let answer = Answer::of({
+            command.arg("status");
+            command
+        });
+        let line: Value = serde_json::from_str(answer.stdout.trim_end()).expect("JSON");
+        (line["since"].clone(), line["last_exit"]["at"].clone())
+    };
+    let first = times(subject.action("--json"));
+    assert!(first.0.is_string() && first.1.is_string(), "{first:?}");
+    // The processes are listed after the supervisor has answered.
+    let slow = ["-e", "inject=getdents64:delay_enter=1100000"];
+    assert_eq!(times(subject.traced(&slow, "--json")), first);
+    assert_eq!(times(subject.action("--json")), first);
+    subject.act("stop");
+}
+
+#[test]
 fn a_library_call_has_it_too() {
     let answers = Answers::default();
     let subject = Subject::new();

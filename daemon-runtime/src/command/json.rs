@@ -21,6 +21,7 @@ use crate::command::outcome::{Answer, Outcome};
 use crate::command::path::SystemPath;
 use crate::command::report::LastExit;
 use crate::command::snapshot::{End, Snapshot, State, Stdout};
+use crate::sys::clock;
 use crate::sys::file::{FileId, file_type};
 use crate::sys::procfs::{self, Usage};
 
@@ -218,7 +219,7 @@ impl Process {
         let below = procfs::descendants(holder);
         let (body_cpu, body_memory) = body.as_ref().map(|body| (body.cpu, body.memory)).unwrap_or_default();
         Self {
-            since: SystemTime::now().checked_sub(usage.age),
+            since: clock::boot().and_then(|boot| SystemTime::UNIX_EPOCH.checked_add(boot + usage.started)),
             uptime: Some(usage.age),
             cpu: Some(usage.cpu + body_cpu),
             memory: Some(usage.memory + body_memory),
@@ -229,10 +230,12 @@ impl Process {
 
 impl End {
     /// Reads what a supervisor reports about the last life of the body.
-    fn of_life(LastExit { ago, reason }: &LastExit<'_>) -> Option<Self> {
+    fn of_life(LastExit { ago, at, reason }: &LastExit<'_>) -> Option<Self> {
         let (exit, rest) = Exit::parse(reason)?;
         let message = rest.strip_prefix(": ").map(str::to_owned);
-        Some(Self { exit, message, at: SystemTime::now().checked_sub(*ago) })
+        let at = at
+            .map_or_else(|| SystemTime::now().checked_sub(*ago), |at| SystemTime::UNIX_EPOCH.checked_add(at));
+        Some(Self { exit, message, at })
     }
 
     fn to_json(&self) -> String {
@@ -349,7 +352,7 @@ mod tests {
     #[test]
     fn the_last_life_is_read_from_the_report() {
         let end = |reason: &str| {
-            let end = End::of_life(&LastExit { ago: Duration::ZERO, reason: reason.into() })?;
+            let end = End::of_life(&LastExit { ago: Duration::ZERO, at: None, reason: reason.into() })?;
             let json = end.to_json();
             Some(json.rsplit_once(",\"at\"").expect("the last key").0.to_owned())
         };

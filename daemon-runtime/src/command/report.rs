@@ -1,7 +1,7 @@
 //! The report of a daemon about its body, as a line of text.
 //!
 //! A line such as `daemonic 1 state=running body=57 body_ms=5000 respawns=2 last_ms=7000 last=exit 101: panicked` has
-//! the version of the format, then keys with values. The value of `last` or `error` is the rest of the line. A reader
+//! the version of the format, then keys with values. `last_at_ms` is the time of that end, in milliseconds since 1970. The value of `last` or `error` is the rest of the line. A reader
 //! ignores a key that it does not know.
 //!
 //! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The answer
@@ -120,6 +120,8 @@ pub(crate) struct BodyProcess {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastExit<'a> {
     pub(crate) ago: Duration,
+    /// The time since 1970. None from a daemon of an earlier version.
+    pub(crate) at: Option<Duration>,
     /// The reason, such as `exit 101: panicked at src/main.rs:12`.
     pub(crate) reason: Cow<'a, str>,
 }
@@ -213,8 +215,12 @@ impl<'a> Report<'a> {
                 return write!(line, "{ERROR}{}", Escaped(error));
             }
         }
-        if let Some(LastExit { ago, reason }) = &self.last {
-            write!(line, " last_ms={}{LAST}{}", ago.as_millis(), Escaped(reason))?;
+        if let Some(LastExit { ago, at, reason }) = &self.last {
+            write!(line, " last_ms={}", ago.as_millis())?;
+            if let Some(at) = at {
+                write!(line, " last_at_ms={}", at.as_millis())?;
+            }
+            write!(line, "{LAST}{}", Escaped(reason))?;
         }
         Ok(())
     }
@@ -243,7 +249,11 @@ impl<'a> Report<'a> {
             body: body.map(|pid| BodyProcess { pid, age: millis("body_ms").unwrap_or_default() }),
             respawns: field("respawns").and_then(|count| count.parse().ok()).unwrap_or(0),
             due: millis("due_ms"),
-            last: text_of(LAST).map(|reason| LastExit { ago: millis("last_ms").unwrap_or_default(), reason }),
+            last: text_of(LAST).map(|reason| LastExit {
+                ago: millis("last_ms").unwrap_or_default(),
+                at: millis("last_at_ms"),
+                reason,
+            }),
             takes_reloads: field("takes_reloads") == Some("1"),
             is_reloading: field("reloading") == Some("1"),
             reloaded: field("reload_ns")
@@ -291,7 +301,7 @@ impl<'a> Report<'a> {
     pub(crate) fn into_owned(self) -> Report<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         Report {
-            last: self.last.map(|LastExit { ago, reason }| LastExit { ago, reason: owned(reason) }),
+            last: self.last.map(|LastExit { ago, at, reason }| LastExit { ago, at, reason: owned(reason) }),
             reloaded: self.reloaded.map(|Reloaded { at, error }| Reloaded { at, error: error.map(owned) }),
             state: self.state,
             body: self.body,
@@ -329,7 +339,11 @@ mod tests {
             body: Some(BodyProcess { pid: 57, age: Duration::from_secs(5) }),
             respawns: 2,
             due: Some(Duration::from_millis(1)),
-            last: Some(LastExit { ago: Duration::from_secs(7), reason: reason.into() }),
+            last: Some(LastExit {
+                ago: Duration::from_secs(7),
+                at: Some(Duration::from_secs(9)),
+                reason: reason.into(),
+            }),
             ..Report::new(Phase::Running)
         }
     }
@@ -339,7 +353,7 @@ mod tests {
         let report = full("exit 101: panicked at a=b last=c: é");
         let text = line(&report);
         let expected = "daemonic 1 state=running body=57 body_ms=5000 respawns=2 due_ms=1 last_ms=7000 \
-                        last=exit 101: panicked at a=b last=c: é";
+                        last_at_ms=9000 last=exit 101: panicked at a=b last=c: é";
         assert_eq!(text, expected);
         assert_eq!(Report::decode(&text).unwrap().into_owned(), report);
         for (phase, _) in PHASES {

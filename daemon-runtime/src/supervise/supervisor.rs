@@ -36,7 +36,7 @@ use crate::supervise::end::End;
 use crate::supervise::life::{BodySide, Ends, Life};
 use crate::supervise::requests::{Request, Requests};
 use crate::supervise::stop::Stop;
-use crate::sys::clock::now;
+use crate::sys::clock::{now, since_1970};
 use crate::sys::descriptor::wait_readable;
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::process::{SingleThread, flush_c_streams, fork, number};
@@ -69,9 +69,18 @@ pub(crate) struct Supervisor<'a> {
     stop: Stop,
     /// The signal that has requested the stop.
     asked_by: Option<Signal>,
-    /// The end of the latest life, with its time on the monotonic clock.
-    last: Option<(Duration, String)>,
+    /// The end of the latest life.
+    last: Option<LastEnd>,
     respawns: u32,
+}
+
+/// The end of a life.
+struct LastEnd {
+    /// The time on the monotonic clock.
+    ended: Duration,
+    /// The time since 1970.
+    at: Duration,
+    reason: String,
 }
 
 /// The process in which [`Supervisor::supervise`] has returned.
@@ -153,7 +162,7 @@ impl<'a> Supervisor<'a> {
                 self.next_pause(&end.failure, lived, has_failed)
             };
             let Some(pause) = pause else { return Side::Supervisor(self.end(&end.failure, has_failed)) };
-            self.last = Some((now(), end.failure.to_string()));
+            self.last = Some(LastEnd { ended: now(), at: since_1970(), reason: end.failure.to_string() });
             self.pause(pause);
             if self.stop.is_requested() {
                 return Side::Supervisor(self.end(&Failure::now(Exit::Code(0), None), false));
@@ -178,7 +187,7 @@ impl<'a> Supervisor<'a> {
         let (supervisor, pidfile) = (self.held.owner().pid(), self.held.id());
         let pidfile_to_publish = self.held.pass_to_body();
         self.descendants.leave_to_parent();
-        let respawned = self.last.map(|(_, reason)| (self.respawns, reason));
+        let respawned = self.last.map(|last| (self.respawns, last.reason));
         BodySide {
             publishing: pidfile_to_publish,
             ..ends.of_body(supervisor, pidfile, !self.has_been_ready, respawned)
@@ -263,10 +272,11 @@ impl<'a> Supervisor<'a> {
             Situation::Ending { is_last: false } => Phase::Starting,
         };
         let now = now();
-        let last = self
-            .last
-            .as_ref()
-            .map(|(at, reason)| LastExit { ago: now.saturating_sub(*at), reason: reason.into() });
+        let last = self.last.as_ref().map(|LastEnd { ended, at, reason }| LastExit {
+            ago: now.saturating_sub(*ended),
+            at: Some(*at),
+            reason: reason.into(),
+        });
         let mut report = Report { respawns: self.respawns, last, ..Report::new(phase) };
         match situation {
             Situation::Living(life) => {

@@ -29,6 +29,15 @@ pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Returns the time of the machine's start, as the time since 1970.
+///
+/// Both clocks are read at once, so that it is always the same, until the one that can be set is.
+#[cfg(feature = "json")]
+pub(crate) fn boot() -> Option<Duration> {
+    let since_boot = since_boot()?;
+    since_1970().checked_sub(since_boot)
+}
+
 fn read(clock: ClockId) -> Option<Duration> {
     clock_gettime(clock).ok().map(Duration::from)
 }
