@@ -350,7 +350,7 @@ fn a_log_is_waited_for_whose_directory_is_removed_and_made_anew() {
     let subject = Subject::new();
     let directory = subject.path("logs");
     let log = directory.join("a.log");
-    let subject = subject.key("stdout", &log.display().to_string());
+    let subject = subject.key("stdout", log.display().to_string());
     fs::create_dir(&directory).expect("a directory");
     append(&log, "line 1\n");
     let follower = Follower::of(&subject, &[]);
