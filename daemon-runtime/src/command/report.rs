@@ -1,8 +1,8 @@
 //! The report of a daemon about its body, as a line of text.
 //!
 //! A line such as `daemonic 1 state=running body=57 body_ms=5000 respawns=2 last_ms=7000 last=exit 101: panicked` has
-//! the version of the format, then keys with values. `last_at_ms` is the time of that end, in milliseconds since 1970. The value of `last` or `error` is the rest of the line. A reader
-//! ignores a key that it does not know.
+//! the version of the format, then keys with values. The last end was `last_ms` ago, at `last_at_ms` milliseconds since
+//! 1970. The value of `last` or `error` is the rest of the line. A reader ignores a key that it does not know.
 //!
 //! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The answer
 //! to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the reload. With
