@@ -36,6 +36,7 @@ impl Outcome {
     /// the memory are those of the moment of this call, while the daemon lives. Of a daemon with a supervisor, what the
     /// supervisor reports is known after [`status`](crate::Daemon::status), and after every action that
     /// [`dispatch`](crate::Daemon::dispatch) carries out for `--json`.
+    /// A method that does not look for the daemon, such as [`logs`](crate::Daemon::logs), has the `state` `unknown`.
     ///
     /// # Examples
     ///
