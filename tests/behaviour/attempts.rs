@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::notice::Notice;
-use common::{Answer, Subject, wait_until};
+use common::strace::Strace;
+use common::{Answer, Process, Subject, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 const HOUR: u32 = 3_600_000;
@@ -141,6 +142,33 @@ fn a_run_that_returns_late_has_failed() {
             assert_eq!(daemon.last().map(String::as_str), Some(&*format!("subject: {error}")), "{daemon:?}");
         }
     }
+}
+
+#[test]
+fn a_run_that_returns_late_has_failed_even_if_nothing_could_tell_it() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new();
+    let go = subject.path("go");
+    let subject = subject.every(HOUR, format!("until {}", go.display())).key("run_timeout", "3000");
+    let daemon = subject.start();
+    subject.log_with(&format!("until {}", go.display()));
+    let seen = Instant::now();
+    let threads = fs::read_dir(format!("/proc/{daemon}/task")).unwrap();
+    let mut threads = threads.map(|thread| thread.unwrap().file_name().into_string().unwrap());
+    let watcher =
+        threads.find(|thread| *thread != daemon.to_string()).expect("the thread that watches the time");
+    let watcher = Process(watcher.parse().unwrap());
+    // The thread waits until the time is over, and then gets no processor time for a while.
+    let late = "futex,restart_syscall:delay_exit=3000000";
+    let strace = Strace::attach(watcher, &subject.path("trace"), Some(late));
+    wait_until("the time to be over", || seen.elapsed() > Duration::from_secs(3));
+    fs::write(&go, "").unwrap();
+    assert_eq!(daemon.exit_code(), 1);
+    strace.end();
+    let lines = all_lines(&subject);
+    assert_eq!(lines[1..], ["subject: timed out after 3s"]);
 }
 
 #[test]

@@ -335,15 +335,15 @@ fn a_call_that_comes_after_the_end_does_no_harm() {
 #[test]
 fn a_single_run_that_a_stop_prevents_has_failed() {
     let subject = Subject::new();
-    let claim = subject.path("claim");
-    let subject = subject.every(HOUR, format!("claim {}; fail x", claim.display()));
-    let subject = subject.key("retry", "2").key("retry_delay", HOUR.to_string());
-    let once = subject.action("once").spawn().unwrap();
-    wait_until("the first attempt", || claim.exists());
+    let subject = subject.every(HOUR, "fail x").key("retry", "2").key("retry_delay", HOUR.to_string());
+    let errors = subject.path("errors");
+    let once = subject.action("once").stderr(fs::File::create(&errors).unwrap()).spawn().unwrap();
+    let errors = || fs::read_to_string(&errors).unwrap();
+    wait_until("the pause after the first attempt", || errors().contains("subject: retrying in 1h"));
     Process(once.id().try_into().unwrap()).signal(Signal::SIGTERM);
     let answer = Answer::from(once);
     assert_eq!(answer.status.code(), Some(1), "{answer:?}");
-    assert!(answer.stderr.ends_with("subject: stopped before the run was done\n"), "{answer:?}");
+    assert!(errors().ends_with("subject: stopped before the run was done\n"), "{}", errors());
     assert_eq!(subject.processes(), []);
 }
 

@@ -87,13 +87,16 @@ impl<'a> RunTimeout<'a> {
         if !self.context.is_of_this_process() {
             return ending;
         }
+        let ended = now();
         let phase = watched.enter(Phase::BetweenRuns);
-        self.was_over.set(matches!(phase, Phase::Ending { .. }));
-        if !self.was_over.get() {
-            return ending;
+        let was_told = matches!(phase, Phase::Ending { .. });
+        if was_told {
+            self.context.run_has_ended();
         }
-        self.context.run_has_ended();
-        if self.context.is_stopping() { ending } else { ending.timed_out(*limit) }
+        // The thread may have got no processor time before the run ended, as after a SIGSTOP of the daemon.
+        let is_late = matches!(phase, Phase::Running { until: Some(until) } if until <= ended);
+        self.was_over.set(was_told || is_late);
+        if self.was_over.get() && !self.context.is_stopping() { ending.timed_out(*limit) } else { ending }
     }
 }
 
