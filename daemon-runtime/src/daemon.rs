@@ -73,11 +73,11 @@ impl Daemon {
         Self { settings: Settings::new(name.into()), mode: Once }
     }
 
-    /// Makes the body run once a period until it is stopped.
+    /// Makes the body run once a period until the daemon is stopped.
     ///
     /// The first run begins at once, or after a [`delay`](Daemon::delay). Each later run is due a whole number of
-    /// periods after the first, so the runs do not drift. A stop during a pause ends the daemon at once; a stop during a
-    /// run lets the run finish. Pauses follow the monotonic clock, which stands still while the machine is suspended;
+    /// periods after the first, so the runs do not drift. A stop during a pause ends the daemon at once; a stop during
+    /// a run lets the run finish. Pauses follow the monotonic clock, which stands still while the machine is suspended;
     /// [`clock`](Daemon::clock) chooses another one. On systems other than Linux, each pause is rounded up to a
     /// millisecond.
     ///
@@ -100,7 +100,7 @@ impl Daemon {
         self.repeating(Timing::every(period))
     }
 
-    /// Makes the body run at the times of a cron expression until it is stopped.
+    /// Makes the body run at the times of a cron expression until the daemon is stopped.
     ///
     /// The expression has five fields: minute, hour, day of month, month, and day of week. Each is a list of values,
     /// ranges and steps, as in [crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html), with names
@@ -151,8 +151,8 @@ impl Daemon {
 impl<M> Daemon<M> {
     /// Carries out `action`, for a program with a command line.
     ///
-    /// In the background daemon, this does not return: the process ends when the body does. The action `logs` writes the
-    /// lines of the log to standard output. Every other message is in the result, which [`report`] prints.
+    /// In the background daemon, this does not return: the process ends when the body does. The action `logs` writes
+    /// the lines of the log to standard output. Every other message is in the result, which [`report`] prints.
     ///
     /// # Errors
     ///
@@ -221,8 +221,8 @@ impl<M> Daemon<M> {
     /// Carries out the action on the command line, prints the message and returns the exit code: the whole of a `main`.
     ///
     /// The arguments are [options, the action, and those of the body](Invocation). `help` prints the usage text, and
-    /// `--version` the [`version`](Daemon::version). A missing or unknown action, or a wrong option, prints the usage text
-    /// too, with exit code 2.
+    /// `--version` the [`version`](Daemon::version). A missing or unknown action, or a wrong option, prints the usage
+    /// text too, with exit code 2.
     ///
     /// # Examples
     ///

@@ -16,7 +16,7 @@ use crate::sys::descriptor::{is_writable, wait_readable};
 use crate::sys::interrupted::uninterrupted;
 use crate::sys::procfs;
 
-/// The time that an action may take without a word.
+/// The time that an action may take before it shows anything.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The shortest wait that is shown; a shorter one would only flicker.
@@ -38,7 +38,7 @@ struct Terminal {
 }
 
 impl Progress {
-    /// Shows nothing, as a library call.
+    /// Begins an action that shows nothing, as a library call does not.
     pub(crate) fn silent() -> Self {
         Self::default()
     }
@@ -63,13 +63,13 @@ impl Progress {
 /// The end of a wait, on the monotonic clock.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
-    /// The wait ends then at the latest.
+    /// The time at which the wait ends at the latest.
     By(Option<Duration>),
-    /// SIGKILL is sent then.
+    /// The time at which SIGKILL is sent.
     Kill(Option<Duration>),
 }
 
-/// A wait that shows itself. Dropping it clears the line.
+/// A wait that is shown on the terminal. Dropping it clears the line.
 pub(crate) struct Waiting<'a> {
     terminal: Option<&'a Terminal>,
     what: String,
@@ -102,7 +102,7 @@ impl Waiting<'_> {
         Some(until_change)
     }
 
-    /// Returns the time as it is shown, and how long that is right.
+    /// Returns the time as it is shown, and how long the text stays correct.
     fn time(&self, now: Duration) -> (String, Duration) {
         const SECOND: Duration = Duration::from_secs(1);
         let whole = |time: Duration| Duration::from_secs(time.as_secs());
@@ -123,7 +123,7 @@ impl Waiting<'_> {
         (format!("{} left{then}", Span(shown)), until_change)
     }
 
-    /// Waits until a descriptor has something to read, if that must be shown.
+    /// Shows the wait until a descriptor has something to read. Returns at once if nothing is to be shown.
     pub(crate) fn until_readable(&mut self, fd: BorrowedFd<'_>) {
         while let Some(pause) = self.tick() {
             match uninterrupted(|| wait_readable([Some(fd)], Some(pause))) {
@@ -133,7 +133,7 @@ impl Waiting<'_> {
         }
     }
 
-    /// Writes over the line. A terminal that takes nothing more, or that another job uses, is left alone.
+    /// Overwrites the line. A terminal that accepts no more output, or that another job uses, is left alone.
     fn write(&mut self, text: &str) {
         let stderr = stderr();
         if procfs::is_background_job() || !is_writable(&stderr) {

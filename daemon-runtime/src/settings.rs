@@ -64,9 +64,9 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyCalls {
     Once,
-    /// Again and again.
+    /// Whenever a run is due.
     Repeated,
-    /// At once, and not again, although it repeats.
+    /// Once and at once, although the body is one that repeats.
     SingleRun,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) progress: Progress,
 }
 
-/// The path of the state file, by its origin.
+/// The path of the state file, with its origin.
 pub(crate) enum StateChoice {
     /// The key `state`.
     Given(SystemPath),
@@ -103,11 +103,11 @@ pub(crate) enum StateChoice {
     UsersDefault(SystemPath),
 }
 
-/// What the name of a new state file ends in, until it replaces the old one.
+/// The suffix of a new state file's name, until the file replaces the old one.
 pub(crate) const NEW_SUFFIX: &str = ".new";
 
 impl StateChoice {
-    /// Returns the path of a new file, until it replaces the old one.
+    /// Returns the path at which a new file is written, until it replaces the old one.
     fn new_path(&self) -> PathBuf {
         let path = self.path().as_path();
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -163,7 +163,7 @@ impl Settings {
         }
     }
 
-    /// Returns the settings of a daemon in the foreground, without what its unit does.
+    /// Returns the settings of a daemon in the foreground, without what its systemd unit does.
     pub(crate) fn in_foreground(&self) -> Cow<'_, Self> {
         #[cfg(feature = "service")]
         if environment::enter(&self.name) {
@@ -197,7 +197,7 @@ impl Settings {
         self.wait_ready.map(Wait::Ready).or(self.wait_alive.map(Wait::Alive))
     }
 
-    /// Returns the next run, if the keys or the daemon say when it is due.
+    /// Returns the next run, if its time follows from the keys, or from the time that the daemon has reported.
     #[cfg(feature = "cron")]
     pub(crate) fn next_run(&self, told: Option<Duration>) -> Option<NextRun> {
         self.timing.as_ref().and_then(|timing| timing.next_runs(1, told).ok()?.pop())
@@ -224,8 +224,8 @@ impl Settings {
         })
     }
 
-    /// Returns the file in which the time of the last success is kept, if the daemon makes up for runs. Refuses one that
-    /// the daemon has for something else.
+    /// Returns the file in which the time of the last success is kept, if the daemon makes up for runs. Refuses a file
+    /// that the daemon uses for something else.
     pub(crate) fn state_file(&self, plan: &Plan<'_>) -> Result<Option<StateChoice>> {
         if !self.catch_up {
             return Ok(None);

@@ -20,7 +20,7 @@ use crate::sys::timer::{HAS_TIMERS, TimerClock};
 #[derive(Debug, Clone)]
 pub(crate) struct Timing {
     pub(crate) rule: Rule,
-    /// Each run is late by a random part of this.
+    /// The longest time by which a run is late. Each run is late by a random part of it.
     pub(crate) jitter: Duration,
 }
 
@@ -102,8 +102,8 @@ pub struct Every;
 #[non_exhaustive]
 pub struct Cron;
 
-/// The value that a builder's `cron` returns without the feature. The compiler's message about a call of its methods has
-/// this name.
+/// The value that a builder's `cron` returns without the feature. The compiler's message about a call of its methods
+/// contains this name.
 #[cfg(not(feature = "cron"))]
 #[derive(Debug, Default)]
 #[must_use = "this is no daemon; enable the feature `cron` of `daemonic`"]
@@ -145,7 +145,7 @@ impl Timing {
         }
     }
 
-    /// Refuses values that do not fit.
+    /// Refuses values that cannot work.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.rule {
             Rule::Every(Period { length, .. }) if length.is_zero() => {
@@ -172,8 +172,8 @@ impl Timing {
         matches!(self.rule, Rule::Every(_))
     }
 
-    /// Returns the next times at which a run is due. Where they follow from the daemon's start, there are only those after
-    /// the time that the daemon has told, since 1970.
+    /// Returns the next times at which a run is due. Where they follow from the daemon's start, the first one is the
+    /// time that the daemon has reported, as a time since 1970. Without such a report, there are none.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Timing {
         }
     }
 
-    /// Returns whether the daemon waits by a timer of the kernel, and not by a futex.
+    /// Returns the clock of the kernel's timer by which the daemon waits, or `None` if it waits by a futex.
     pub(crate) fn timer_clock(&self) -> Option<TimerClock> {
         match &self.rule {
             Rule::Every(Period { clock: Clock::Monotonic, .. }) => None,
@@ -252,7 +252,7 @@ fn system_zone() -> Result<Zone> {
     Zone::system().map_err(|error| Error::failed(format_args!("{error}")))
 }
 
-/// Describes a due time since 1970. Returns `None` where the clock's time ends.
+/// Describes a due time since 1970. Returns `None` for a time that the clock cannot represent.
 #[cfg(feature = "cron")]
 fn next_run(zone: &Zone, due: Duration, now: SystemTime) -> Option<NextRun> {
     let at = SystemTime::UNIX_EPOCH.checked_add(due)?;

@@ -40,14 +40,14 @@ impl<M: Repeats> Daemon<M> {
     ///
     /// If the daemon is running, it does the run between its other runs: a run in progress ends first. The run counts
     /// towards [`times`](Daemon::times), is tried again as [`retry`](Daemon::retry) says, and changes no due time. If
-    /// it fails, [`on_error`](Daemon::on_error) decides what the daemon does. Several calls get a run each. Only root
-    /// and the daemon's user can call.
+    /// it fails, [`on_error`](Daemon::on_error) decides what the daemon does. Each of several calls gets a run of its
+    /// own. Only root and the daemon's own user can call.
     ///
     /// If no daemon is running, this does the run in the foreground, as [`run`](Daemon::run) does, but without a
     /// [`respawn`](Daemon::respawn).
     ///
-    /// The daemon is woken by SIGURG, and the answer comes over its control channel. A body must retry the calls that the
-    /// signal interrupts, as for [`reload`](Daemon::reload).
+    /// The daemon is woken by SIGURG, and the answer comes over its control channel. A body must retry the calls that
+    /// the signal interrupts, as for [`reload`](Daemon::reload).
     ///
     /// # Errors
     ///
@@ -311,10 +311,11 @@ impl<M> Daemon<M> {
     /// Lists the next times at which a run is due, if the clock is not set meanwhile, and without
     /// [`jitter`](Daemon::jitter).
     ///
-    /// With `cron`, the daemon need not be running. With [`every`](Daemon::every), the times follow from its start, so the
-    /// daemon is asked for the first of them. While a run is in progress, this is when the next one is due if that run
-    /// ends now. A run that is due and waits, for its jitter or for the end of a run for a caller, is still the next. The
-    /// list has no run that is made up for, and does not end with [`times`](Daemon::times).
+    /// With `cron`, the daemon need not be running. With [`every`](Daemon::every), the times follow from its start, so
+    /// the daemon is asked for the first of them. While a run is in progress, the first time in the list is that of the
+    /// run that follows if this one ends now. A run that is due but still waits, for its jitter or for the end of a run
+    /// of [`once`](Daemon::once), is still the first. The list leaves out a run that makes up for a missed one, and
+    /// does not end with [`times`](Daemon::times).
     ///
     /// # Errors
     ///
@@ -386,8 +387,9 @@ impl<M> Daemon<M> {
     /// Stops every daemon of this program that is running, one after the other, as [`stop`](Daemon::stop) does.
     ///
     /// Each gets this builder's [`stop_signal`](Daemon::stop_signal) and [`stop_timeout`](Daemon::stop_timeout). The
-    /// daemons are those of [`status_all`](Daemon::status_all). One that cannot be stopped does not keep the others
-    /// from it: its answer is [`Answer::NotStopped`], and the exit code is 1. The exit code is 0 if there is none.
+    /// daemons are those of [`status_all`](Daemon::status_all). If one cannot be stopped, the others are stopped
+    /// nevertheless; its answer is [`Answer::NotStopped`], and the exit code is 1. If no daemon is running, the exit
+    /// code is 0.
     ///
     /// # Errors
     ///
@@ -411,7 +413,7 @@ impl<M> Daemon<M> {
             for (pidfile, presence) in siblings::find()? {
                 let Presence::Running { pid, .. } = presence else { continue };
                 let answer = match stop_at(&pidfile, plan) {
-                    // It has ended meanwhile.
+                    // The daemon has ended since it was found.
                     Ok(Answer::NotRunning) => continue,
                     Ok(answer) => answer,
                     Err(error) => {
@@ -431,9 +433,9 @@ impl<M> Daemon<M> {
     /// Sends SIGHUP to the daemon, which then reopens its log files.
     ///
     /// If the body takes the reload, this waits until it has reloaded, but no longer than
-    /// [`stop_timeout`](Daemon::stop_timeout). A body that waits for an event takes it at once. A body that has asked for
-    /// reloads before, and does something else now, has two seconds to take it; then this returns. If the body has never
-    /// asked, or if this is called in the daemon itself, it returns once the signal is sent.
+    /// [`stop_timeout`](Daemon::stop_timeout). A body that waits for an event takes it at once. A body that has asked
+    /// for reloads before, and does something else now, has two seconds to take it; then this returns. If the body has
+    /// never asked, or if this is called in the daemon itself, it returns once the signal is sent.
     ///
     /// As with [`stop`](Daemon::stop), only the holder of the pidfile's lock is signalled, by
     /// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html) or
@@ -445,8 +447,8 @@ impl<M> Daemon<M> {
     /// # Errors
     ///
     /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP, if this
-    /// process may not signal it, if the body reports an error by [`reloaded`](crate::Context::reloaded), or if the body
-    /// ends or takes too long.
+    /// process may not signal it, if the body reports an error by [`reloaded`](crate::Context::reloaded), or if the
+    /// body ends or takes too long.
     ///
     /// # Examples
     ///
@@ -548,7 +550,8 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Writes the log to standard output, unless JSON has its lines, and says on standard error which file is not shown.
+    /// Writes the log to standard output, or its lines into the JSON. Names on standard error a log file that is not
+    /// shown.
     pub(super) fn print_logs(&self, invocation: &Invocation) -> Result {
         const LINES: usize = 50;
         let plan = self.settings.plan().map_err(|error| error.during(&self.settings.name, Action::Logs))?;
@@ -633,7 +636,7 @@ impl<M> Daemon<M> {
                 let startup = Startup::prepare::<K, B>(&plan, pidfile, &self.mode)?;
                 match startup.run(&mut body) {
                     Ok(code) => return Ok(Answer::Finished { code }),
-                    // A daemon was started meanwhile, so it is asked.
+                    // A daemon was started meanwhile, so that daemon is asked to do the run.
                     Err(error) if error.is_already_running() && body.is_some() => {}
                     Err(error) => return Err(error),
                 }
@@ -641,7 +644,7 @@ impl<M> Daemon<M> {
         })
     }
 
-    /// Checks the keys and makes the check. Unlike a start, this needs no privileges.
+    /// Checks the keys and runs the user's check. Unlike a start, this needs no privileges.
     pub(super) fn check_alone<K, B: Body<M, K>>(&self) -> Result {
         self.answer(Action::Check, |plan, _| {
             if !B::WITH_CHECK {
@@ -662,7 +665,7 @@ impl<M> Daemon<M> {
         self.answer_by(&self.settings, Progress::silent(), action, act)
     }
 
-    /// Does the same, and shows what the action waits for.
+    /// Does what [`answer`](Self::answer) does, and shows what the action waits for.
     pub(super) fn answer_showing(
         &self,
         progress: Progress,
@@ -672,7 +675,7 @@ impl<M> Daemon<M> {
         self.answer_by(&self.settings, progress, action, act)
     }
 
-    /// Does the same by other settings of the daemon.
+    /// Does what [`answer_showing`](Self::answer_showing) does, with other settings of the daemon.
     pub(super) fn answer_by(
         &self,
         settings: &Settings,

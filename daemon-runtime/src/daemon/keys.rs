@@ -222,8 +222,8 @@ impl<M> Daemon<M> {
     /// Sets the user that the daemon becomes, by name or number. By default the user stays the same.
     ///
     /// The daemon gets the user's supplementary groups, and the user's primary group unless [`group`](Daemon::group) is
-    /// given. The pidfile and the logs are opened before the change. Only root can use this key, and a process that has the
-    /// user and the group already; its supplementary groups stay as they are.
+    /// given. The pidfile and the logs are opened before the change. Only root can use this key, or a process that has
+    /// the user and the group already, whose supplementary groups then stay as they are.
     ///
     /// # Examples
     ///
@@ -241,7 +241,7 @@ impl<M> Daemon<M> {
     /// Sets the group that the daemon runs as, by name or number.
     ///
     /// Without [`user`](Daemon::user), the user stays the same and the supplementary groups are removed. Only root can
-    /// use this key, and a process that has the group already.
+    /// use this key, or a process that has the group already.
     ///
     /// # Examples
     ///
@@ -351,8 +351,8 @@ impl<M> Daemon<M> {
     /// [`ensure`](Daemon::ensure) and [`run`](Daemon::run), before they do anything. It returns a `Result` whose error
     /// is `Display`. An error makes the action fail with its text (`{:#}`), and a daemon that is running stays as it
     /// is. A panic of the check reaches the caller of the action before anything has changed.
-    /// [`Action::Check`](crate::Action::Check), given to [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main),
-    /// makes the check and starts nothing. Several checks are made in the order in which they are given.
+    /// [`Action::Check`](crate::Action::Check), given to [`dispatch`](Daemon::dispatch) or [`main`](Daemon::main), runs
+    /// the check and starts nothing. Several checks run in the order in which they are given.
     ///
     /// The check runs with the launcher's user, root and working directory, and not with those of the daemon. Its value
     /// is dropped. A thread that it starts must end before it returns, because a start needs a process with one thread.
@@ -458,8 +458,8 @@ impl<M> Daemon<M> {
 
     /// Sets how many failures in a row end the daemon, despite [`respawn`](Daemon::respawn). The default is ten.
     ///
-    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success ends the row. After
-    /// a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)), the count begins anew.
+    /// The daemon ends with the exit code of the last failure. With 0, it never gives up. A success resets the count.
+    /// After a life longer than the longest pause ([`respawn_delay`](Daemon::respawn_delay)), the count starts again.
     ///
     /// # Examples
     ///

@@ -16,8 +16,8 @@ impl Daemon<Repeating> {
     /// Sets what happens to the runs that are missed because one takes longer than the period.
     ///
     /// By default the missed runs are [skipped](Missed::Skip). The same applies to runs that were due while the machine
-    /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run is
-    /// late. With [`Missed::Burst`], each of them is made up for.
+    /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run
+    /// is late. With [`Missed::Burst`], each of them is made up for.
     ///
     /// # Examples
     ///
@@ -39,10 +39,11 @@ impl Daemon<Repeating> {
 
     /// Sets the pause before the first run. By default there is none.
     ///
-    /// With [`catch_up`](Daemon::catch_up) and a last success, only a run that is made up for waits for it.
+    /// With [`catch_up`](Daemon::catch_up) and a last success, only a run that makes up for a missed one waits for this
+    /// pause.
     ///
-    /// The later runs are due whole periods after the first one. The pause is counted by the [`clock`](Daemon::clock) of
-    /// the period.
+    /// The later runs are due whole periods after the first one. The pause is counted by the [`clock`](Daemon::clock)
+    /// of the period.
     ///
     /// # Examples
     ///
@@ -86,8 +87,8 @@ impl Daemon<Repeating> {
 impl Daemon<Repeating<Cron>> {
     /// Sets the time zone of the [`cron`](Daemon::cron) expression, by its name in the IANA's database.
     ///
-    /// The default is the system's zone: that of the variable `TZ`, otherwise that of `/etc/localtime`. The zone is read
-    /// when the daemon is started, before [`chroot`](Daemon::chroot). An unknown zone makes every start fail.
+    /// The default is the system's zone: that of the variable `TZ`, otherwise that of `/etc/localtime`. The zone is
+    /// read when the daemon is started, before [`chroot`](Daemon::chroot). An unknown zone makes every start fail.
     ///
     /// # Examples
     ///
@@ -115,8 +116,8 @@ impl<W> Daemon<Repeating<W>> {
 
     /// Makes each run begin late by a random part of this. By default no run is late.
     ///
-    /// So machines that are started together do not all run at the same moment. Each run has a part of its own. The
-    /// jitter does not move the due time of the next run. No run is early, and no two run at once.
+    /// Machines that are started together then do not all run at the same moment. Each run is late by a part of its
+    /// own, which does not move the due time of the next run. No run is early, and no two runs overlap.
     ///
     /// # Examples
     ///
@@ -271,13 +272,12 @@ impl<W> Daemon<Repeating<W>> {
     /// The daemon keeps the time of its last success in the file [`state`](Daemon::state). If a run was due since then,
     /// the next start makes up for it: once, however many runs were missed, and at once, or after
     /// [`delay`](Daemon::delay) and [`jitter`](Daemon::jitter). This run counts towards [`times`](Daemon::times). With
-    /// [`every`](Daemon::every), the due times are counted from the time at which the last successful run was due, or with [`Missed::Delay`]
-    /// from its end. Without a
-    /// last success, the first run begins as without this key.
+    /// [`every`](Daemon::every), the due times are counted from the time at which the last successful run was due, or
+    /// with [`Missed::Delay`] from its end. Without a last success, the first run begins as without this key.
     ///
-    /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up for.
-    /// The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported and
-    /// ignored.
+    /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up
+    /// for. The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported
+    /// and ignored.
     ///
     /// # Examples
     ///
@@ -302,12 +302,12 @@ impl<W> Daemon<Repeating<W>> {
 
     /// Sets the file in which the time of the last success is kept, for [`catch_up`](Daemon::catch_up).
     ///
-    /// If root starts the daemon, the default is `/var/lib/NAME/state`. The launcher makes the directory if it is missing, for the
-    /// daemon's [`user`](Daemon::user). If another user starts it, the default is `$XDG_STATE_HOME/NAME.state` or
-    /// `$HOME/.local/state/NAME.state`, by the rule of the default [`pidfile`](Daemon::pidfile). The directory of a
-    /// given file must exist, and the daemon's user must be able to write to it. With the feature `service`, the default is
-    /// `state` in `$STATE_DIRECTORY` if a unit of systemd sets that. With a [`chroot`](Daemon::chroot), the
-    /// path is outside of it.
+    /// If root starts the daemon, the default is `/var/lib/NAME/state`. The launcher makes the directory if it is
+    /// missing, for the daemon's [`user`](Daemon::user). If another user starts it, the default is
+    /// `$XDG_STATE_HOME/NAME.state` or `$HOME/.local/state/NAME.state`, by the rule of the default
+    /// [`pidfile`](Daemon::pidfile). The directory of a given file must exist, and the daemon's user must be able to
+    /// write to it. With the feature `service`, the default is `state` in `$STATE_DIRECTORY` if a unit of systemd sets
+    /// that. With a [`chroot`](Daemon::chroot), the path is outside of it.
     ///
     /// The file is replaced after each success, by a rename, when the new content is on the disk. It must not be the
     /// pidfile, a log, or a device. Without [`catch_up`](Daemon::catch_up), every action fails.

@@ -26,8 +26,8 @@ impl<M> Daemon<M> {
     /// Returns a systemd unit for this program, made from the keys.
     ///
     /// The unit starts the program in the foreground, with the arguments of this process, in which `run` replaces the
-    /// action; see [`Unit::arguments`]. Each key that systemd has a setting for becomes a line, and further lines confine the
-    /// daemon as far as the keys permit. [`Unit::relax`] leaves out a line that the body cannot live with.
+    /// action; see [`Unit::arguments`]. Each key that systemd has a setting for becomes a line, and further lines
+    /// confine the daemon as far as the keys permit. [`Unit::relax`] leaves out a line that the body cannot live with.
     ///
     /// For root, the unit is a service of the machine; for every other user, of the user's own systemd. Under such a
     /// unit, [`run`](Daemon::run) leaves to systemd what the unit does: the root directory, and starting the daemon
@@ -65,7 +65,8 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is running without systemd, if systemd does not run this machine, or if it refuses a step.
+    /// Fails if the daemon is running without systemd, if systemd does not run this machine, or if systemd refuses a
+    /// step.
     ///
     /// # Examples
     ///
@@ -79,14 +80,14 @@ impl<M> Daemon<M> {
         self.install_unit(&self.unit()?)
     }
 
-    /// Makes the check with the arguments that the unit will have, then installs it.
+    /// Runs the user's check, with the arguments that the unit will have, then installs the unit.
     pub(super) fn check_and_install<K, B: Body<M, K>>(&self) -> Result<Outcome> {
         let check = self.settings.plan().and_then(|plan| startup::check::<M, K, B>(&plan, &self.mode));
         check.map_err(|error| error.during(&self.settings.name, Action::Install))?;
         self.install()
     }
 
-    /// Installs a unit as [`install`](Daemon::install) does, for one that was changed.
+    /// Installs a unit that the program has changed, as [`install`](Daemon::install) does with an unchanged one.
     ///
     /// # Errors
     ///
@@ -180,7 +181,7 @@ impl<M> Daemon<M> {
         Ok(self.answer(action, act)?.with_unit(Some(service.unit.clone())))
     }
 
-    /// Starts the daemon through systemd. With `ensure`, it may be running.
+    /// Starts the daemon through systemd. With `ensure`, the daemon may be running already.
     pub(super) fn start_service<K, B: Body<M, K>>(
         &self,
         service: &Service,
@@ -259,12 +260,12 @@ impl<M> Daemon<M> {
     }
 }
 
-/// Makes systemd do something with the daemon. If the daemon fails, its own reason is the error: systemd says only that
-/// it has failed.
+/// Calls systemd. If the daemon then fails, the error is the daemon's own reason: systemd reports only that it has
+/// failed.
 fn explained<T>(plan: &Plan<'_>, pidfile: &Pidfile, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let begin = SystemTime::now();
     call().map_err(|error| match pidfile.presence() {
-        // An older reason is not the one.
+        // An older failure is not the reason.
         Ok(Presence::Failed(failure)) if failure.is_since(begin) => match failure.message {
             Some(message) => Error::failed(format_args!("{message}")),
             None => Error::failed(format_args!("the daemon ended at once: {}", failure.exit)),

@@ -14,8 +14,8 @@ use crate::sys::{descriptor, procfs, sigaction};
 
 /// Resets every signal that the caller ignores, such as SIGHUP after `nohup`, to its default disposition.
 ///
-/// An exec passes on no other disposition. The program's own handlers stay. SIGPIPE stays ignored, because Rust's
-/// standard library relies on that.
+/// Of the caller's dispositions, an exec passes on no others. The program's own handlers stay. SIGPIPE stays ignored,
+/// because Rust's standard library relies on that.
 pub(crate) fn reset_ignored_signals(caller: &Status) {
     for signal in 1..=64 {
         let is_ignored = caller
@@ -43,7 +43,7 @@ pub(crate) fn close_inherited(caller: &Status) {
 
 /// Lists the open descriptors, or all possible ones where they cannot be listed.
 ///
-/// Most processes have few descriptors, and one call examines them all. A directory takes several.
+/// Most processes have few descriptors, which one call of poll(2) examines. Reading a directory takes several calls.
 fn open_descriptors(caller: &Status) -> Vec<RawFd> {
     const FEW: RawFd = 1024;
     let end = caller.descriptors_end.filter(|end| *end <= FEW);

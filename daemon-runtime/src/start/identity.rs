@@ -238,8 +238,8 @@ mod supplementary {
         setgroups(groups)
     }
 
-    /// Returns whether a process of a group has these groups. It has its own group in any case: systemd does not list it
-    /// among the others, unless it changes the user.
+    /// Returns whether a process of a group has these groups. It has its own group in any case: systemd lists it among
+    /// the others only if it changes the user.
     pub(super) fn are(groups: &[Gid], own: Gid) -> nix::Result<bool> {
         let taken_on = getgroups()?;
         let has = |gid: &Gid| *gid == own || taken_on.contains(gid);
@@ -247,8 +247,8 @@ mod supplementary {
     }
 }
 
-/// The directory service knows more groups than a process can have, and may report more than were set. So the daemon
-/// gets its own group only.
+/// On Apple's systems, the directory service knows more groups than a process can have, and may report more than were
+/// set. So the daemon gets its own group only.
 #[cfg(target_vendor = "apple")]
 mod supplementary {
     use std::ffi::CStr;

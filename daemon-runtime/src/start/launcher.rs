@@ -120,7 +120,7 @@ impl Launcher {
             if Verdict::Release.send(&self.channel).is_ok() {
                 return Ok(daemon.pid());
             }
-            // It has just begun to end, and is about to say why.
+            // The daemon has just begun to end, and is about to report why.
             woken = daemon.wait(Some(channel), None, &mut waiting)?;
         }
         let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);

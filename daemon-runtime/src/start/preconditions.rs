@@ -11,8 +11,8 @@ use crate::sys::clock::now;
 use crate::sys::process::SingleThread;
 use crate::sys::procfs::{self, Status};
 
-/// This process, which can be forked, as it was just before the fork. What a child does with its state costs less if it
-/// need not be read there again.
+/// A process that can be forked, with its status just before the fork. A child that needs the status uses this copy,
+/// which costs less than reading it again.
 pub(crate) struct Forkable {
     pub(crate) thread: SingleThread,
     pub(crate) status: Status,
@@ -72,7 +72,7 @@ fn has_threads(count: impl Display) -> Error {
     ))
 }
 
-/// Refuses, inside a runtime, a fork or a body that builds a runtime of its own.
+/// Makes the error that refuses, inside a runtime, a fork or a body that builds a runtime of its own.
 pub(crate) fn inside_runtime() -> Error {
     Error::failed(format_args!(
         "this is inside a tokio runtime, which does not survive a fork; remove `#[tokio::main]` from `main` (or call \

@@ -51,7 +51,8 @@ pub(crate) struct Startup<'a, M> {
     state_file: OnceCell<Arc<StateFile>>,
 }
 
-/// Refuses keys that do not fit, looks up the user and the group, and then makes the [`check`](crate::Daemon::check).
+/// Refuses keys that do not fit the body, looks up the user and the group, and then runs the user's
+/// [`check`](crate::Daemon::check).
 ///
 /// This needs no privileges.
 pub(crate) fn check<M, K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<Option<Identity>> {
@@ -67,7 +68,7 @@ pub(crate) fn check<M, K, B: Body<M, K>>(plan: &Plan<'_>, mode: &M) -> Result<Op
 }
 
 impl<'a, M> Startup<'a, M> {
-    /// Makes the [`check`], and refuses a change of user without root's privileges.
+    /// Calls [`check`], and refuses a change of user without root's privileges.
     pub(crate) fn prepare<K, B: Body<M, K>>(
         plan: &'a Plan<'a>,
         pidfile: &'a Pidfile,
@@ -76,7 +77,7 @@ impl<'a, M> Startup<'a, M> {
         Self::of_checked(plan, pidfile, mode, check::<M, K, B>(plan, mode)?)
     }
 
-    /// Does the same with what a [`check`] has found before.
+    /// Does what [`prepare`](Self::prepare) does, with the identity that an earlier [`check`] has found.
     pub(crate) fn of_checked(
         plan: &'a Plan<'a>,
         pidfile: &'a Pidfile,
@@ -89,7 +90,7 @@ impl<'a, M> Startup<'a, M> {
         Ok(Self { plan, pidfile, mode, identity, state, state_file: OnceCell::new() })
     }
 
-    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and leaves the body there
+    /// Forks the daemon, and returns its PID once it is ready. Returns only in the launcher, and leaves `body` filled
     /// unless the daemon may have called it.
     pub(crate) fn launch<K, B: Body<M, K, Output: BodyResult>>(
         self,
@@ -247,8 +248,8 @@ impl<'a, M> Startup<'a, M> {
         }
     }
 
-    /// Lets the body live in this process, to its exit. In the foreground there is no log, and the supervisor says why a
-    /// body cannot be called.
+    /// Runs the body in this process, which then exits. In the foreground there is no log, and the supervisor reports
+    /// why a body cannot be called.
     fn live<K, B: Body<M, K, Output: BodyResult>>(
         &self,
         instance: InstanceGuard,
@@ -301,7 +302,8 @@ impl<'a, M> Startup<'a, M> {
         process::exit(ending.code.into())
     }
 
-    /// Drops the body in the supervisor, if each life had it by reference. Otherwise the process that has called it did.
+    /// Drops the body in the supervisor, if each life has called it by reference. Otherwise the process that has called
+    /// the body has dropped it.
     fn release<B>(&self, body: B) {
         if self.plan.settings.respawn == Respawn::Never {
             mem::forget(body);
@@ -337,7 +339,7 @@ impl<'a, M> Startup<'a, M> {
     }
 
     /// Runs the daemon without the forks of a start: the caller's streams and directory stay. Returns the body's exit
-    /// code. Leaves the body there if the pidfile cannot be locked.
+    /// code. Leaves `body` filled if the pidfile cannot be locked.
     pub(crate) fn run<K, B: Body<M, K, Output: BodyResult>>(&self, body: &mut Option<B>) -> Result<u8> {
         if self.plan.settings.is_supervised() {
             return self.run_supervised(body);
@@ -439,7 +441,7 @@ impl<'a, M> Startup<'a, M> {
         self.identity.as_ref().map_or(Ok(()), Identity::take_on)
     }
 
-    /// Installs the handlers.
+    /// Begins the daemon's life in this process: makes its state, and installs its signal handlers.
     fn begin<K, B: Body<M, K>>(
         &self,
         place: Place,

@@ -10,8 +10,8 @@ use crate::lock::pidfile::make_private;
 use crate::settings::StateChoice;
 use crate::start::identity::Identity;
 
-/// Makes the directory of a default state file if it is missing. Root's belongs to the daemon's user. A directory that
-/// exists is left as it is, because it may be another program's.
+/// Makes the directory of a default state file if it is missing. The directory of root's default then belongs to the
+/// daemon's user. A directory that exists is left as it is, because it may be another program's.
 pub(crate) fn make(choice: &StateChoice, identity: Option<&Identity>) -> Result<()> {
     let directory = choice.path().as_path().parent().unwrap_or(Path::new("/"));
     let made = match choice {
@@ -32,11 +32,11 @@ fn make_for(directory: &Path, identity: Option<&Identity>) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     }
-    // Whatever the umask.
+    // Sets the mode whatever the umask.
     let made = fs::set_permissions(directory, Permissions::from_mode(MODE)).and_then(|()| {
         let (uid, gid) = identity.map_or((None, None), Identity::ids);
         chown(directory, uid, gid)
     });
-    // The next start must not find a directory that is not the user's.
+    // The next start must not find a directory with the wrong owner.
     made.inspect_err(|_| drop(fs::remove_dir(directory)))
 }

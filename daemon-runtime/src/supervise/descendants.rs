@@ -117,7 +117,8 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Option<Vec<Descendant>> {
     let mut found: Vec<Descendant> = Vec::new();
     let mut parents = vec![ancestor];
     while let Some(parent) = parents.pop() {
-        // Elsewhere in the tree, such a PID now belongs to another process.
+        // Only a child of the ancestor itself is left out: elsewhere in the tree, its PID now belongs to another
+        // process.
         let is_child = |pid: Pid, of: Pid| of == parent && (of != ancestor || !without.contains(&pid));
         let children = all.iter().filter(|(pid, of)| is_child(*pid, *of));
         let children: Vec<_> =
@@ -128,12 +129,12 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Option<Vec<Descendant>> {
     Some(found)
 }
 
-/// The number of the first real-time signal on Linux. nix has no real-time signals, so its status of a child that such a
-/// signal ended is an error.
+/// The number of the first real-time signal on Linux. nix has no real-time signals, so its status of a child that such
+/// a signal ended is an error.
 const FIRST_REAL_TIME: i32 = 34;
 
-/// Reaps one child that has ended: the given one, or any. The PID of any child is unknown if a real-time signal ended
-/// it.
+/// Reaps one child that has ended: the given one, or any. If any child may be reaped, the PID of one that a real-time
+/// signal has ended is unknown.
 fn reap_one(child: Option<Pid>) -> Option<(Option<Pid>, Exit)> {
     let code = |code: i32| Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
     match uninterrupted(|| waitpid(child, Some(WaitPidFlag::WNOHANG))) {
@@ -150,7 +151,7 @@ fn is_gone(pid: Pid) -> bool {
 
 impl Drop for Descendants {
     fn drop(&mut self) {
-        // A child has nothing to undo.
+        // A forked child has nothing to undo.
         if self.owner == ProcessId::current() {
             let _ = adopt_orphans(self.adopted_before);
             sigaction::restore(Signal::SIGCHLD, self.disposition);

@@ -51,7 +51,7 @@ pub(crate) struct Life {
     kills_before: Option<u64>,
 }
 
-/// The body's process, which has yet to take on the user and to call the body.
+/// The body's side of a life that has not begun: the process has yet to take on the user and to call the body.
 pub(crate) struct BodySide {
     pub(crate) supervisor: Pid,
     pub(crate) pidfile: FileId,
@@ -75,7 +75,7 @@ pub(crate) struct Ends {
 impl Ends {
     pub(crate) fn new(service_manager: &ServiceManager) -> io::Result<Self> {
         let (supervisors, bodys) = channel()?;
-        // A body that has been taken over may stop halfway through a message.
+        // A body that an attacker has taken over may stop halfway through a message.
         supervisors.set_read_timeout(Some(LONGEST_MESSAGE / 4))?;
         let (relay, relayed) = service_manager.relay()?;
         let kills_before = memory::kills();

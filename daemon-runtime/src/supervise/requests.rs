@@ -61,8 +61,8 @@ impl Requests {
         Ok(Self { queue, stop_signal })
     }
 
-    /// Takes the next request, if there is one. SIGINT, SIGQUIT and SIGHUP are no requests if the daemon's caller
-    /// ignores them.
+    /// Takes the next request, if there is one. SIGINT, SIGQUIT and SIGHUP do not count as requests if the daemon's
+    /// caller ignores them.
     pub(crate) fn take(&self) -> Option<Request> {
         loop {
             let signal = self.queue.take()?;

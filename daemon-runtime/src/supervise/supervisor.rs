@@ -138,8 +138,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Lets the body live as often as the key `respawn` says. Returns in each child that must call the body, and in the
-    /// supervisor at the end.
+    /// Runs the body in a new child for each life that the key `respawn` allows. Returns in each child that must call
+    /// the body, and in the supervisor at the end.
     pub(crate) fn supervise(mut self, thread: &SingleThread) -> Side {
         loop {
             let (end, lived) = match self.fork_body(thread) {
@@ -237,7 +237,7 @@ impl<'a> Supervisor<'a> {
         if self.stop.is_requested() {
             Phase::Stopping
         } else if life.is_ready || self.settings.wait_alive.is_some() {
-            // A body that is only waited for does not say that it is ready.
+            // With `wait_alive`, a body need not report that it is ready.
             Phase::Running
         } else {
             Phase::Starting
@@ -304,7 +304,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Ends the wait of the launcher, because a body has ended. Returns the launcher if it must learn that there is no
-    /// daemon. It can no longer stop waiting, even if its time is over before it learns that.
+    /// daemon. From now on, the launcher can no longer stop waiting, even if its time is over before it learns that.
     fn end_wait_of_launcher(&mut self) -> Option<Readiness> {
         let mut launcher = self.launcher.take()?;
         if launcher.take_last_news() == News::Released {
