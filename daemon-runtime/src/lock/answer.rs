@@ -21,8 +21,8 @@ const TO_TAKE: Duration = Duration::from_secs(2);
 /// A connection on which the answer to a reload will come.
 pub(crate) struct Expectation {
     conversation: Conversation,
-    /// The supervisor's latest word on whether the body is at a reload. None for a daemon without one, which closes the
-    /// connection after an answer, and shows on its pidfile whether the body is at a reload.
+    /// The supervisor's latest word on whether the body is at a reload. None for a daemon without a supervisor, which
+    /// closes the connection after an answer, and shows on its pidfile whether the body is at a reload.
     is_reloading: Option<bool>,
     /// The supervised body that the request is for, as the supervisor has named it.
     body: Option<u32>,
@@ -43,8 +43,8 @@ pub(crate) enum Answer {
 }
 
 impl Expectation {
-    /// Connects to a daemon. Returns `None` if no answer will come: the body has never asked for reloads, or the daemon cannot be
-    /// reached.
+    /// Connects to a daemon. Returns `None` if no answer will come: the body has never asked for reloads, or the daemon
+    /// cannot be reached.
     pub(crate) fn of(daemon: &Holder) -> Option<Self> {
         /// The longest time that a supervisor may take for its first report.
         const LONGEST: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ impl Expectation {
                             return Ok(error.map_or(Answer::Reloaded, failed));
                         }
                         Some(_) if self.is_reloading.is_none() => return Ok(Answer::ToEarlierRequest),
-                        // The body's turn to take this one has come.
+                        // The earlier reload has been answered, so the body can take this one from now on.
                         Some(_) => to_take = Some(earlier(now() + TO_TAKE)),
                         None if self.may_be_answered(&report) => {}
                         None => return Ok(Answer::Ended),
@@ -105,7 +105,7 @@ impl Expectation {
                         Woken::Gone => return Ok(Answer::Ended),
                         Woken::TimedOut if to_take.is_none() => return Ok(Answer::TimedOut),
                         Woken::TimedOut if self.is_reloading(daemon)? => to_take = None,
-                        // It has taken and answered the reload since.
+                        // The body has taken the reload since, and answered it.
                         Woken::TimedOut if is_readable(self.conversation.as_fd()) => {}
                         Woken::TimedOut => return Ok(Answer::NotTaken),
                     }
@@ -115,10 +115,10 @@ impl Expectation {
         }
     }
 
-    /// Returns whether the answer can still come, by a report without one.
+    /// Returns whether an answer can still follow a report that has none.
     ///
-    /// A body may take reloads before it is ready. One that is asked to stop finishes the reload that it is at, and takes
-    /// no other.
+    /// A body may take reloads before it is ready. A body that is asked to stop finishes the reload that it is at, and
+    /// takes no other.
     fn may_be_answered(&self, report: &Report<'_>) -> bool {
         pid_of_body(report) == self.body
             && match report.state {
@@ -139,7 +139,7 @@ impl Expectation {
     /// Returns what the end of the connection means.
     fn ended(daemon: &Holder, error: &io::Error) -> Result<Answer> {
         match error.raw_os_error().map(Errno::from_raw) {
-            // The daemon has closed it, or says what this version does not understand.
+            // The daemon has closed the connection, or has sent what this version does not understand.
             None | Some(Errno::ECONNRESET) => Ok(Answer::Ended),
             Some(errno) => {
                 Err(Error::os(format_args!("cannot read the answer of pid {}", daemon.pid()), errno))

@@ -12,9 +12,9 @@
 //! | `0x4000_0000` + *n* | the daemon | its body is at a reload, and answers it on the socket *n* |
 //! | `0x5000_0000` + *n* | the process of a repeating body | it takes calls on the socket *n* |
 //!
-//! The bytes far beyond the end of the file publish one number: that of the socket on which the daemon reports its
-//! state. A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that at no moment a running daemon seems ready
-//! before it is.
+//! A lock far beyond the end of the file publishes the number of a socket: that on which the daemon reports its state,
+//! or that on which a repeating body takes calls. A daemon locks the byte of [`NO_SOCKET`] before byte 0, so that a
+//! running daemon never seems ready before it is.
 //!
 //! A record lock ([fcntl_locking(2)](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)) ends with its
 //! process, is not inherited by children, and `F_GETLK` names its holder. A body that closes any descriptor of the file
@@ -109,7 +109,7 @@ pub(crate) enum Locks {
 
 /// Takes all locks of a daemon that is not ready.
 pub(crate) fn claim(file: impl AsFd) -> nix::Result<Claim> {
-    // A process that sees the lock of the daemon must also see the first of these.
+    // In this order, so that a process that sees the lock of the daemon also sees that the daemon is not ready.
     for bytes in [NOT_LISTENING, DAEMON_IN_USE] {
         match record_lock::set(&file, bytes) {
             Ok(()) => {}
@@ -140,7 +140,7 @@ pub(crate) fn publish(file: impl AsFd, published: Published) -> nix::Result<()> 
     }
 }
 
-/// Withdraws the number of a daemon that was not ready.
+/// Withdraws the number of a daemon that was not ready until now.
 pub(crate) fn withdraw(file: impl AsFd) -> nix::Result<()> {
     record_lock::release(file, STARTING)
 }
@@ -167,16 +167,17 @@ pub(crate) fn calls(file: impl AsFd, by: Pid) -> nix::Result<Option<i32>> {
     Ok(start.and_then(|start| i32::try_from(start - CALLED.start).ok()))
 }
 
-/// Returns the begin of a write lock that a process has in a range.
+/// Returns the start of a write lock that a process has in a range.
 fn lock_of(file: impl AsFd, by: Pid, range: Bytes) -> nix::Result<Option<off_t>> {
-    /// A process that fails to become the daemon has such a lock for a moment.
+    /// The number of locks of other processes that are passed over. A process that fails to become the daemon has such
+    /// a lock for a moment.
     const MOST_OTHERS: usize = 64;
     let mut ranges = vec![range];
     for _ in 0..MOST_OTHERS {
         let Some(range) = ranges.pop() else { break };
         match record_lock::in_the_way(&file, Mode::Read, range)? {
             Some((Owner::Process(pid), lock)) if pid == by => return Ok(Some(lock.start)),
-            // Both sides of it are searched, because the kernel returns only one of the locks in a range.
+            // Both sides of the lock are searched, because the kernel returns only one of the locks in a range.
             Some((_, lock)) => {
                 let (end, lock_end) = (range.start + range.length, lock.start + lock.length);
                 let mut add = |start: off_t, end: off_t| {

@@ -75,15 +75,15 @@ fn read(
         }
         match process.wait(Some(conversation.as_fd()), deadline, waiting)? {
             Woken::Readable => {}
-            // It may have answered just before.
+            // The process may have answered just before its end.
             Woken::Gone => return Ok(conversation.read().ok().flatten()),
             Woken::TimedOut => return Ok(None),
         }
     }
 }
 
-/// Connects to the process of a daemon's body, and says a word. Returns the connection, with that process if it is not
-/// the daemon itself, or `None` if it takes no calls or cannot be reached.
+/// Connects to the process of a daemon's body, and sends a word. Returns the connection, with the process if it is not
+/// the daemon itself, or `None` if the process takes no calls or cannot be reached.
 fn call(daemon: &Holder, word: &str) -> Result<Option<(Option<Holder>, Conversation)>> {
     let body = match daemon.published()? {
         Some(Published::Served(number)) => {
@@ -110,7 +110,7 @@ fn call(daemon: &Holder, word: &str) -> Result<Option<(Option<Holder>, Conversat
     Ok(Some((body, conversation)))
 }
 
-/// Returns the number of a process's socket, which it opens when it is woken for the first time.
+/// Returns the number of a process's socket. The process opens the socket when it is woken for the first time.
 fn number(daemon: &Holder, process: &Holder) -> Result<Option<i32>> {
     if let Some(number) = daemon.calls(process.pid())? {
         return Ok(Some(number));

@@ -1,8 +1,8 @@
 //! The calls that a repeating daemon takes: a request for a run, a question about its runs.
 //!
 //! A caller wakes the daemon by a signal. The handler of the first one opens a socket, so a daemon that is never called
-//! has none. The caller then connects, says what it wants, and signals again. A question is answered by the handler. A
-//! request waits for the repeat loop.
+//! has none. The caller then connects, sends a word that says what it wants, and signals again. A question is answered
+//! by the handler. A request waits for the repeat loop.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,8 +22,8 @@ use crate::sys::descriptor::is_closed;
 use crate::sys::file::FileId;
 use crate::sys::interrupted::uninterrupted;
 
-/// The signal by which a caller wakes the daemon. By default it does nothing, so it harms no program that has just stopped
-/// being a daemon.
+/// The signal by which a caller wakes the daemon. By default it does nothing, so it harms no program that has just
+/// stopped being a daemon.
 pub(crate) const WAKING: Signal = Signal::SIGURG;
 
 /// The word that requests a run.
@@ -34,7 +34,7 @@ pub(crate) const RUNS: &str = "runs\n";
 /// The number of callers that can wait at once.
 const MOST: usize = 64;
 
-/// What a question is answered by. Async-signal-safe.
+/// The function that returns the answer to a question. Async-signal-safe.
 type Told<'a> = &'a dyn Fn() -> Runs;
 
 /// The calls of this process.
@@ -43,7 +43,7 @@ pub(crate) struct Calls {
     desk: Mutex<Desk>,
     /// The number of signals so far.
     woken: AtomicU32,
-    /// The number of signals that had come when the desk was last attended to.
+    /// The number of signals that had come when the calls were last attended to.
     attended: AtomicU32,
     /// The number of requests that wait.
     waiting: AtomicUsize,
@@ -51,7 +51,8 @@ pub(crate) struct Calls {
 
 struct Desk {
     listener: Option<Listener>,
-    /// The connections that have said nothing yet. Never longer than its capacity, since a handler cannot allocate.
+    /// The connections from which no word has arrived yet. Never longer than its capacity, since a handler cannot
+    /// allocate.
     silent: Vec<Call>,
     /// The requests for a run, the oldest first. Never longer than its capacity.
     requests: VecDeque<Call>,
@@ -89,8 +90,8 @@ impl Calls {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Attends to the calls of all signals that have come. If another thread does so, or a handler has interrupted this
-    /// one, that thread looks again afterwards.
+    /// Attends to the calls of all signals that have come. If another thread is doing so, or the code that this handler
+    /// has interrupted, that looks again afterwards.
     fn attend(&self, runs: Told<'_>) {
         while self.attended.load(Ordering::Acquire) != self.woken.load(Ordering::Acquire) {
             let Ok(mut desk) = self.desk.try_lock() else { return };
@@ -111,7 +112,7 @@ impl Calls {
             }
             self.waiting.store(desk.requests.len(), Ordering::Release);
             drop(desk);
-            // While this held the desk, a handler could not take it, and left new requests alone.
+            // While this held the lock, a handler could not take it, and left new requests waiting.
             self.attend(runs);
             if next.is_some() {
                 return next;
@@ -171,7 +172,7 @@ impl Desk {
         }
     }
 
-    /// Closes the socket, which the callers in its queue see.
+    /// Closes the socket, so that the callers in its queue stop waiting.
     fn close(&mut self, file: &PublishingFile) {
         if let Some(listener) = self.listener.take() {
             file.withdraw_calls();
@@ -181,7 +182,7 @@ impl Desk {
         }
     }
 
-    /// Opens the socket and publishes it, unless it is open. A caller that finds none gives up.
+    /// Opens the socket and publishes it, unless it is open. A caller that finds no socket gives up.
     fn listen(&mut self, file: &PublishingFile) {
         if self.listener.as_ref().is_some_and(|listener| !listener.is_intact()) {
             mem::forget(self.listener.take());
@@ -212,7 +213,7 @@ impl fmt::Write for ShortLine {
     }
 }
 
-/// What a caller says.
+/// The word that a caller has sent.
 enum Word {
     Nothing,
     Once,
@@ -225,12 +226,13 @@ impl Call {
         Some(Self { socket: Some(socket), id })
     }
 
-    /// Returns the socket. A body that closes descriptors it does not know may have a file of its own under this number.
+    /// Returns the socket. A body that closes descriptors it does not know may have a file of its own under this
+    /// number.
     fn socket(&self) -> Option<&OwnedFd> {
         self.socket.as_ref().filter(|socket| self.id.may_be_open_at(socket))
     }
 
-    /// Returns what the caller has said so far, or `None` if this is not to be understood.
+    /// Returns the word that the caller has sent so far, or `None` if it is unknown or the connection has failed.
     fn hear(&self) -> Option<Word> {
         let socket = self.socket()?;
         let mut said = [0; 16];
@@ -252,7 +254,7 @@ impl Call {
         }
     }
 
-    /// Reports the runs. Async-signal-safe.
+    /// Sends a report of the runs. Async-signal-safe.
     fn tell(&self, runs: Runs) {
         let mut line = ShortLine { bytes: [0; LONGEST], length: 0 };
         if let (Some(socket), Ok(())) = (self.socket(), runs.write_line(&mut line)) {
@@ -279,7 +281,7 @@ impl Drop for Call {
     }
 }
 
-/// Returns whether a caller may call: root, and the user of this process.
+/// Returns whether a caller may call: root may, and so may the user of this process.
 #[cfg(target_os = "linux")]
 fn is_of_root_or_own_user(socket: &OwnedFd) -> bool {
     use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};

@@ -1,4 +1,4 @@
-//! The daemon's side of the control channel, by which others learn its state.
+//! The daemon's side of the control channel, by which other processes learn its state.
 //!
 //! The channel is a socket without a path, whose name the kernel chooses. It works inside a chroot and for every user,
 //! and leaves nothing behind. A lock on the pidfile publishes its number.
@@ -21,13 +21,13 @@ pub(crate) struct Starting {
 }
 
 impl Starting {
-    /// Takes over the mark that a pidfile has got together with its lock.
+    /// Takes over the mark that a pidfile was given together with its lock.
     pub(crate) fn new(held: &HeldPidfile) -> Self {
         Self { file: held.file(), listener: None }
     }
 
-    /// Opens a socket on which other processes can wait until the daemon is ready. Without one, they look at the lock
-    /// again and again.
+    /// Opens a socket on which other processes can wait until the daemon is ready. Without a socket, they poll the
+    /// lock.
     pub(crate) fn listen(&mut self) -> io::Result<()> {
         let (listener, number) = Listener::open()?;
         self.file.publish(Published::Starting(number))?;
@@ -118,7 +118,7 @@ mod linux {
     /// The number of connections that a supervisor keeps.
     pub(super) const MOST: usize = 256;
 
-    /// More connections than a queue has.
+    /// More connections than a queue can hold.
     const MOST_WAITING: usize = 10_000;
 
     /// A socket that accepts connections, and does not block.
@@ -186,7 +186,8 @@ mod linux {
         pub(crate) fn accept(&self) -> nix::Result<OwnedFd> {
             loop {
                 match accept4(&self.socket, SockFlag::SOCK_CLOEXEC) {
-                    // The first connection of the queue was given up.
+                    // The client of the first connection in the queue has given up, or a signal has interrupted the
+                    // call.
                     Err(Errno::EINTR | Errno::ECONNABORTED) => {}
                     accepted => return accepted,
                 }

@@ -1,4 +1,4 @@
-//! The asking side of the control channel: connecting to a daemon, reading its reports.
+//! The client's side of the control channel: connecting to a daemon, reading its reports.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Conversation;

@@ -33,7 +33,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Makes the failure of this moment.
+    /// Makes a failure with the present time.
     pub(crate) fn now(exit: Exit, message: Option<String>) -> Self {
         Self { at: SystemTime::now(), exit, message }
     }
@@ -44,7 +44,7 @@ impl Failure {
         Duration::from_secs(elapsed.as_secs())
     }
 
-    /// Returns whether this may have been after a moment. The time of the death lacks the fraction of its second.
+    /// Returns whether the death may have come after a moment. Its time is known in whole seconds only.
     #[cfg(feature = "service")]
     pub(crate) fn is_since(&self, moment: SystemTime) -> bool {
         self.at + Duration::from_secs(1) > moment

@@ -137,8 +137,8 @@ impl Pidfile {
         }
     }
 
-    /// Names what is in the way if it is not a daemon: a reader's lock, or a process that hangs while it removes the
-    /// file.
+    /// Makes the error that names what is in the way if it is not a daemon: a reader's lock, or a process that hangs
+    /// while it removes the file.
     fn is_in_the_way(&self, file: impl AsFd) -> Error {
         let path = self.path();
         match bytes::obstacle(file) {
@@ -156,7 +156,7 @@ impl HeldPidfile {
     /// Closes the supervisor's descriptor in the process of a supervised body, and takes the lock that shows that a
     /// body lives. Called in a child that the holder has just forked.
     ///
-    /// If a reader's lock is in the way for a second, the body lives without the lock. Returns the file, which stays
+    /// If a reader's lock stays in the way for a second, the body lives without the lock. Returns the file, which stays
     /// open as long as the process lives.
     pub(crate) fn pass_to_body(mut self) -> Option<PublishingFile> {
         let (file, path, id, daemon) = (self.for_body.take(), self.path.clone(), self.id, self.owner.pid());
@@ -196,7 +196,7 @@ impl HeldPidfile {
             let _ = self.file.set_permissions(Permissions::from_mode(MODE.into()));
         }
         if before.st_size > 0 {
-            // The text has been read, to see whether it is a pidfile's.
+            // The check whether the text is a pidfile's has moved the position.
             (&*self.file).rewind()?;
             self.file.set_len(0)?;
         }
@@ -207,8 +207,8 @@ impl HeldPidfile {
     /// Writes the reason of this daemon's death below the PID, and keeps the file when the lock ends. A file that
     /// cannot be written is removed.
     ///
-    /// This works inside a chroot and after a change of user, because the file is open. The first call counts. Not
-    /// async-signal-safe.
+    /// This works inside a chroot and after a change of user, because the file is open. Only the first call has an
+    /// effect. Not async-signal-safe.
     pub(crate) fn leave(&self, failure: &Failure) {
         // A child that the body has forked may get here too, but its end is not the daemon's.
         if self.owner != ProcessId::current() || self.is_left.load(Ordering::Acquire) {
@@ -285,7 +285,7 @@ impl PublishingFile {
     pub(crate) fn withdraw_calls(&self) {
         // A body that closes descriptors it does not know has lost the locks already.
         if let Some(file) = self.file.upgrade().filter(|file| self.id.may_be_open_at(&**file)) {
-            // A caller that finds the number would not wake this process.
+            // A caller that still found the number would not wake this process, which would then open no new socket.
             let _ = (0..3).find(|_| bytes::withdraw_calls(&*file).is_ok());
         }
     }

@@ -36,7 +36,8 @@ pub(crate) struct Holder {
 enum Process {
     /// This process, or its supervisor.
     Own,
-    /// A process that is known without the lock: a daemon that this process has just forked, or the body of a supervisor.
+    /// A process that is known without the lock: a daemon that this process has just forked, or the body of a
+    /// supervisor.
     Child(PidFd),
     /// Another process. Without a pidfd, `kill` and the lock are used.
     Other(Option<PidFd>, Look),
@@ -66,7 +67,7 @@ impl Holder {
             if let Some(process) = Self::pin(pid, look, pidfile)? {
                 return Ok(Some(Self { pid, process }));
             }
-            // The holder is gone since we asked, perhaps leaving the lock to another process.
+            // The holder has ended since we asked, and may have left the lock to another process.
             if retry.is_over() {
                 return Err(Error::holder_unknown(pidfile.path()));
             }
@@ -140,7 +141,7 @@ impl Holder {
             .map_err(|errno| Error::os(format_args!("cannot query the lock of pid {}", self.pid), errno))
     }
 
-    /// Returns whether the process is seen to have ended. Without a pidfd, the lock tells.
+    /// Returns whether the process is seen to have ended. Without a pidfd, the lock decides.
     pub(crate) fn has_ended(&self) -> bool {
         match self.pinned() {
             Some(process) => is_readable(process.as_fd()),
@@ -201,8 +202,9 @@ impl Holder {
         if is_holder { kill(self.pid, signal) } else { Ok(()) }
     }
 
-    /// Sends a signal, waits until the process is gone, and kills it if it is still there after `timeout`. A supervisor
-    /// gets its grace to kill its body itself. Returns whether there was a kill.
+    /// Sends the stop signal, waits until the process is gone, and kills it if it is still there after `stop_timeout`.
+    /// A supervisor gets some grace beyond that, to kill its body itself. Returns whether the process or its body was
+    /// killed.
     pub(crate) fn end(&self, stop_signal: Signal, plan: &Plan<'_>) -> Result<bool> {
         let (timeout, grace) = (plan.settings.stop_timeout, plan.settings.grace());
         // A supervisor counts from when it gets the signal, and may kill its body while this process still sleeps.

@@ -91,7 +91,8 @@ impl Pidfile {
 
     /// Returns whether the daemon is running, with root's pidfile if the answer is about root's daemon.
     ///
-    /// That is so if root's daemon is running, and the ordinary user's own daemon is not or has a pidfile out of reach.
+    /// That is so if root's daemon is running, and the ordinary user's own daemon is not running, or has a pidfile out
+    /// of reach.
     ///
     /// # Errors
     ///

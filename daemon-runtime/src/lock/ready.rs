@@ -1,4 +1,4 @@
-//! Waiting until a daemon that runs already is ready.
+//! Waiting until a daemon that is already running is ready.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report
     }
 }
 
-/// A wait for a daemon that runs already.
+/// A wait for a daemon that is already running.
 pub(crate) struct Patience<'a> {
     pidfile: &'a Pidfile,
     plan: &'a Plan<'a>,

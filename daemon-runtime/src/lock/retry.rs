@@ -9,7 +9,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// A second that begins with the first failure, so that at least one more try is made however slow the machine is.
+/// A limit of one second from the first failure on, so that at least one more attempt is made however slow the machine
+/// is.
 pub(crate) struct Retry {
     since: Option<Duration>,
     pause: Duration,
@@ -22,7 +23,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// Returns whether the second is over. If not, pauses, from the second time on for longer.
+    /// Returns whether the time is over. If not, pauses: each time twice as long as before, up to a millisecond.
     pub(crate) fn is_over(&mut self) -> bool {
         let since = *self.since.get_or_insert_with(now);
         if now().saturating_sub(since) > LONGEST {

@@ -1,4 +1,4 @@
-//! What there is to see of a daemon: its presence, with what it reports of itself.
+//! What can be seen of a daemon from outside: its presence, with what it reports about itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::lock::retry::Retry;
 use crate::sys::process::number;
 use crate::sys::procfs;
 
-/// One sight of a daemon.
+/// What one look at a daemon has seen.
 pub(crate) struct Sight {
     presence: Presence,
     /// Root's pidfile, if the daemon is not the user's own but root's.
@@ -45,7 +45,7 @@ impl Sight {
         Ok(Self { roots_pidfile, ..Self::of(presence, held.unwrap_or(pidfile), repeats) })
     }
 
-    /// Adds what the daemon reports to what was seen already. This waits likewise.
+    /// Adds the daemon's reports to a presence that is already known. This waits as [`take`](Self::take) does.
     pub(crate) fn of(presence: Presence, pidfile: &Pidfile, repeats: bool) -> Self {
         let (report, runs) = match presence {
             Presence::Running { pid, published, .. } => {
@@ -61,7 +61,7 @@ impl Sight {
         Self { presence, roots_pidfile: None, report }
     }
 
-    /// Returns the holder, if there is one, and whether it is proven to be this program.
+    /// Returns the holder, if there is one, and whether `/proc` has confirmed that it has the lock.
     pub(crate) fn running(&self) -> Option<(Pid, bool)> {
         match self.presence {
             Presence::Running { pid, is_verified, .. } => Some((pid, is_verified)),
@@ -69,17 +69,17 @@ impl Sight {
         }
     }
 
-    /// Returns when the next run is due, in time since 1970, if the daemon has told.
+    /// Returns when the next run is due, as a time since 1970, if the daemon has reported it.
     #[cfg(any(feature = "cron", feature = "json"))]
     pub(crate) fn next_run(&self) -> Option<Duration> {
         self.report.as_ref()?.runs?.next
     }
 
-    /// Asks a daemon when its next run is due, in time since 1970.
+    /// Asks a daemon when its next run is due, as a time since 1970.
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is not running, or does not say so.
+    /// Fails if the daemon is not running, or does not report the time.
     #[cfg(feature = "cron")]
     pub(crate) fn ask_for_next_run(pidfile: &Pidfile) -> Result<Duration> {
         let mut retry = Retry::default();
@@ -125,7 +125,7 @@ impl Sight {
         outcome.with_pidfile(self.roots_pidfile).with_report(self.report)
     }
 
-    /// Does the same for one of many daemons, whose pidfile the message names.
+    /// Does what [`add_to`](Self::add_to) does, for one of many daemons, whose pidfile the message names.
     pub(crate) fn add_to_one_of_many(self, outcome: Outcome, pidfile: &Pidfile) -> Outcome {
         #[cfg(feature = "json")]
         let outcome = outcome.with_snapshot(Snapshot::of_sibling(pidfile));
@@ -161,7 +161,7 @@ mod json {
     use crate::sys::process::number;
     use crate::sys::procfs;
 
-    /// Makes the result of an action one that is reported as JSON.
+    /// Turns the result of an action into one that is reported as JSON.
     ///
     /// The daemon is looked at once more, because other actions than `status` do not see all of it. Where `status` has
     /// failed, or a stop has succeeded, there is nothing to see.
@@ -187,7 +187,7 @@ mod json {
     }
 
     impl Snapshot {
-        /// Makes one in which the daemon has not been seen.
+        /// Makes a snapshot in which the daemon has not been seen.
         pub(crate) fn of(plan: &Plan<'_>) -> Self {
             let stdout = plan.stdout.as_path();
             let has_log = stdout != Path::new("/dev/null");
@@ -200,7 +200,7 @@ mod json {
             }
         }
 
-        /// Makes one of another daemon of this program, which has not been seen.
+        /// Makes a snapshot of another daemon of this program, which has not been seen.
         pub(crate) fn of_sibling(pidfile: &Pidfile) -> Self {
             let pidfile = pidfile.path().as_path().into();
             Self { pidfile: Some(pidfile), stdout: Stdout::Holders, ..Self::default() }

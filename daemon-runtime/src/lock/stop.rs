@@ -48,19 +48,19 @@ pub(crate) fn stop(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Stopped> {
     Ok(if is_killed { Stopped::Killed(pid, signal) } else { Stopped::Ended(pid) })
 }
 
-/// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes the reload, waits for the answer, but no
-/// longer than `stop_timeout`.
+/// Sends SIGHUP to the daemon, which makes it reopen its logs. If its body takes the reload, waits for the answer, but
+/// no longer than `stop_timeout`.
 pub(crate) fn reload(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Pid> {
     reload_by(pidfile, plan, |daemon| daemon.signal(Signal::SIGHUP))
 }
 
-/// Does the same by another way to send SIGHUP.
+/// Does what [`reload`] does, with another way to send SIGHUP.
 pub(crate) fn reload_by(
     pidfile: &Pidfile,
     plan: &Plan<'_>,
     send: impl Fn(&Holder) -> Result<()>,
 ) -> Result<Pid> {
-    /// The number of requests, of which the last needs no answer of its own.
+    /// The number of requests that are sent at most. After the last, an answer to an earlier request is enough.
     const MOST_REQUESTS: usize = 3;
     let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
     let pid = daemon.pid();
@@ -118,7 +118,7 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
         waiting.go_on(format_args!("pid {pid} to do a run"));
         match caller::once(&daemon, &mut waiting)? {
             caller::Answer::Ran(ran) => return Ok(Once::Ran(pid, ran)),
-            // It ends, or is just being set up, or its body is.
+            // The daemon is ending, or the daemon or its body is just being set up.
             caller::Answer::NotBegun | caller::Answer::Unreachable
                 if daemon.has_ended() || !retry.is_over() => {}
             caller::Answer::Ended => {
