@@ -7,15 +7,15 @@ use nix::errno::Errno;
 use crate::life::context::Context;
 use crate::sys::clock::now;
 
-/// The longest wait that is asked of the kernel at once: a time with 32 bits cannot name every moment.
+/// The longest wait that is asked of the kernel at once: a time with 32 bits cannot hold every moment.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 86_400);
 
 /// The longest wait without a look at the clock, if the timer cannot be used.
 const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(60);
 
 impl Context {
-    /// Sleeps until `wanted` returns something, until a moment of the clock of this daemon's timer, or until that clock is
-    /// set. May return early.
+    /// Sleeps until `wanted` returns something, until a moment of the clock of this daemon's timer, or until that clock
+    /// is set. May return early.
     ///
     /// `left` is the time until that moment, if the clock is not set.
     pub(crate) fn sleep_for_clock<T>(

@@ -49,8 +49,8 @@ impl Context {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. If it is a branch of `tokio::select!` and another branch completes first, no stop and
-    /// no reload is lost.
+    /// This method is cancel safe. If it is a branch of `tokio::select!` and another branch completes first, no stop
+    /// and no reload is lost.
     ///
     /// # Panics
     ///

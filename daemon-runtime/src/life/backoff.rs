@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::command::respawn::Respawn;
 
-/// The longest pause is the shortest one times this.
+/// The longest pause, as a multiple of the shortest.
 const LONGEST: u32 = 60;
 
 /// The next pause, with the number of failures so far.

@@ -60,7 +60,7 @@ pub trait Body<M, K> {
     #[doc(hidden)]
     const REPEATS: bool = false;
 
-    /// Checks the mode's own keys, and then makes the [`check`](crate::Daemon::check) of the user.
+    /// Checks the mode's own keys, and then runs the user's [`check`](crate::Daemon::check).
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc, reason = "hidden")]
     fn check(_: &M) -> Result<(), Error> {

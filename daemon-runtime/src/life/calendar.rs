@@ -138,8 +138,8 @@ impl CalendarTimes {
         }
     }
 
-    /// Looks at the clocks. A run that is due although the daemon has not waited is late because of its jitter, or of the
-    /// run before, and takes the place of no other one.
+    /// Looks at the clocks. A run that is due although the daemon has not waited is late because of its jitter, or
+    /// because of the run before, and takes the place of no other run.
     fn look(&mut self, now: Clocks, has_waited: bool) -> (Option<Set>, Seen) {
         let unset = now.without_change_since(self.seen);
         self.seen = now;
@@ -175,14 +175,14 @@ impl CalendarTimes {
     fn run_ended_at(&mut self, now: Clocks, jitter: Duration) -> RunEnd {
         // If the clock has been set meanwhile, the next look sees that.
         let now = now.without_change_since(self.seen);
-        // A run that is late by no more than its jitter may be is not missed.
+        // A run is missed only if it is later than its jitter alone can make it.
         let by = Clocks { real: now.real - nanos(jitter), ..now };
         let behind = now.since(self.due);
         let skipped = self.pass(by.seconds());
         RunEnd { skipped, behind, late: Duration::ZERO }
     }
 
-    /// Lets the schedule come as far as this moment, and returns how many runs it has passed.
+    /// Advances the schedule to this moment, and returns how many runs it has passed.
     fn pass(&mut self, now: UnixSeconds) -> u64 {
         let mut passed = 0;
         while let Some(due) = self.schedule.next_from(self.progress).filter(|due| *due <= now) {

@@ -8,9 +8,10 @@ use crate::life::log;
 use crate::life::notice::Notice;
 use crate::sys::clock::since_1970;
 
-/// Returns the last success that a daemon has kept, if this one makes up for runs. One that cannot be used is reported.
+/// Returns the last success that the state file has, if this daemon makes up for missed runs. Reports a file that
+/// cannot be used.
 pub(crate) fn last_success(context: &Context) -> Option<LastSuccess> {
-    // A single run comes at once anyway.
+    // A single run is due at once anyway.
     let file = context.state_file().filter(|_| !context.state().repetition.is_single_run)?;
     read(file, context, since_1970())
 }
@@ -23,13 +24,13 @@ fn read(file: &StateFile, context: &Context, now: Duration) -> Option<LastSucces
     })
 }
 
-/// Keeps the time of a run that has just succeeded, if the daemon has a file for it. `due` returns the time at which this
-/// run was due, or the last one that was, given the time now.
+/// Keeps the time of a run that has just succeeded, if the daemon has a file for it. Given the time now, `due` returns
+/// when this run was due. If this run was not a due one, `due` returns when the last due run was.
 pub(crate) fn keep_success(context: &Context, due: impl FnOnce(Duration) -> Option<Duration>) {
     let Some(file) = context.state_file() else { return };
     let now = since_1970();
     let due = if context.state().repetition.is_single_run {
-        // The daemon keeps its due times.
+        // A single run does not move the daemon's due times.
         read(file, context, now).map(|last| last.due)
     } else {
         due(now)

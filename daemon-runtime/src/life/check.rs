@@ -1,4 +1,4 @@
-//! The check that a launcher makes before it starts, restarts or runs a daemon.
+//! The check that a launcher runs before it starts, restarts or runs a daemon.
 
 use std::fmt::{self, Debug, Display};
 

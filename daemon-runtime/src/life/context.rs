@@ -289,7 +289,7 @@ impl Context {
         }
     }
 
-    /// Makes the current run end: it sees a stop.
+    /// Requests the end of the current run, which then sees a stop.
     pub(crate) fn end_run(&self) {
         self.state.flag.end_run();
         self.pipe.iter().for_each(|pipe| pipe.write());
@@ -320,14 +320,14 @@ impl Context {
         }
     }
 
-    /// Reports what still waits for a call, because the body has returned.
+    /// Reports the notices that still wait, because the body has returned.
     pub(crate) fn report_deferred(&self) {
         if self.state.is_of_this_process() {
             self.state.deferred.report();
         }
     }
 
-    /// Prepares a sleep of another kind than by the flag. Returns whether a stop is requested.
+    /// Prepares a sleep that does not use the flag. Returns whether a stop is requested.
     pub(crate) fn begins_to_wait(&self) -> bool {
         self.state.body_waits();
         self.state.service_manager.feed_watchdog();

@@ -47,7 +47,8 @@ impl Deferred {
         self.is_waiting.store(true, Ordering::Release);
     }
 
-    /// Leaves the notice that a reload is requested, with what has kept the logs from being reopened. Async-signal-safe.
+    /// Leaves the notice that a reload is requested, with what has kept the logs from being reopened.
+    /// Async-signal-safe.
     pub(crate) fn reloading(&self, obstacles: [Option<Obstacle>; 2]) {
         for (place, obstacle) in self.obstacles.iter().zip(obstacles) {
             if let Some(obstacle) = obstacle {

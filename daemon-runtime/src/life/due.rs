@@ -27,10 +27,10 @@ pub(crate) struct Due<'a> {
     jitter: Duration,
     /// A run whose time has come. It waits for its jitter.
     pending: Option<Pending>,
-    /// Why the run has begun that is in progress, or that was the last one.
+    /// Why the run in progress has begun, or if there is none, the last run.
     reason: Reason,
-    /// Whether the run before began remarkably late, and whether it made others be skipped. Only the first of several such
-    /// runs in a row deserves a line.
+    /// Whether the run before began remarkably late, and whether others were skipped because of it. Only the first of
+    /// several such runs in a row deserves a line.
     was_late: bool,
     has_skipped: bool,
 }
@@ -45,7 +45,7 @@ enum Times {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Due,
-    /// It was due while there was no daemon.
+    /// It is a catch-up run: it makes up for one that was due while there was no daemon.
     MadeUp,
     Call,
 }
@@ -143,7 +143,7 @@ impl<'a> Due<'a> {
         }
     }
 
-    /// Waits until the next run is to begin, which is then pending.
+    /// Waits until the next run must begin. A run whose time has come is pending while it waits for its jitter.
     fn wait(&mut self) -> Result<(), Interruption> {
         if self.pending.is_none() {
             let late = self.wait_for_time()?;
@@ -186,9 +186,9 @@ impl<'a> Due<'a> {
         }
     }
 
-    /// Returns whether the end of the last run decides when the next one is due. Neither a call nor a run that is made up
-    /// for moves the others, but with [`Missed::Delay`] the pause is counted from the latter too. It only takes the place of
-    /// those that are due before it ends, as any run but that of a call does.
+    /// Returns whether the end of the last run decides when the next one is due. Neither a run for a caller nor a
+    /// catch-up run moves the others, except that with [`Missed::Delay`], the pause is counted from a catch-up run too.
+    /// Like every run but one for a caller, a catch-up run takes the place of those that are due before it ends.
     fn moves_the_next(&self) -> bool {
         match self.reason {
             Reason::Due => true,
@@ -197,8 +197,8 @@ impl<'a> Due<'a> {
         }
     }
 
-    /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs. A run that was to be made
-    /// up for was due before this success, so this one takes its place.
+    /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs. What a pending
+    /// catch-up run makes up for was due before this success, so this run takes its place.
     pub(crate) fn run_succeeded(&mut self) {
         if self.pending.is_some_and(|pending| pending.reason == Reason::MadeUp) {
             self.pending = None;

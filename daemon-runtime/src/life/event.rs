@@ -1,7 +1,7 @@
 //! The events of a daemon, for a subscriber of [`tracing`](https://docs.rs/tracing).
 //!
-//! Every event has the target `daemonic`, and the fields `event`, a word for its kind, and `daemon`, the name. Durations
-//! are numbers of seconds.
+//! Every event has the target `daemonic`, and the fields `event`, a word for its kind, and `daemon`, the name.
+//! Durations are numbers of seconds.
 
 use crate::life::notice::Notice;
 

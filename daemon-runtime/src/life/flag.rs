@@ -57,7 +57,7 @@ impl Flag {
         self.word.set(RUN_IS_OVER);
     }
 
-    /// Takes that request back. The caller knows that there is one.
+    /// Takes that request back. There must be one, because this adds to the word.
     pub(crate) fn run_has_ended(&self) {
         // The bit carries over into the count, so the word is a new one.
         self.word.add(RUN_IS_OVER);

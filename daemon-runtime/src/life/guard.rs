@@ -48,7 +48,7 @@ pub(crate) struct InstanceOptions<'a> {
     pub(crate) repetition: Repetition,
 }
 
-/// A daemon whose life has begun: its signals are handled, and an exit of the process ends its pidfile.
+/// A daemon whose life has begun: its signals are handled, and an exit of the process leaves or removes its pidfile.
 #[must_use = "dropping this restores the handlers, and removes a pidfile without the reason of a death"]
 pub(crate) struct InstanceGuard {
     instance: &'static Instance,
@@ -57,7 +57,7 @@ pub(crate) struct InstanceGuard {
 }
 
 impl InstanceGuard {
-    /// Installs the handlers for a pidfile that is held.
+    /// Begins a daemon's life: makes its state, and installs its signal handlers.
     pub(crate) fn begin(options: InstanceOptions<'_>) -> Result<Self> {
         let InstanceOptions {
             name,

@@ -3,12 +3,13 @@
 //! The handler calls async-signal-safe functions only
 //! ([signal-safety(7)](https://man7.org/linux/man-pages/man7/signal-safety.7.html)): `getpid`, `sigaction`, futex(2),
 //! `write`, `fstat`, `poll`, `read`, `clock_gettime`; for a call `socket`, `bind`, `listen`, `getsockname`, `fcntl`,
-//! `accept`, `getsockopt`, `recv`, `send`, `close`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end of the process
-//! `lstat`, `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It takes a lock
-//! only by `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed it.
+//! `accept`, `getsockopt`, `recv`, `send`, `close`; for a reload `stat`, `open`, `fcntl`, `dup2`, `close`; for the end
+//! of the process `lstat`, `unlink`, `ftruncate`, `raise`, `pthread_sigmask`, `_exit`; for a service manager `send`. It
+//! takes a lock only by `try_lock`, allocates nothing, restores `errno`, and acts only in the process that installed
+//! it.
 //!
 //! A handler that the program has set earlier is called first. It then decides, in place of ours, whether a signal ends
-//! a plain body.
+//! a plain body: one without a `Context`.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -154,7 +155,7 @@ pub(crate) fn install(signal: Signal, owner: ProcessId) -> nix::Result<()> {
     Ok(())
 }
 
-/// Counts one instance less, and restores what was there before the first.
+/// Counts one instance less. After the last one, restores what was there before the first.
 pub(crate) fn uninstall(signal: Signal) {
     let mut installed = lock();
     let Some(at) = installed.iter().position(|entry| entry.signal == signal) else { return };

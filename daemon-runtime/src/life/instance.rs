@@ -173,7 +173,8 @@ impl Instance {
         }
     }
 
-    /// Removes the pidfile, unless it has the reason of a death or the instance is just ending and does so itself. Async-signal-safe.
+    /// Removes the pidfile, unless it has the reason of a death or the instance is just ending and does so itself.
+    /// Async-signal-safe.
     fn remove_pidfile(&self) {
         if let Ok(Some(held)) = self.held.try_lock().as_deref() {
             held.remove();
@@ -191,8 +192,8 @@ pub(crate) fn end_by(signal: Signal) {
     exit_now(128 + u8::try_from(signal as i32).unwrap_or(0));
 }
 
-/// Reports to launchers that still wait, and leaves or removes pidfiles, because the process is about to end. The exit is
-/// unknown where the system does not report it.
+/// Reports to launchers that still wait, and leaves or removes pidfiles, because the process is about to end. The exit
+/// is unknown where the system does not report it.
 pub(crate) fn end_all(reason: &str, exit: Option<Exit>, message: Option<&str>) {
     for instance in current() {
         if let Some(exit) = exit {
@@ -205,7 +206,8 @@ pub(crate) fn end_all(reason: &str, exit: Option<Exit>, message: Option<&str>) {
     }
 }
 
-/// Registers the end of pidfiles, for a body that ends the process by `std::process::exit`.
+/// Registers an exit handler that leaves or removes the pidfiles, for a body that ends the process by
+/// `std::process::exit`.
 fn register_exit() -> nix::Result<()> {
     fn before_exit(code: Option<u8>) {
         end_all("exited before it was ready", code.map(Exit::Code), None);

@@ -1,10 +1,10 @@
 //! The file in which a daemon keeps the time of its last successful run.
 //!
-//! It has one line: `daemonic 1 due=NANOSECONDS ended=NANOSECONDS`, both counted from 1970. It is replaced by a rename, so
-//! no reader and no crash sees half of it. The content is on the disk before the rename: otherwise a loss of power, which
-//! is what the file is for, could leave an empty file under the name. If only the rename is lost, the file is older, and
-//! a run is made up for that has succeeded already, but none is forgotten. Only a daemon that makes up for runs has the
-//! file, so only such a daemon waits for the disk, once for each run.
+//! It has one line: `daemonic 1 due=NANOSECONDS ended=NANOSECONDS`, both counted from 1970. It is replaced by a rename,
+//! so no reader and no crash sees half of it. The content is on the disk before the rename: otherwise a loss of power,
+//! which is what the file is for, could leave an empty file under the name. If only the rename is lost, the file is
+//! older, and the daemon repeats a run that has succeeded already, but forgets none. Only a daemon that makes up for
+//! runs has the file, so only such a daemon waits for the disk, once for each run.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -31,13 +31,13 @@ use crate::sys::mask::{self, AllBlocked};
 
 const VERSION: &str = "daemonic 1";
 
-/// A longer file is something else.
+/// The longest content of the file, in bytes. A longer file is something else.
 const LONGEST: usize = 128;
 
 /// The last run that has succeeded, in times since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastSuccess {
-    /// The time at which it was due, or the last one at which a run was.
+    /// The time at which the run was due. If it was not a due run, the time at which the last due run was.
     pub(crate) due: Duration,
     pub(crate) ended: Duration,
 }
@@ -76,8 +76,8 @@ impl StateFile {
                 "`state` is written under the name of the pidfile first; give it another path"
             )));
         }
-        // A rename would replace `/dev/null` for the whole system. A link is replaced, and not what it leads to; a directory
-        // cannot be replaced.
+        // A rename would replace `/dev/null` for the whole system. A link is replaced, and not what it leads to; a
+        // directory cannot be replaced.
         let old = fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
         match old.as_ref().map(file_type) {
             Ok(SFlag::S_IFREG | SFlag::S_IFLNK | SFlag::S_IFDIR) | Err(_) => {}

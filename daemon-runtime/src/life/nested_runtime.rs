@@ -43,7 +43,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn begin() -> Self {
-        // Without the feature nothing is known beforehand.
+        // Without the feature, it is not known whether there is a runtime.
         let may_be_inside = is_inside() || cfg!(not(feature = "tokio"));
         if may_be_inside {
             hook();

@@ -32,7 +32,7 @@ pub(crate) enum Notice<'a> {
         pause: Duration,
         error: &'a str,
     },
-    /// A run has taken too long, and is requested to stop.
+    /// A run has taken too long, and is asked to stop.
     EndingRun {
         limit: Duration,
     },

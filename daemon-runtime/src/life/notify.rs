@@ -23,12 +23,12 @@ use socket::Socket;
 /// The service manager, as far as a daemon notifies it.
 #[derive(Default)]
 pub(crate) struct ServiceManager {
-    /// Read by every sender, so that a handler is refused only while the socket is closed.
+    /// Every sender takes the lock for reading, so that a handler is refused only while the socket is being closed.
     #[cfg(feature = "systemd")]
     socket: RwLock<Option<Socket>>,
-    /// The time between two signs of life, if there is a watchdog.
+    /// The time between two keep-alive messages, if there is a watchdog.
     watchdog: Option<Duration>,
-    /// The time of the next sign of life, in nanoseconds of the monotonic clock.
+    /// The time of the next keep-alive message, in nanoseconds of the monotonic clock.
     next_sign: AtomicU64,
     /// The longest time that a stop takes.
     longest_stop: Duration,
@@ -61,7 +61,7 @@ impl ServiceManager {
     /// path.
     #[cfg(feature = "systemd")]
     pub(crate) fn find(name: &str, longest_stop: Duration) -> Self {
-        /// The shortest time between two signs of life.
+        /// The shortest time between two keep-alive messages.
         const SHORTEST: Duration = Duration::from_millis(1);
         let socket = match Socket::connect() {
             Some(Ok(socket)) => socket,
@@ -88,17 +88,17 @@ impl ServiceManager {
         Self::default()
     }
 
-    /// Returns the time between two signs of life, half of what the watchdog tolerates.
+    /// Returns the time between two keep-alive messages, half of what the watchdog tolerates.
     pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// Notifies that the daemon is ready. A daemon that is stopping is not.
+    /// Notifies that the daemon is ready, unless it is stopping.
     pub(crate) fn ready(&self) {
         if !self.is_there() {
             return;
         }
-        // Otherwise a signal could be notified between the check and the message.
+        // Otherwise a handler could send a message between the check and this one.
         let _blocked = AllBlocked::new();
         self.is_ready.store(true, Ordering::Release);
         if self.has_early_reload.swap(false, Ordering::AcqRel) {
@@ -107,8 +107,8 @@ impl ServiceManager {
         self.reloaded(Sender::Thread);
     }
 
-    /// Notifies that a reload begins. Before the daemon is ready, it is noted for later. In a handler
-    /// async-signal-safe.
+    /// Notifies that a reload begins. Before the daemon is ready, this notes the reload for later. Async-signal-safe if
+    /// the sender is a handler.
     pub(crate) fn reloading(&self, sender: Sender) {
         if !self.is_ready.load(Ordering::Acquire) {
             self.has_early_reload.store(true, Ordering::Release);
@@ -119,8 +119,8 @@ impl ServiceManager {
         }
     }
 
-    /// Notifies that a reload is complete. A daemon that is stopping, or not ready yet, does not say so. In a handler
-    /// async-signal-safe.
+    /// Notifies that a reload is complete. A daemon that is stopping, or not ready yet, sends nothing.
+    /// Async-signal-safe if the sender is a handler.
     pub(crate) fn reloaded(&self, sender: Sender) {
         if self.is_ready.load(Ordering::Acquire) && !self.knows_of_stop.load(Ordering::Acquire) {
             self.send(sender, READY);
@@ -242,8 +242,8 @@ impl ServiceManager {
         self.socket.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Sends a message, if there is a socket. Returns false if the caller may try again. In a handler
-    /// async-signal-safe.
+    /// Sends a message, if there is a socket. Returns false if the caller may try again. Async-signal-safe if the
+    /// sender is a handler.
     fn send(&self, sender: Sender, message: &[u8]) -> bool {
         let socket = match sender {
             Sender::Handler => self.socket.try_read().ok(),
@@ -392,7 +392,7 @@ mod socket {
         }
 
         /// Sends, and connects again to a manager that has restarted. A handler does not wait. Returns false if the
-        /// manager's queue is full. In a handler async-signal-safe.
+        /// manager's queue is full. Async-signal-safe if the sender is a handler.
         pub(super) fn send(&self, sender: Sender, message: &[u8]) -> bool {
             // A body that closes descriptors it does not know may have a file of its own under this number.
             if !self.id.is_open_at(&self.inner) {

@@ -21,7 +21,7 @@ pub(crate) enum Interruption {
 }
 
 impl Occasion {
-    /// Notes that the run begins.
+    /// Reports to the caller, if there is one, that the run begins.
     pub(crate) fn begin(&self) {
         if let Self::Called(call) = self {
             call.begin();
@@ -43,7 +43,7 @@ impl Context {
         calls.as_ref().and_then(|calls| calls.take(&|| record.get()))
     }
 
-    /// Returns what ends the wait for a run before its time, if there is something.
+    /// Returns what ends the wait for a run before its time, if anything does.
     pub(crate) fn interruption(&self) -> Option<Interruption> {
         match self.stop_requested() {
             Some(_) => Some(Interruption::Stop),

@@ -35,7 +35,7 @@ pub enum Missed {
     Delay,
 }
 
-/// A period, with what follows when a run is late. All moments are of the period's clock.
+/// A period, with the rule for missed runs. All moments are of the period's clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) period: Period,
@@ -61,7 +61,7 @@ impl Pace {
     }
 
     /// Returns the time of the next run, given the time at which the last one was due and the time now. Returns `None`
-    /// if the clock cannot reach it. A run that is late by no more than its jitter may be is not missed.
+    /// if the clock cannot reach it. A run is missed only if it is later than its jitter alone can make it.
     pub(crate) fn next(&self, due: Duration, now: Duration, jitter: Duration) -> Option<Duration> {
         let every = self.period.length;
         let on_time = due.checked_add(every)?;
@@ -74,8 +74,8 @@ impl Pace {
         }
     }
 
-    /// Returns when the next run is due, in times since 1970, and how long ago one was due since the last success. The
-    /// phase stays.
+    /// Returns when the next run is due, and if one was due since the last success, how long ago. The phase stays. All
+    /// times are since 1970.
     pub(crate) fn after(&self, last: LastSuccess, now: Duration) -> (Option<Duration>, Option<Duration>) {
         let next = |due, now| Self { missed: Missed::Skip, ..*self }.next(due, now, Duration::ZERO);
         let due = match self.missed {
@@ -88,9 +88,9 @@ impl Pace {
         }
     }
 
-    /// Returns when the next run is due, in time since 1970, given when the next one is, or when the one was that is in
-    /// progress. That one is taken to end now. A run that is past its time and waits, for its jitter or for the end of
-    /// another one, is still the next. Async-signal-safe.
+    /// Returns when the next run is due, as a time since 1970. `due` is its time on the period's clock, or if a run is
+    /// in progress, the time at which that one was due; it is taken to end now. A run that is past its time but still
+    /// waits, for its jitter or for the end of another run, is still the next. Async-signal-safe.
     pub(crate) fn next_since_1970(&self, due: Duration, is_in_progress: bool) -> Option<Duration> {
         let (now, wall) = (self.now(), clock::since_1970());
         let due = if is_in_progress { self.next(due, now, Duration::ZERO)? } else { due };

@@ -22,7 +22,7 @@ pub(crate) struct Panic {
 }
 
 thread_local! {
-    /// The latest panic of this thread while it is, or was, a daemon's.
+    /// The latest panic of this thread while this process was a daemon.
     static LATEST: Cell<Option<Panic>> = const { Cell::new(None) };
 }
 
@@ -65,7 +65,7 @@ impl Panic {
         Self { reason: format!("panicked{text}"), message: format!("panicked{place}{text}") }
     }
 
-    /// Makes the panic that this thread has just caught, with its place if the hook has noted that.
+    /// Returns the panic that this thread has just caught, with its place if the hook has noted that.
     pub(crate) fn caught(payload: &(dyn Any + Send)) -> Self {
         let panic = Self::new(payload, None);
         // A panic that another thread passes on does not call the hook, so the latest may be another one.
@@ -78,7 +78,7 @@ impl Panic {
         &self.reason
     }
 
-    /// Returns the same with the place of the panic.
+    /// Returns the reason with the place of the panic.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

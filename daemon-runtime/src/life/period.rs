@@ -14,11 +14,11 @@ use crate::timing::{Clock, Period};
 /// The due times of a daemon that runs once a period, as times of its clock.
 pub(crate) struct PeriodTimes {
     pace: Pace,
-    /// When the next run is due, or when the one that runs was due. `None` if the clock cannot reach it.
+    /// When the next run is due, or when the run in progress was due. `None` if the clock cannot reach it.
     due: Option<Duration>,
     /// The moment at which these times began.
     began: Duration,
-    /// How long ago a run was due then that is made up for.
+    /// How long before that moment the run was due for which a catch-up run makes up.
     behind: Duration,
 }
 
@@ -42,8 +42,8 @@ impl PeriodTimes {
         (Self { pace, due, began, behind: behind.unwrap_or_default() }, behind)
     }
 
-    /// Returns when the last run was due, in time since 1970. If that run was not one that was due, `due` is the time of
-    /// the next one.
+    /// Returns when the last due run was due, as a time since 1970. If the last run was not a due one, the field `due`
+    /// has the time of the next run.
     pub(crate) fn last_due(&self, was_due: bool, wall: Duration) -> Option<Duration> {
         let (due, now) = (self.due?, self.pace.now());
         let due = match due.checked_sub(now) {
@@ -58,8 +58,8 @@ impl PeriodTimes {
         record.set_due(self.pace, self.due, begins);
     }
 
-    /// Notes when the next run is due while one is to be made up for, which may take its place: that one counts as a run in
-    /// progress that was due a period before.
+    /// Notes when the next run is due while there is a catch-up run, which may take the next run's place. So the
+    /// catch-up run counts as a run in progress that was due a period before.
     pub(crate) fn note_made_up_in(&self, record: &RunRecord) {
         match self.due.and_then(|due| due.checked_sub(self.pace.period.length)) {
             Some(before) => record.set_due(self.pace, Some(before), true),
@@ -121,7 +121,7 @@ impl PeriodTimes {
         RunEnd { skipped, behind, late: self.late(end) }
     }
 
-    /// Skips the runs that were due before the end of the one that was made up for, which took their place.
+    /// Skips the runs that were due before the end of a catch-up run, which has taken their place.
     pub(crate) fn made_up_run_ended(&mut self, jitter: Duration) -> RunEnd {
         let end = self.pace.now();
         let behind = self.behind.saturating_add(end.saturating_sub(self.began));

@@ -110,7 +110,7 @@ pub(crate) struct Readiness {
     /// The channel's identity, once the body is about to begin: a body that closes descriptors it does not know may
     /// have a file of its own under the number.
     id: Option<FileId>,
-    /// Whether what the launcher does no longer counts.
+    /// Whether what the launcher does from now on is ignored.
     is_deaf: bool,
 }
 
@@ -216,12 +216,12 @@ impl Readiness {
         }
     }
 
-    /// Does the same for a daemon that is ending. The launcher can no longer stop waiting afterwards, so both agree on
-    /// whether it had.
+    /// Takes what the launcher has done, for a daemon that is ending. Afterwards the launcher can no longer stop
+    /// waiting, so both processes agree on whether it has.
     pub(crate) fn take_last_news(&mut self) -> News {
         let mut news = self.take_news();
         if news == News::None && !self.is_deaf && self.is_intact() {
-            // What has arrived can still be read. On other systems than Linux, it may be lost.
+            // What has arrived can still be read. On systems other than Linux, it may be lost.
             let _ = self.channel.shutdown(Shutdown::Read);
             news = self.take_news();
         }
@@ -317,7 +317,7 @@ impl Message {
         Self::receive_until(channel, None)
     }
 
-    /// Does the same for a sender that may stop halfway through a message. The channel's own read timeout must be
+    /// Waits for the next message of a sender that may stop halfway through one. The channel's own read timeout must be
     /// short.
     pub(crate) fn receive_until(channel: &UnixStream, deadline: Option<Duration>) -> Option<Self> {
         let mut header = [0; 1 + 3 * size_of::<i32>()];

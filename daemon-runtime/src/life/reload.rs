@@ -1,9 +1,9 @@
 //! A reload, from the signal that requests it to the answer of the body.
 //!
 //! The handler reopens the logs, and notifies the service manager that the reload begins. If the body waits for an
-//! event, or is at an earlier reload, it will take this one, and completes it by an answer, or when it asks for its next
-//! request. Otherwise nobody knows whether the body will ever ask, so the reload is complete. A body that takes it later
-//! all the same begins it anew.
+//! event, or is at an earlier reload, it will take this one, and completes it by an answer, or when it asks for its
+//! next request. Otherwise the body may never ask for it, so the reload is complete. If the body takes it later all the
+//! same, the reload begins again.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Returns whether a reload is requested. The caller's body takes it.
+    /// Returns whether a reload is requested. If so, the body takes it.
     pub(crate) fn take_reload(&self) -> bool {
         if !self.flag.take_reload() {
             return false;
@@ -74,16 +74,16 @@ impl State {
         true
     }
 
-    /// Begins to wait for an event. The body asks, so it has done what the last reload wanted.
+    /// Begins to wait for an event. A body that asks for one has finished the last reload.
     pub(crate) fn await_event(&'static self) -> Wait {
-        // Begun first, so that a body that goes from one reload to the next has every reload.
+        // Begun first, so that a body that goes from one reload to the next misses none.
         self.reloads.begin_wait();
         let wait = Wait(self);
         self.body_asks();
         wait
     }
 
-    /// Notes that the body asks for the next request, so it has done what the last reload wanted.
+    /// Notes that the body asks for its next request, so it has finished the last reload.
     pub(crate) fn body_asks(&self) {
         if self.reloads.ask_first() && self.is_of_this_process() {
             self.announce_answers();
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// Notes that this thread waits for a stop. If it has taken the last reload, it has done what that wanted.
+    /// Notes that this thread waits for a stop. If this thread has taken the last reload, it has finished that.
     pub(crate) fn body_waits(&self) {
         let Some((state, at)) = TAKEN_HERE.get() else { return };
         if std::ptr::eq(state, self) && self.reloads.taken() == Some(at) {

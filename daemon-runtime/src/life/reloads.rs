@@ -12,9 +12,9 @@ use std::time::Duration;
 pub(crate) struct Reloads {
     /// Whether the body has ever asked for a reload.
     has_asked: AtomicBool,
-    /// The number of the body's waits for an event.
+    /// The number of waits for an event that the body is in at present.
     waits: AtomicU32,
-    /// Whether the service manager knows of a reload, and not that it is complete.
+    /// Whether the service manager knows of a reload, and does not know yet that it is complete.
     is_begun: AtomicBool,
     /// Whether the body has taken a reload, and not answered yet.
     awaits_answer: AtomicBool,

@@ -174,8 +174,8 @@ impl<W> Repeating<W> {
         Ok(())
     }
 
-    /// Runs whenever a run is due or a caller asks for one, until `times` runs are done or a stop is requested. A single
-    /// run that a stop has prevented has failed.
+    /// Runs whenever a run is due or a caller asks for one, until `times` runs are done or a stop is requested. A
+    /// single run that a stop has prevented has failed.
     pub(crate) fn repeat(&self, name: &str, context: &Context, mut run: impl FnMut() -> Ending) -> Ending {
         let mut due = match Due::begin(name, &self.timing, self.missed, context) {
             Ok(due) => due,

@@ -186,8 +186,8 @@ impl<B: RespawnBody<M, K>, M, K> Body<Respawning<M>, K> for B {
     }
 
     /// Calls the body in one life. The process of a life has a copy of what the body has captured. The copy is not
-    /// dropped here, because the supervisor drops the original once. With [`Respawn::Never`], and for a single run, this
-    /// process is the owner, and drops it.
+    /// dropped here, because the supervisor drops the original once. With [`Respawn::Never`], and for a single run,
+    /// this process is the owner, and drops it.
     fn live(self, mode: &Respawning<M>, value: B::Value, name: &str, context: &Context) -> Ending
     where
         B::Output: IntoEnding,

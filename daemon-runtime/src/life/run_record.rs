@@ -15,7 +15,7 @@ const IN_PROGRESS: u64 = 1;
 pub(crate) struct RunRecord {
     ended: AtomicU64,
     failed: AtomicU64,
-    /// The milliseconds from 1970 to the begin of the last run. 0 if there was none.
+    /// The milliseconds from 1970 to the start of the last run. 0 if there was none.
     last: AtomicU64,
     /// The period. None with `cron`, whose times any process can compute.
     pace: OnceLock<Pace>,
@@ -37,7 +37,7 @@ impl RunRecord {
         self.failed.fetch_add(has_failed.into(), Ordering::AcqRel);
     }
 
-    /// Notes when the next run is due, as a time of the period's clock, or when the one was that begins.
+    /// Notes when the next run is due, or if a run begins, when that one was due, as a time of the period's clock.
     pub(crate) fn set_due(&self, pace: Pace, due: Option<Duration>, begins: bool) {
         self.pace.get_or_init(|| pace);
         let nanos = due.and_then(|due| u64::try_from(due.as_nanos()).ok());

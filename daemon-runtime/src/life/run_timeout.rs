@@ -72,8 +72,8 @@ impl<'a> RunTimeout<'a> {
         Ok(Self { context, watch: Some(watch), was_over: Cell::new(false) })
     }
 
-    /// Returns whether the time of the last run was over before it ended. Such a run is no success, also if it has ended
-    /// without an error because the daemon stops.
+    /// Returns whether the time of the last run was over before it ended. Such a run is not a success, even if it has
+    /// ended without an error because the daemon stops.
     pub(crate) fn was_over(&self) -> bool {
         self.was_over.get()
     }

@@ -69,7 +69,7 @@ impl State {
         self.owner == ProcessId::current()
     }
 
-    /// Lets other processes wait until the daemon is ready. If this fails, they look at the lock again and again.
+    /// Lets other processes wait until the daemon is ready. If this fails, they poll the lock.
     pub(crate) fn listen(&self) {
         if let Some(starting) = &mut *self.starting() {
             let _ = starting.listen();

@@ -26,7 +26,7 @@ pub(crate) struct Streams {
     stderr: SystemPath,
     /// Whether a chroot has put the paths out of reach.
     are_outside: bool,
-    /// Whether standard output is the log, and standard error is.
+    /// Whether standard output is open on its log, and whether standard error is.
     are_logs: [bool; 2],
 }
 

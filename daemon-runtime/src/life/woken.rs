@@ -24,5 +24,6 @@ pub(crate) struct RunEnd {
     pub(crate) late: Duration,
 }
 
-/// A daemon that waits for a run and yet is this late has not run meanwhile, however long its period is.
+/// The lateness that needs a reason: a daemon that waits for a run and yet is this late was not running meanwhile,
+/// however long its period is.
 pub(crate) const REMARKABLE: Duration = Duration::from_secs(10);
