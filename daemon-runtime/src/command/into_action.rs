@@ -1,4 +1,4 @@
-//! What can be taken for an action: words, options of words, whole invocations.
+//! The values that can be read as an action: words, optional words, whole invocations.
 
 use std::ffi::{OsStr, OsString};
 
@@ -14,8 +14,8 @@ mod sealed {
 /// A value that can be read as an [`Action`]: an action, text, an [`Invocation`], or an `Option`
 /// or `Result` of these.
 ///
-/// The `Option` is for what `std::env::args().nth(1)` returns, and a `Result` is one for what
-/// [`Invocation::from_args`] returns.
+/// The `Option` is for what `std::env::args().nth(1)` returns, and the `Result` for what [`Invocation::from_args`]
+/// returns.
 ///
 /// # Errors
 ///

@@ -28,7 +28,7 @@ use crate::command::words::{missing, read};
 ///
 /// An action that was read from a command line shows on a terminal what it waits for: if `start`, `stop`, `restart` or
 /// `ensure` takes longer than half a second, a line on standard error has the time left. It is cleared afterwards. If
-/// standard error is no terminal, or `TERM` is `dumb`, nothing is shown.
+/// standard error is not a terminal, or `TERM` is `dumb`, nothing is shown.
 ///
 /// With the feature `clap`, an invocation is also a subcommand, which
 /// [a chapter of the guide](https://docs.rs/daemonic/latest/daemonic/guide/clap/) describes.
@@ -62,7 +62,7 @@ pub struct Invocation {
     pub(crate) timer: bool,
 }
 
-/// The origin of an invocation, which does not tell it from another.
+/// The origin of an invocation. Invocations that differ only in their origin are equal.
 #[derive(Debug, Clone, Copy, Eq)]
 pub(crate) enum Origin {
     /// A call in a program.
@@ -122,7 +122,7 @@ impl Invocation {
         invocation.map_err(|error| error.in_format(format))
     }
 
-    /// Does the same, and returns the format beside, which is also that of an error.
+    /// Reads the arguments as [`from_args`](Self::from_args) does, and sets the format, also before an error.
     fn read(mut arguments: impl Iterator<Item = OsString>, format: &mut Format) -> Result<Self> {
         let mut all = false;
         let word = loop {
@@ -195,7 +195,7 @@ impl Invocation {
                     }
                 }
             }
-            // Without a body, nobody reads an option that comes too late.
+            // These actions call no body, so nothing else would read an option that comes too late.
             Action::Stop | Action::Status | Action::Reload | Action::Check => {
                 let late = arguments.next().and_then(|argument| argument.into_string().ok());
                 if let Some(option) = late.filter(|argument| matches!(argument.as_str(), "--json" | "--all"))

@@ -86,7 +86,8 @@ impl Error {
 }
 
 impl Snapshot {
-    /// Adds what an answer says. What was seen at the end of the action comes first, except after the daemon's end.
+    /// Adds what an answer says. What was seen at the end of the action takes precedence, except after the daemon's
+    /// end.
     pub(crate) fn after(self, answer: &Answer) -> Self {
         let now = || Some(SystemTime::now());
         let ended =
@@ -208,8 +209,8 @@ struct Process {
 }
 
 impl Process {
-    /// Reads them. They are unknown if another process than the holder, which was last seen at the given moment, has its
-    /// PID by now.
+    /// Reads what `/proc` reports. It is unknown if another process than the holder, which was last seen at the given
+    /// moment, has its PID by now.
     fn read(holder: Option<u32>, seen: Option<Duration>, body: Option<u32>) -> Self {
         let pid = |number: u32| number.try_into().ok().map(Pid::from_raw);
         let (Some(holder), Some(seen)) = (holder.and_then(pid), seen) else { return Self::default() };

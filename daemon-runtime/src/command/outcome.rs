@@ -59,7 +59,7 @@ pub struct Outcome {
     warning: Option<String>,
     /// The pidfile, if the message names it: the daemon is root's and not the user's own, or one of many.
     pidfile: Option<PathBuf>,
-    /// What the daemon's supervisor has reported about the body.
+    /// What the daemon has reported about its body and its runs.
     report: Option<Report<'static>>,
     /// The unit by which systemd runs the daemon.
     unit: Option<String>,
@@ -153,7 +153,8 @@ pub enum Answer {
         /// The path of the pidfile.
         pidfile: PathBuf,
     },
-    /// The daemon is not running. It has failed since it was ready, and its pidfile has been left behind with the reason.
+    /// The daemon is not running. It has failed since it was ready, and its pidfile has been left behind with the
+    /// reason.
     #[non_exhaustive]
     Failed {
         /// The path of the pidfile.
@@ -250,7 +251,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Makes the answer about a daemon that is running, with what its supervisor reports.
+    /// Makes the answer about a daemon that is running, with what it reports about its body.
     pub(crate) fn of_running(pid: u32, up: Option<Duration>, report: Option<&Report<'_>>) -> Self {
         match report.map(|report| report.state) {
             Some(Phase::Starting) => Self::Starting { pid, up },
@@ -287,7 +288,7 @@ impl Outcome {
         Self { pidfile, ..self }
     }
 
-    /// Adds what the daemon's supervisor has reported.
+    /// Adds what the daemon has reported about its body and its runs.
     pub(crate) fn with_report(self, report: Option<Report<'static>>) -> Self {
         Self { report, ..self }
     }
@@ -485,8 +486,8 @@ impl Outcome {
     /// Returns the log of a daemon that is running, after [`status`](crate::Daemon::status): the file that standard
     /// output goes to, or standard error if only that goes to a file.
     ///
-    /// [`report`] prints it in a second line. If an installed service has its output in systemd's journal, that line has
-    /// the command that shows it, and this returns `None`.
+    /// [`report`] prints it in a second line. If an installed service has its output in systemd's journal, that line
+    /// has the command that shows it, and this returns `None`.
     ///
     /// # Examples
     ///
@@ -643,7 +644,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// Writes the unit, if there is one, and the end of the parenthesis.
+    /// Writes the pidfile and the unit, if the message has them, and the end of the parenthesis.
     fn write_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pidfile.iter().try_for_each(|path| write!(f, "; {}", path.display()))?;
         self.unit.iter().try_for_each(|unit| write!(f, "; unit {unit}"))?;
@@ -664,8 +665,8 @@ impl Termination for Outcome {
 }
 
 impl Outcome {
-    /// Prints the message, which `run` and `logs` have not, except in JSON, and the log. A closed stdout does not change
-    /// the exit code.
+    /// Prints the warning, the message, the next run and the log. After `run` and `logs` there is no message, except in
+    /// JSON. A closed stdout does not change the exit code.
     fn print(&self) {
         if let Some(warning) = &self.warning {
             let _ = io::stderr().write_all(format!("{}: warning: {warning}\n", self.name).as_bytes());

@@ -4,12 +4,12 @@
 //! the version of the format, then keys with values. The last end was `last_ms` ago, at `last_at_ms` milliseconds since
 //! 1970. The value of `last` or `error` is the rest of the line. A reader ignores a key that it does not know.
 //!
-//! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The answer
-//! to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the reload. With
-//! `error`, the reload has failed.
+//! The key `takes_reloads` says that the body has asked for reloads before, and `reloading` that it is at one. The
+//! answer to a reload is a report with `reload_ns`: the time on the monotonic clock at which the body has taken the
+//! reload. With `error`, the reload has failed.
 //!
-//! A repeating daemon reports its runs by `runs`, `failures`, and `last_run_ms` and `next_run_ms`, in milliseconds since 1970.
-//! The answer to a request for a run has `ran`, its exit code, and after a failure `error`.
+//! A repeating daemon reports its runs by `runs`, `failures`, and `last_run_ms` and `next_run_ms`, in milliseconds
+//! since 1970. The answer to a request for a run has `ran`, its exit code, and after a failure `error`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -98,7 +98,7 @@ pub(crate) struct Reloaded<'a> {
     pub(crate) error: Option<Cow<'a, str>>,
 }
 
-/// The phase of a supervised daemon.
+/// The phase of a daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The body is not ready yet.

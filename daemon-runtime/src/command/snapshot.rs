@@ -10,7 +10,7 @@ use crate::command::report::{Phase, Report, Runs};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) state: State,
-    /// The process that holds the pidfile, with the time since boot at which it was seen to.
+    /// The process that holds the pidfile, with the time since boot at which it was seen to hold it.
     pub(crate) holder: Option<(u32, Option<Duration>)>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) stdout: Stdout,

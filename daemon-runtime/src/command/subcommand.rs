@@ -158,7 +158,7 @@ fn is_set(matches: &ArgMatches, name: &str) -> bool {
     matches.try_get_one(name).ok().flatten().copied().unwrap_or_default()
 }
 
-/// The reason why matches are no action, and the kind of the error.
+/// The reason why matches cannot be read as an action, with the kind of the error.
 struct Refusal(ErrorKind, String);
 
 impl Refusal {

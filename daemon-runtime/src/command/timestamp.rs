@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 /// A time in UTC with milliseconds: `2026-11-27T04:35:16.123Z` ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
 ///
-/// UTC needs no database of time zones, which a chroot may lack, and no allocation, which a signal handler may not make.
+/// UTC needs no database of time zones, which a chroot may lack, and no allocation, which a signal handler may not
+/// make.
 pub(crate) struct Timestamp([u8; LENGTH]);
 
 const LENGTH: usize = "2026-11-27T04:35:16.123Z".len();

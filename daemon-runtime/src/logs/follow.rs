@@ -1,7 +1,8 @@
 //! Following a log through its rotation.
 //!
-//! Rotation renames the log, and the daemon writes to the renamed file until it reopens its log. Or it copies the log,
-//! and truncates it. So the renamed file is read on beside the new one, and each file remembers what it has shown last.
+//! Rotation renames the log, and the daemon writes to the renamed file until it reopens its log. Or rotation copies the
+//! log, and truncates it. So the renamed file is still read beside the new one, and the last bytes that were shown of
+//! each file are kept.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -67,8 +68,8 @@ struct Logs<'a> {
 }
 
 impl Logs<'_> {
-    /// The files that are read on. A daemon writes to the last but one until it reopens its log, and its children perhaps
-    /// longer.
+    /// The number of files that are read. A daemon writes to the last but one until it reopens its log, and its
+    /// children perhaps longer.
     const MOST: usize = 3;
 
     /// Opens the file at the path, if there is one, at its last lines.
@@ -79,7 +80,8 @@ impl Logs<'_> {
         Ok(())
     }
 
-    /// Opens the file at the path if it is another one, and before it those that were there since the last look.
+    /// Opens the file at the path if it is a new one, and before it the files that were at the path since the last
+    /// look.
     fn look(&mut self, watch: &mut Watch) -> Result<()> {
         let mut renamed = Vec::new();
         watch.take_renamed(&mut renamed);
@@ -105,7 +107,7 @@ impl Logs<'_> {
         Ok(())
     }
 
-    /// Adds a file as the newest. One that is there again keeps its position.
+    /// Adds a file as the newest. A file that is back at the path keeps its position.
     fn add(&mut self, file: File, id: FileId) {
         let known = self.files.iter().position(|known| known.id == id);
         let known = known.and_then(|index| self.files.remove(index));
@@ -145,7 +147,8 @@ struct Followed {
 }
 
 impl Followed {
-    /// Enough for a time and some words, by which one line differs from the next.
+    /// The number of bytes that are compared: enough for a time and some words, by which one line differs from the
+    /// next.
     const SEEN: usize = 256;
 
     fn new(file: File, id: FileId, position: u64) -> Self {
@@ -213,7 +216,7 @@ enum ShowError {
     Write(io::Error),
 }
 
-/// A reader that has gone has seen enough.
+/// Returns the result of an action whose output has ended by an error. If the reader has gone, that is a success.
 fn stopped(path: &SystemPath, error: ShowError) -> Result<()> {
     match error {
         ShowError::Read(error) => Err(cannot_read(path, &error)),

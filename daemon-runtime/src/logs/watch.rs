@@ -18,7 +18,8 @@ use crate::sys::interrupted::uninterrupted;
 /// The pause between two looks where the kernel does not report every change.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is watched already is watched for the new reason too. nix has no name for this flag.
+/// The flag that adds reasons to a watch, where otherwise the new ones would replace the old ones. nix has no name for
+/// it.
 #[cfg(target_os = "linux")]
 const ADD: AddWatchFlags = AddWatchFlags::from_bits_retain(nix::libc::IN_MASK_ADD);
 
@@ -31,7 +32,7 @@ pub(crate) struct Watch {
     /// The directory of the file that the path leads to, and the path of that file.
     #[cfg(target_os = "linux")]
     place: Option<(WatchDescriptor, PathBuf)>,
-    /// The first half of a rename: its number, and the old path.
+    /// The first half of a rename: its cookie, and the old path.
     #[cfg(target_os = "linux")]
     leaving: Option<(u32, PathBuf)>,
     /// Whether every change is reported.
@@ -40,7 +41,7 @@ pub(crate) struct Watch {
 
 #[cfg(target_os = "linux")]
 impl Watch {
-    /// Without inotify, for example because the user has too many of them, a wait takes a second.
+    /// Begins to watch. Without inotify, for example because the user has too many instances, a wait takes a second.
     pub(crate) fn new() -> Self {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok();
         Self { inotify, place: None, leaving: None, is_complete: false }
@@ -85,7 +86,7 @@ impl Watch {
         }
     }
 
-    /// Watching the same again changes nothing.
+    /// Adds a watch. Watching the same file again for the same reason changes nothing.
     fn add(&mut self, path: &Path, flags: AddWatchFlags) -> Option<WatchDescriptor> {
         let added = self.inotify.as_ref().and_then(|inotify| inotify.add_watch(path, flags | ADD).ok());
         self.is_complete &= added.is_some();

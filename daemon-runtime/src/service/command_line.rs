@@ -41,13 +41,14 @@ fn called_as(word: &OsStr) -> Option<PathBuf> {
     places.filter(|path| path.is_absolute()).find(|path| path.is_file())
 }
 
-/// Returns the arguments of this process, with `run` for the word of the action that asks for a unit. Without such a
-/// word, `run` is the only argument.
+/// Returns the arguments of this process, with `run` in place of the action that asks for a unit. Without such an
+/// action, `run` is the only argument.
 pub(crate) fn arguments() -> Vec<OsString> {
     replace(&env::args_os().skip(1).collect::<Vec<_>>())
 }
 
-/// Returns whether `--timer` is the argument after `unit`, for a program that passes on the word alone.
+/// Returns whether `--timer` is the argument after `unit`, for a program that passes only the word of the action to
+/// this crate.
 pub(crate) fn asks_for_timer() -> bool {
     let words: Vec<_> = env::args_os().skip(1).collect();
     words.windows(2).any(|pair| pair[0] == Action::Unit.as_str() && pair[1] == "--timer")

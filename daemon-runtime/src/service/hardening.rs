@@ -73,8 +73,8 @@ impl Hardening {
         Self::SystemCallFilter,
     ];
 
-    /// Returns whether the user's own systemd can do this, without root's privileges and without a view of the file
-    /// system that only root can make.
+    /// Returns whether the line needs root's privileges, or a view of the file system that only root can make, so that
+    /// the user's own systemd cannot apply it.
     pub(crate) fn needs_root(self) -> bool {
         match self {
             Self::CapabilityBoundingSet

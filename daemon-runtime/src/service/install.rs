@@ -49,11 +49,11 @@ pub(crate) fn install(unit: &Unit) -> Result<(PathBuf, bool)> {
     }
 }
 
-/// Starts the daemon. If neither its unit nor its program has changed, it goes on running.
+/// Starts the daemon. If it is running and neither its unit nor its program has changed, it keeps running.
 pub(crate) fn start(unit: &Unit, is_new: bool) -> Result<()> {
     let manager = Manager::require(unit.scope)?;
     let file = installed::file_name(&unit.name);
-    // A daemon that has failed too often is not started before that is forgotten.
+    // systemd does not start a daemon that has failed too often, until its failures are reset.
     let _ = manager.call(&["reset-failed", &file]);
     let is_changed = is_new || Service::find(&unit.name).is_some_and(|service| service.runs_old_program());
     manager.call(&[if is_changed { "restart" } else { "start" }, &file])
@@ -72,7 +72,7 @@ pub(crate) fn uninstall(scope: Scope, name: &str, pidfile: &Path) -> Result<Opti
     fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))?;
     manager.call(&["daemon-reload"])?;
     if scope == Scope::System {
-        // The unit keeps the directory, with the pidfile of a daemon that has failed.
+        // systemd preserves the directory, with the pidfile of a daemon that has failed.
         let _ = fs::remove_file(pidfile);
         // Another daemon may have its pidfile there.
         if let Some(directory) = paths::runtime_directory(pidfile) {

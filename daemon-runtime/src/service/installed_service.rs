@@ -53,7 +53,7 @@ impl Service {
         self.main_pid()
     }
 
-    /// Makes systemd stop the daemon, or end its attempts to start it again. Returns whether it had to kill.
+    /// Makes systemd stop the daemon, or end its attempts to start it again. Returns whether systemd had to kill it.
     pub(crate) fn stop(&self) -> Result<bool> {
         self.manager.call(&["stop", &self.unit])?;
         Ok(self.manager.property(&self.unit, "Result")? == "timeout")
@@ -77,9 +77,10 @@ impl Service {
         running.is_some() && running != installed
     }
 
-    /// Makes the daemon's check, with the arguments of the unit.
+    /// Runs the daemon's check, with the arguments of the unit.
     ///
-    /// A unit may start the program by words of its own. Without the word `run` there is no check before the start.
+    /// A unit may start the program with other arguments. Without the argument `run`, there is no check before the
+    /// start.
     pub(crate) fn check(&self, name: &str) -> Result<()> {
         let Some((program, arguments)) = self.command_line.split_first() else { return Ok(()) };
         let mut arguments = arguments.to_vec();
@@ -101,7 +102,7 @@ impl Service {
         Err(Error::failed(format_args!("{}", text.trim().trim_start_matches(&own))))
     }
 
-    /// Returns whether a process is one of the unit.
+    /// Returns whether a process belongs to the unit.
     pub(crate) fn runs(&self, pid: Pid) -> bool {
         installed::is_of_unit(&self.unit, number(pid))
     }

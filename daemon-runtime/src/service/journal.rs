@@ -29,8 +29,8 @@ impl Journal {
         Self { scope, unit }
     }
 
-    /// Finds it for the daemon with these keys. With the key `stdout`, the output goes to a file instead. Without an
-    /// installed unit of this program, it is discarded.
+    /// Finds the journal that has the output of the daemon with these keys. With the key `stdout`, the output goes to a
+    /// file instead. Without an installed unit of this program, it is discarded.
     pub(crate) fn of(settings: &Settings) -> Option<Self> {
         let name = &settings.name;
         let is_ours =
@@ -85,7 +85,7 @@ impl Journal {
             Scope::System => "--unit",
             Scope::User => "--user-unit",
         };
-        // It knows no larger numbers.
+        // `journalctl` accepts no larger numbers.
         let lines = i32::try_from(lines).map_or_else(|_| "all".into(), |lines| lines.to_string());
         let mut command = Command::new("journalctl");
         command.args([format!("{option}={}", self.unit), format!("--lines={lines}")]);
@@ -123,7 +123,7 @@ impl Journal {
 }
 
 impl fmt::Display for Journal {
-    /// Writes the command by which a person sees it.
+    /// Writes the command with which a person can read the output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = match self.scope {
             Scope::System => "",
@@ -133,7 +133,7 @@ impl fmt::Display for Journal {
     }
 }
 
-/// Ends `journalctl` after its lines could not be written. A reader that has gone has seen enough.
+/// Ends `journalctl` after its lines could not be written. If the reader has gone, that is a success.
 fn end(child: &mut Child, error: &io::Error) -> Result<()> {
     let _ = child.kill();
     let _ = child.wait();

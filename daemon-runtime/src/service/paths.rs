@@ -14,7 +14,7 @@ use crate::settings::{PidfileChoice, Plan, StateChoice};
 
 const NULL: &str = "/dev/null";
 
-/// The directories above all that a user owns.
+/// The directories that contain what belongs to users.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
 /// The places of one daemon.
@@ -108,12 +108,13 @@ impl Places {
         }
     }
 
-    /// Returns whether a path is in a home directory.
+    /// Returns whether any of the paths is in a home directory.
     pub(crate) fn are_in_a_home(&self) -> bool {
         self.any(|path| is_below(path, &HOMES))
     }
 
-    /// Asks about each path, and about where it leads through symbolic links: systemd follows these.
+    /// Returns whether a condition holds for any of the paths, or for where it leads through symbolic links, which
+    /// systemd follows.
     fn any(&self, is_it: impl Fn(&Path) -> bool) -> bool {
         let is_or_leads =
             |path: &PathBuf| is_it(path) || fs::canonicalize(path).is_ok_and(|path| is_it(&path));

@@ -185,7 +185,8 @@ impl Unit {
         Ok(self)
     }
 
-    /// Returns a warning about an argument that leads to a file from here, but not from where systemd starts the program.
+    /// Returns a warning about an argument that leads to a file from here, but not from where systemd starts the
+    /// program.
     pub(crate) fn warning(&self) -> Option<String> {
         let path = command_line::relative_path(&self.arguments)?;
         let (path, directory) = (path.display(), self.directory.display());
@@ -194,7 +195,7 @@ impl Unit {
         ))
     }
 
-    /// Returns the text of the service alone.
+    /// Writes the text of the service alone.
     fn write_service(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         writeln!(f, "[Unit]\nDescription={}", escape::text(name))?;
@@ -245,7 +246,7 @@ impl Unit {
         }
     }
 
-    /// Returns the text of the timer alone.
+    /// Writes the text of the timer alone.
     fn write_timer(&self, f: &mut fmt::Formatter<'_>, what: &str, lines: &[String]) -> fmt::Result {
         let name = escape::text(&self.name);
         writeln!(f, "[Unit]\nDescription={name}, {what}\n\n[Timer]")?;
@@ -275,12 +276,12 @@ fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
     lines.iter().try_for_each(|line| writeln!(f, "{line}"))
 }
 
-/// Returns the systemd of this user.
+/// Returns the scope of this user's units.
 pub(crate) fn scope() -> Scope {
     if geteuid().is_root() { Scope::System } else { Scope::User }
 }
 
-/// Returns the places where a unit of this user's daemon may be installed, the user's own first.
+/// Returns the scopes in which a unit of this user's daemon may be installed, the user's own first.
 pub(crate) fn scopes() -> &'static [Scope] {
     match scope() {
         Scope::System => &[Scope::System],
@@ -288,7 +289,7 @@ pub(crate) fn scopes() -> &'static [Scope] {
     }
 }
 
-/// Refuses a name that is not that of a unit and a runtime directory.
+/// Refuses a name that a unit, or its runtime directory, cannot have.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
     // `systemctl` takes a word with a dash first for an option.
@@ -310,7 +311,7 @@ fn limits(settings: &Settings) -> Vec<String> {
         }
         (_, limit) => {
             // systemd counts starts. A pause may be longer by a quarter of a second, and a process needs time to start
-            // and to fail. The time is no longer than that, so that starts by hand seldom count.
+            // and to fail. The interval is no longer than that, so that starts by hand seldom count.
             let life = settings.respawn_delay.saturating_mul(2).saturating_add(Duration::from_secs(1));
             let interval = life.saturating_mul(limit);
             vec![
@@ -322,7 +323,7 @@ fn limits(settings: &Settings) -> Vec<String> {
     }
 }
 
-/// Returns the lines about the beginning and the end of a process that lives long. For a process of one run, the time
+/// Returns the lines about the start and the restart of a process that lives long. For a process of one run, the time
 /// limit of the start would be that of the run.
 fn lasting(settings: &Settings) -> Vec<String> {
     let limit = match settings.wait_ready {

@@ -18,7 +18,7 @@ pub(crate) fn since_boot() -> Option<Duration> {
     read(ClockId::CLOCK_BOOTTIME)
 }
 
-/// There is none here.
+/// Returns `None`: this system has no such clock.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn since_boot() -> Option<Duration> {
     None

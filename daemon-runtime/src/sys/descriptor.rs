@@ -127,7 +127,7 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
 
 /// Waits until one of the descriptors has something to read, or its other end has been closed.
 ///
-/// The time is rounded up to a millisecond; `None` means without end. Returns which of the descriptors it was.
+/// The time is rounded up to a millisecond; `None` means no limit. Returns which of the descriptors are readable.
 pub(crate) fn wait_readable<const N: usize>(
     fds: [Option<BorrowedFd<'_>>; N],
     timeout: Option<Duration>,
@@ -139,8 +139,8 @@ pub(crate) fn wait_readable<const N: usize>(
     Ok(fds.map(|fd| fd.is_some() && ready.next() == Some(true)))
 }
 
-/// Waits until `input` has something to read, or the other end of `output` has been closed, and returns whether the latter
-/// is so. The time is rounded up to a millisecond; `None` means without end.
+/// Waits until `input` has something to read, or the other end of `output` has been closed, and returns whether it has
+/// been closed. The time is rounded up to a millisecond; `None` means no limit.
 pub(crate) fn wait_readable_or_closed(
     input: Option<BorrowedFd<'_>>,
     output: BorrowedFd<'_>,

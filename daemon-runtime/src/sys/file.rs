@@ -40,14 +40,15 @@ impl FileId {
         Self::of(file).is_ok_and(|id| id == self)
     }
 
-    /// Returns whether the descriptor may be open on this file, so also if the system cannot say. Async-signal-safe.
+    /// Returns whether the descriptor may be open on this file. If the system does not say, it may be.
+    /// Async-signal-safe.
     pub(crate) fn may_be_open_at(self, file: impl AsFd) -> bool {
         // A failure other than EBADF leaves the descriptor open.
         Self::of(file).map_or_else(|errno| errno != Errno::EBADF, |id| id == self)
     }
 }
 
-/// Returns what a file that is not a regular one is called.
+/// Returns the word for the type of a file that is not a regular one.
 pub(crate) fn name_of_type(file_type: SFlag) -> &'static str {
     match file_type {
         SFlag::S_IFDIR => "directory",

@@ -18,8 +18,8 @@ impl SingleThread {
     ///
     /// # Safety
     ///
-    /// The calling thread must be the only one, as long as the proof exists. Otherwise the child of a fork may call only
-    /// async-signal-safe functions ([fork(2)](https://man7.org/linux/man-pages/man2/fork.2.html)).
+    /// The calling thread must be the only one, as long as the proof exists. Otherwise the child of a fork may call
+    /// only async-signal-safe functions ([fork(2)](https://man7.org/linux/man-pages/man2/fork.2.html)).
     pub(crate) unsafe fn assume() -> Self {
         Self(())
     }
@@ -45,7 +45,7 @@ pub(crate) fn exit_now(code: u8) -> ! {
 }
 
 /// Registers a function that is called when this process exits by `exit` or by returning from `main`. It gets the exit
-/// code if the C library is glibc. Only the first function counts.
+/// code if the C library is glibc. Only the function of the first call is used.
 pub(crate) fn at_exit(function: fn(Option<u8>)) -> nix::Result<()> {
     let _ = AT_EXIT.set(function);
     match register_at_exit() {

@@ -28,7 +28,7 @@ pub(crate) fn read(path: &str) -> Option<String> {
 
 /// Reads a short file of `/proc` by one call, because several calls could see several states.
 fn examine_text<T>(path: &str, examine: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    // What the launcher puts on its stack stays with the daemon as memory of its own.
+    // The buffer is small, because what the launcher puts on its stack stays with the daemon as memory of its own.
     let mut text = [0; 2048];
     let file = fs::File::open(path).ok()?;
     let length = file.read_at(&mut text, 0).ok()?;
@@ -142,7 +142,7 @@ mod linux {
     /// gVisor, WSL 1 and Linux before 4.1 have no such lines. So a missing line is proof only if a lock of our own has
     /// one.
     pub(crate) fn holds_lock(pid: Pid, file: FileId) -> Option<bool> {
-        // The usual number, in a daemon that had no other file open.
+        // The usual number of the pidfile, in a daemon that had no other file open.
         if look_for_lock(3, pid, file)? == Found::Lock {
             return Some(true);
         }
@@ -180,7 +180,7 @@ mod linux {
         Lock,
     }
 
-    /// Returns `None` if `/proc` does not say.
+    /// Examines one descriptor of a process. Returns `None` if `/proc` does not report it.
     fn look_for_lock(fd: RawFd, pid: Pid, file: FileId) -> Option<Found> {
         match stat(format!("/proc/{pid}/fd/{fd}").as_str()) {
             Ok(stat) if FileId::new(&stat) == file => {
@@ -290,7 +290,7 @@ mod linux {
         field(&String::from_utf8_lossy(&stat), 4).map(Pid::from_raw)
     }
 
-    /// What a process has used of the machine.
+    /// The resources that a process uses.
     #[cfg(feature = "json")]
     pub(crate) struct Usage {
         pub(crate) parent: Pid,
@@ -366,7 +366,7 @@ mod linux {
         matches!((field(5), field(8)), (Some(own), Some(terminals)) if terminals > 0 && own != terminals)
     }
 
-    /// Returns whether `/proc` shows our own PID namespace; the PIDs of another one mean other processes.
+    /// Returns whether `/proc` shows our own PID namespace. In another one, the same PIDs mean other processes.
     fn has_our_pids() -> bool {
         let own = read("/proc/self/stat");
         own.is_some_and(|own| own.split(' ').next() == Some(&getpid().to_string()))

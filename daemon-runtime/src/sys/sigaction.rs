@@ -1,6 +1,6 @@
 //! Signal handlers ([sigaction(2)](https://man7.org/linux/man-pages/man2/sigaction.2.html)).
 //!
-//! nix can install a handler, but cannot ask which one is installed, and knows no real-time signal.
+//! nix can install a handler, but cannot query which one is installed, and knows no real-time signal.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;

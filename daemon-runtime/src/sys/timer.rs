@@ -95,7 +95,7 @@ mod unknown {
 
     use super::TimerClock;
 
-    /// There is none here.
+    /// A timer that cannot exist, because this system has none.
     pub(crate) enum Timer {}
 
     impl Timer {

@@ -1,4 +1,4 @@
-//! The variables by which a unit of ours tells its process what systemd does for it.
+//! The variables by which a unit of ours informs its process of what systemd does for it.
 
 use std::env;
 use std::fmt;

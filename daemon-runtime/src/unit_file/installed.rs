@@ -19,7 +19,7 @@ pub(crate) enum Scope {
     User,
 }
 
-/// A unit file that was made by [`Unit`](crate::Unit), whoever has put it there.
+/// A unit file that was made by [`Unit`](crate::Unit), whether `install` or, for example, a package has put it there.
 pub(crate) struct Installed {
     pub(crate) scope: Scope,
     /// Whether it is the service that a timer starts.
@@ -75,9 +75,10 @@ impl Installed {
     }
 }
 
-/// Returns whether a process is one of an installed service of this program.
+/// Returns whether a process belongs to an installed service of this program.
 ///
-/// It may be another file than this program's: the unit may name a link, which leads to a newer version by now.
+/// The process may execute another file than this process does: the unit may name a link, which leads to a newer
+/// version by now.
 pub(crate) fn is_of_own_service(name: &str, pid: u32) -> bool {
     let is_ours = |scope| Installed::find(scope, name).is_some_and(|unit| unit.is_of_this_program());
     is_of_unit(&file_name(name), pid) && [Scope::System, Scope::User].into_iter().any(is_ours)
@@ -92,8 +93,8 @@ pub(crate) fn is_of_unit(unit: &str, pid: u32) -> bool {
     paths.any(|path| Path::new(path).components().any(|part| is_group_of(part, unit)))
 }
 
-/// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or that
-/// the kernel could take for a file of its own, as `io.service`.
+/// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or
+/// that the kernel could take for a file of its own, as `io.service`.
 fn is_group_of(group: Component<'_>, unit: &str) -> bool {
     let Component::Normal(group) = group else { return false };
     let group = group.as_bytes();
