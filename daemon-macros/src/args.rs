@@ -101,10 +101,10 @@ const KEYS: &[Row] = &[
     ("setup", Kind::Setup, Scope::Repeat),
 ];
 
-/// The keys that say when a repeating fn runs, one of which is given.
+/// The keys that say when a repeating fn runs. One of them must be given.
 const RULES: [&str; 2] = ["every", "cron"];
 
-/// The keys that go with one of these, and why they do not go with the other.
+/// The keys that go with one of [`RULES`] only, each with that one and the reason why it does not go with the other.
 const WITH_RULE: &[(&str, &str, &str)] = &[
     ("timezone", "cron", "a period is the same in every zone"),
     ("delay", "every", "`cron` waits for its first time anyway"),
@@ -112,8 +112,8 @@ const WITH_RULE: &[(&str, &str, &str)] = &[
     ("missed", "every", "with `cron`, a run that is missed is skipped"),
 ];
 
-/// Names that other crates use for our keys. A name may stand for two of them. Then the last key that the attribute has
-/// is suggested.
+/// Names that other crates use for our keys. A name may stand for two of them. Then the last of them that the attribute
+/// takes is suggested.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("autorestart", "respawn"),
     ("backoff", "respawn_delay"),
@@ -354,7 +354,8 @@ fn begins_pair(input: ParseStream) -> bool {
     ahead.call(Ident::parse_any).is_ok() && begins_value(&ahead)
 }
 
-/// Looks up the keys, and leaves out those that are mistakes. Adds the kinds of all that are meant.
+/// Looks up the keys, and leaves out those that are mistakes. Adds to `meant` the kinds of all keys that are given or
+/// probably meant.
 ///
 /// A mistake whose value is not a literal is kept: the fallback prints the value, so that imports
 /// for it count as used.

@@ -22,7 +22,7 @@ pub(crate) struct Item {
     pub(crate) inner_attrs: Vec<Attribute>,
     /// Further `#[daemon]` and `#[repeat_daemon]` attributes.
     again: Vec<Attribute>,
-    /// Whether the first parameter that is no `Context` borrows the value of `setup`.
+    /// Whether the first parameter that is not a `Context` borrows the value of `setup`.
     pub(crate) has_setup: bool,
     pub(crate) visibility: Visibility,
     /// A qualifier that only fns of other kinds can have.

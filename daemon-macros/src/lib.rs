@@ -250,9 +250,9 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a function into a daemon that calls it repeatedly.
 ///
-/// With `every`, the first run is immediate, and the others follow at a steady period, which does not
-/// drift. With `cron`, the runs are at times of day. A stop during a pause ends the daemon at once. A
-/// stop during a run lets the run finish.
+/// With `every`, the first run is immediate, and the others follow at a steady period, which does not drift. With
+/// `cron`, the runs are at times of day. A stop during a pause ends the daemon at once. A stop during a run lets the
+/// run finish. Two further actions are for such a daemon: `once`, and with the feature `cron` also `next`.
 ///
 /// ```no_run
 /// use daemonic::repeat_daemon;
@@ -315,9 +315,8 @@ pub fn daemon(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The period does not count the time for which the machine is suspended, unless `clock = "boot"`.
 ///
-/// With `cron`, the runs follow the time of day. If clocks change, the rule is that of Debian's
-/// cron(8), with which the guide has a chapter,
-/// [`daemonic::guide::time`](https://docs.rs/daemonic/latest/daemonic/guide/time/).
+/// With `cron`, the runs follow the time of day. If clocks change, the rule is that of Debian's cron(8), which the
+/// guide explains in a chapter, [`daemonic::guide::time`](https://docs.rs/daemonic/latest/daemonic/guide/time/).
 ///
 /// # Parameters
 ///

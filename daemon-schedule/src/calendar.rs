@@ -5,7 +5,7 @@
 /// The years after which the calendar repeats.
 pub const CYCLE: i64 = 400;
 
-/// The days before each month in a year that is no leap year.
+/// The days before each month in a year that is not a leap year.
 const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /// A month of a year.

@@ -16,19 +16,17 @@ use crate::parse::{Fields, parse};
 /// | month | 1 to 12 | `JAN` to `DEC` |
 /// | day of week | 0 to 7 | `SUN` to `SAT`; 0 and 7 are Sunday; `FRI#2` is the second Friday, `FRIL` the last one |
 ///
-/// Each field is a list with commas of `*`, values, ranges (`1-5`), and steps of these two (`*/2`,
-/// `1-5/2`). Instead of the five fields, a word can stand: `@yearly`, `@annually`, `@monthly`,
-/// `@weekly`, `@daily`, `@midnight`, or `@hourly`.
+/// Each field is a list with commas of `*`, values, ranges (`1-5`), and steps of these two (`*/2`, `1-5/2`). One word
+/// can replace the five fields: `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, or `@hourly`.
 ///
 /// If neither the day of month nor the day of week begins with a `*`, a day has to match only one of
 /// them: `0 0 13 * FRI` is due on each 13th and on each Friday. Otherwise it has to match both:
 /// `0 0 */2 * FRI` is due on each Friday with an odd date.
 ///
-/// The grammar is that of Debian's
-/// [crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html), with three differences.
-/// `L`, `W` and `#` are additions. A range that runs backwards (`22-2`) and a step that leaves only one
-/// value (`*/60`) are mistakes, where cron would silently do what their writer does not expect. An
-/// expression that never comes is one as well.
+/// The grammar is that of Debian's [crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html), with
+/// three differences. `L`, `W` and `#` are additions. A range that runs backwards (`22-2`) and a step that leaves only
+/// one value (`*/60`) are mistakes, where cron would silently do what their writer does not expect. An expression that
+/// is never due is a mistake too.
 ///
 /// [`Display`](fmt::Display) returns the text with single spaces. Two expressions are equal if they
 /// name the same times in the same way, whatever their text.

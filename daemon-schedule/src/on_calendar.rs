@@ -20,8 +20,8 @@ struct Event {
 impl Cron {
     /// Returns the values of `OnCalendar=` that name the same times, without a time zone. A timer can have several.
     ///
-    /// systemd has events for most expressions. Returns `None` for an expression that it cannot say: one with the nearest
-    /// workday (`15W`), or one that combines `L` or `#` in both fields of days.
+    /// systemd has events for most expressions. Returns `None` for an expression that systemd cannot express: one with
+    /// the nearest workday (`15W`), or one that combines `L` or `#` in both fields of days.
     ///
     /// When the clocks change, systemd follows its own rule.
     ///

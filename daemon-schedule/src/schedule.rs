@@ -313,7 +313,7 @@ fn shown(at: i64, offset: i64) -> i64 {
     (at + offset).div_euclid(60)
 }
 
-/// A way through the eras of a zone.
+/// A walk through the eras of a zone.
 struct Walk<'a> {
     schedule: &'a Schedule,
     era: Era,
