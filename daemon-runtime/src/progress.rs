@@ -17,7 +17,7 @@ use crate::sys::interrupted::uninterrupted;
 use crate::sys::procfs;
 
 /// The time that an action may take before it shows anything.
-const PATIENCE: Duration = Duration::from_millis(500);
+const QUIET_TIME: Duration = Duration::from_millis(500);
 
 /// The shortest wait that is shown; a shorter one would only flicker.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ impl Progress {
     /// Begins an action that shows what it waits for if standard error is a terminal on which a line can be rewritten.
     pub(crate) fn on_terminal(name: &str) -> Self {
         let can_rewrite = stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let terminal = || Terminal { name: name.to_owned(), quiet_until: now() + PATIENCE };
+        let terminal = || Terminal { name: name.to_owned(), quiet_until: now() + QUIET_TIME };
         Self { terminal: can_rewrite.then(terminal) }
     }
 

@@ -199,8 +199,8 @@ impl Settings {
 
     /// Returns the next run, if its time follows from the keys, or from the time that the daemon has reported.
     #[cfg(feature = "cron")]
-    pub(crate) fn next_run(&self, told: Option<Duration>) -> Option<NextRun> {
-        self.timing.as_ref().and_then(|timing| timing.next_runs(1, told).ok()?.pop())
+    pub(crate) fn next_run(&self, reported: Option<Duration>) -> Option<NextRun> {
+        self.timing.as_ref().and_then(|timing| timing.next_runs(1, reported).ok()?.pop())
     }
 
     /// Checks the keys and resolves the paths.

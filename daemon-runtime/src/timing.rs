@@ -179,10 +179,10 @@ impl Timing {
     ///
     /// Fails if there is no schedule, or if the zone cannot be found.
     #[cfg(feature = "cron")]
-    pub(crate) fn next_runs(&self, count: usize, told: Option<Duration>) -> Result<Vec<NextRun>> {
+    pub(crate) fn next_runs(&self, count: usize, reported: Option<Duration>) -> Result<Vec<NextRun>> {
         match &self.rule {
             Rule::Cron(calendar) => calendar.next_runs(count),
-            Rule::Every(period) => period.next_runs(count, told),
+            Rule::Every(period) => period.next_runs(count, reported),
         }
     }
 
@@ -199,9 +199,9 @@ impl Timing {
 
 #[cfg(feature = "cron")]
 impl Period {
-    fn next_runs(&self, count: usize, told: Option<Duration>) -> Result<Vec<NextRun>> {
+    fn next_runs(&self, count: usize, reported: Option<Duration>) -> Result<Vec<NextRun>> {
         let (zone, now) = (system_zone()?, SystemTime::now());
-        let due = iter::successors(told, |due| due.checked_add(self.length)).take(count);
+        let due = iter::successors(reported, |due| due.checked_add(self.length)).take(count);
         Ok(due.filter_map(|due| next_run(&zone, due, now)).collect())
     }
 }

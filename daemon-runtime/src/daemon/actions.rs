@@ -20,7 +20,7 @@ use crate::life::repeats::Repeats;
 use crate::life::streams;
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
-use crate::lock::ready::Patience;
+use crate::lock::ready::ReadinessWait;
 use crate::lock::siblings;
 use crate::lock::sight::Sight;
 use crate::lock::stop::{self, Stopped};
@@ -242,10 +242,10 @@ impl<M> Daemon<M> {
         }
         self.answer_showing(progress, Action::Ensure, |plan, pidfile| {
             let identity = startup::check::<M, K, B>(plan, &self.mode)?;
-            let patience = Patience::new(pidfile, plan);
+            let wait = ReadinessWait::new(pidfile, plan);
             let mut body = Some(body);
             loop {
-                if let Some(pid) = patience.await_ready()? {
+                if let Some(pid) = wait.await_ready()? {
                     return Ok(Answer::AlreadyRunning { pid: number(pid) });
                 }
                 let startup = Startup::of_checked(plan, pidfile, &self.mode, identity.clone())?;
@@ -340,8 +340,8 @@ impl<M> Daemon<M> {
                 return Err(Error::usage(format_args!("`next` is for a daemon that repeats its body")));
             };
             let asks = timing.counts_from_start();
-            let told = if asks { Some(Sight::ask_for_next_run(pidfile)?) } else { None };
-            Ok(Answer::NextRuns { runs: timing.next_runs(count, told)? })
+            let reported = if asks { Some(Sight::ask_for_next_run(pidfile)?) } else { None };
+            Ok(Answer::NextRuns { runs: timing.next_runs(count, reported)? })
         })
     }
 
@@ -625,7 +625,7 @@ impl<M> Daemon<M> {
         self.answer_showing(progress, action, |plan, pidfile| {
             let mut body = Some(body);
             loop {
-                if let stop::Once::Ran(pid, Ran { code, error }) = stop::once(pidfile, plan)? {
+                if let stop::RunRequest::Ran(pid, Ran { code, error }) = stop::once(pidfile, plan)? {
                     let message = error.map(Cow::into_owned);
                     return Ok(Answer::Ran { pid: number(pid), code, message });
                 }

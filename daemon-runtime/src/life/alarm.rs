@@ -29,7 +29,8 @@ impl Context {
         }
         let until = until.saturating_sub(left.saturating_sub(LONGEST_WAIT));
         let timer = self.timer().ok_or(Errno::EBADF);
-        let found = timer.and_then(|timer| self.flag().sleep_on(timer, until, self.next_sign(), wanted));
+        let found =
+            timer.and_then(|timer| self.flag().sleep_on(timer, until, self.next_keep_alive(), wanted));
         // A body that closes descriptors it does not know may have a file of its own under the timer's number.
         found.unwrap_or_else(|_| self.sleep(now().checked_add(left.min(LONGEST_BLIND_WAIT)), wanted))
     }

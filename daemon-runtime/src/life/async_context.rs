@@ -106,8 +106,8 @@ impl State {
         let Self { flag, service_manager, .. } = self;
         while !flag.is_daemon_stopping() {
             let changed = || Some(flag.version()).filter(|version| *version != seen);
-            let next_sign = service_manager.watchdog().map(|period| now() + period / 2);
-            seen = flag.sleep(next_sign, changed).unwrap_or(seen);
+            let next_keep_alive = service_manager.watchdog().map(|period| now() + period / 2);
+            seen = flag.sleep(next_keep_alive, changed).unwrap_or(seen);
             flag.alarm.waiters.notify_waiters();
         }
         flag.alarm.waiters.notify_waiters();

@@ -335,7 +335,7 @@ impl Context {
     }
 
     /// Returns the time after which a sleep has to feed the watchdog, if there is one.
-    pub(crate) fn next_sign(&self) -> Option<Duration> {
+    pub(crate) fn next_keep_alive(&self) -> Option<Duration> {
         self.state.service_manager.watchdog()
     }
 
@@ -344,8 +344,8 @@ impl Context {
         let State { flag, service_manager, .. } = self.state;
         loop {
             service_manager.feed_watchdog();
-            let next_sign = service_manager.watchdog().map(|period| now() + period);
-            let until = [deadline, next_sign].into_iter().flatten().min();
+            let next_keep_alive = service_manager.watchdog().map(|period| now() + period);
+            let until = [deadline, next_keep_alive].into_iter().flatten().min();
             let found = flag.sleep(until, wanted);
             if found.is_some() || until == deadline {
                 return found;

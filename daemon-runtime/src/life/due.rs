@@ -46,7 +46,7 @@ enum Times {
 enum Reason {
     Due,
     /// It is a catch-up run: it makes up for one that was due while there was no daemon.
-    MadeUp,
+    CatchUp,
     Call,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Due<'a> {
                 // After a single run, there is no next one.
                 let repetition = &context.state().repetition;
                 if behind.is_some() {
-                    times.note_made_up_in(&repetition.record);
+                    times.note_catch_up_in(&repetition.record);
                 } else if !repetition.is_single_run {
                     times.note_in(&repetition.record, false);
                 }
@@ -97,7 +97,7 @@ impl<'a> Due<'a> {
         } else if let Some(behind) = behind {
             log::report(name, Notice::CatchingUp { behind });
             let pause = delay.saturating_add(part_of(timing.jitter));
-            Some(Pending { reason: Reason::MadeUp, begins: now().checked_add(pause) })
+            Some(Pending { reason: Reason::CatchUp, begins: now().checked_add(pause) })
         } else {
             None
         };
@@ -192,7 +192,7 @@ impl<'a> Due<'a> {
     fn moves_the_next(&self) -> bool {
         match self.reason {
             Reason::Due => true,
-            Reason::MadeUp => self.missed == Missed::Delay,
+            Reason::CatchUp => self.missed == Missed::Delay,
             Reason::Call => false,
         }
     }
@@ -200,9 +200,9 @@ impl<'a> Due<'a> {
     /// Keeps the time of the last run, because it has succeeded, if the daemon makes up for runs. What a pending
     /// catch-up run makes up for was due before this success, so this run takes its place.
     pub(crate) fn run_succeeded(&mut self) {
-        if self.pending.is_some_and(|pending| pending.reason == Reason::MadeUp) {
+        if self.pending.is_some_and(|pending| pending.reason == Reason::CatchUp) {
             self.pending = None;
-            self.reason = Reason::MadeUp;
+            self.reason = Reason::CatchUp;
         }
         keep_success(self.context, |now| match &self.times {
             Times::Period(times) => times.last_due(self.reason == Reason::Due, now),
@@ -222,7 +222,7 @@ impl<'a> Due<'a> {
                 let end = if moves_the_next {
                     times.run_ended(self.jitter)
                 } else {
-                    times.made_up_run_ended(self.jitter)
+                    times.catch_up_run_ended(self.jitter)
                 };
                 times.note_in(&self.context.state().repetition.record, false);
                 end

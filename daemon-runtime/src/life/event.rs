@@ -10,11 +10,11 @@ use crate::life::notice::Notice;
 pub(crate) fn emit(name: &str, notice: Notice<'_>) -> bool {
     use tracing::subscriber::NoSubscriber;
 
-    let is_heard = tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>());
-    if is_heard {
+    let has_subscriber = tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>());
+    if has_subscriber {
         emit_to_subscriber(name, notice);
     }
-    is_heard
+    has_subscriber
 }
 
 /// Does nothing without the feature `tracing`, and returns false.

@@ -29,7 +29,7 @@ pub(crate) struct ServiceManager {
     /// The time between two keep-alive messages, if there is a watchdog.
     watchdog: Option<Duration>,
     /// The time of the next keep-alive message, in nanoseconds of the monotonic clock.
-    next_sign: AtomicU64,
+    next_keep_alive: AtomicU64,
     /// The longest time that a stop takes.
     longest_stop: Duration,
     is_ready: AtomicBool,
@@ -172,8 +172,8 @@ impl ServiceManager {
     pub(crate) fn feed_watchdog(&self) {
         let Some(period) = self.watchdog else { return };
         let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
-        if nanos(now()) >= self.next_sign.load(Ordering::Acquire) {
-            self.next_sign.store(nanos(now() + period), Ordering::Release);
+        if nanos(now()) >= self.next_keep_alive.load(Ordering::Acquire) {
+            self.next_keep_alive.store(nanos(now() + period), Ordering::Release);
             self.send(Sender::Thread, ALIVE);
         }
     }

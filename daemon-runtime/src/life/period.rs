@@ -60,7 +60,7 @@ impl PeriodTimes {
 
     /// Notes when the next run is due while there is a catch-up run, which may take the next run's place. So the
     /// catch-up run counts as a run in progress that was due a period before.
-    pub(crate) fn note_made_up_in(&self, record: &RunRecord) {
+    pub(crate) fn note_catch_up_in(&self, record: &RunRecord) {
         match self.due.and_then(|due| due.checked_sub(self.pace.period.length)) {
             Some(before) => record.set_due(self.pace, Some(before), true),
             None => self.note_in(record, false),
@@ -122,7 +122,7 @@ impl PeriodTimes {
     }
 
     /// Skips the runs that were due before the end of a catch-up run, which has taken their place.
-    pub(crate) fn made_up_run_ended(&mut self, jitter: Duration) -> RunEnd {
+    pub(crate) fn catch_up_run_ended(&mut self, jitter: Duration) -> RunEnd {
         let end = self.pace.now();
         let behind = self.behind.saturating_add(end.saturating_sub(self.began));
         let by = end.saturating_sub(jitter);

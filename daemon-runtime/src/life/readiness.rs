@@ -111,7 +111,7 @@ pub(crate) struct Readiness {
     /// have a file of its own under the number.
     id: Option<FileId>,
     /// Whether what the launcher does from now on is ignored.
-    is_deaf: bool,
+    ignores_launcher: bool,
 }
 
 impl AsFd for Readiness {
@@ -122,7 +122,7 @@ impl AsFd for Readiness {
 
 impl Readiness {
     pub(crate) fn new(channel: UnixStream) -> Self {
-        Self { channel, id: None, is_deaf: false }
+        Self { channel, id: None, ignores_launcher: false }
     }
 
     /// Reports that this process is the daemon, and ready.
@@ -170,7 +170,7 @@ impl Readiness {
     /// Makes a second end of the same channel.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let channel = above_floor(self.channel.try_clone()?.into())?.into();
-        Ok(Self { channel, id: self.id, is_deaf: self.is_deaf })
+        Ok(Self { channel, id: self.id, ignores_launcher: self.ignores_launcher })
     }
 
     /// Reports the end of a supervised body, with the body's own reason.
@@ -206,7 +206,7 @@ impl Readiness {
     /// Takes what the launcher has done. Async-signal-safe.
     pub(crate) fn take_news(&self) -> News {
         let channel = self.channel.as_fd();
-        if self.is_deaf || !self.is_intact() || !is_readable_at_once(channel) {
+        if self.ignores_launcher || !self.is_intact() || !is_readable_at_once(channel) {
             return News::None;
         }
         let mut verdict = [0];
@@ -220,12 +220,12 @@ impl Readiness {
     /// waiting, so both processes agree on whether it has.
     pub(crate) fn take_last_news(&mut self) -> News {
         let mut news = self.take_news();
-        if news == News::None && !self.is_deaf && self.is_intact() {
+        if news == News::None && !self.ignores_launcher && self.is_intact() {
             // What has arrived can still be read. On systems other than Linux, it may be lost.
             let _ = self.channel.shutdown(Shutdown::Read);
             news = self.take_news();
         }
-        self.is_deaf = true;
+        self.ignores_launcher = true;
         news
     }
 

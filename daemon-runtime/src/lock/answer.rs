@@ -10,7 +10,7 @@ use crate::command::error::{Error, Result};
 use crate::command::report::{Phase, Reloaded, Report};
 use crate::lock::bytes::Published;
 use crate::lock::conversation::Conversation;
-use crate::lock::holder::{Holder, Woken};
+use crate::lock::holder::{Holder, WakeReason};
 use crate::progress::Waiting;
 use crate::sys::clock::now;
 use crate::sys::descriptor::is_readable;
@@ -29,7 +29,7 @@ pub(crate) struct Expectation {
 }
 
 /// The result of a wait for an answer.
-pub(crate) enum Answer {
+pub(crate) enum ReloadAnswer {
     Reloaded,
     /// The body has failed to reload, for this reason.
     Failed(String),
@@ -79,7 +79,7 @@ impl Expectation {
         asked: Duration,
         deadline: Option<Duration>,
         waiting: &mut Waiting<'_>,
-    ) -> Result<Answer> {
+    ) -> Result<ReloadAnswer> {
         let earlier = |moment: Duration| deadline.map_or(moment, |deadline| deadline.min(moment));
         // The end of the wait for a body that has not taken the reload yet.
         let mut to_take = Some(earlier(asked + TO_TAKE));
@@ -89,25 +89,25 @@ impl Expectation {
                     self.is_reloading = self.is_reloading.map(|_| report.is_reloading);
                     match report.reloaded {
                         Some(Reloaded { at, error }) if at >= asked => {
-                            let failed = |error: Cow<'_, str>| Answer::Failed(error.into_owned());
-                            return Ok(error.map_or(Answer::Reloaded, failed));
+                            let failed = |error: Cow<'_, str>| ReloadAnswer::Failed(error.into_owned());
+                            return Ok(error.map_or(ReloadAnswer::Reloaded, failed));
                         }
-                        Some(_) if self.is_reloading.is_none() => return Ok(Answer::ToEarlierRequest),
+                        Some(_) if self.is_reloading.is_none() => return Ok(ReloadAnswer::ToEarlierRequest),
                         // The earlier reload has been answered, so the body can take this one from now on.
                         Some(_) => to_take = Some(earlier(now() + TO_TAKE)),
                         None if self.may_be_answered(&report) => {}
-                        None => return Ok(Answer::Ended),
+                        None => return Ok(ReloadAnswer::Ended),
                     }
                 }
                 Ok(None) => {
                     match daemon.wait(Some(self.conversation.as_fd()), to_take.or(deadline), waiting)? {
-                        Woken::Readable => {}
-                        Woken::Gone => return Ok(Answer::Ended),
-                        Woken::TimedOut if to_take.is_none() => return Ok(Answer::TimedOut),
-                        Woken::TimedOut if self.is_reloading(daemon)? => to_take = None,
+                        WakeReason::Readable => {}
+                        WakeReason::Gone => return Ok(ReloadAnswer::Ended),
+                        WakeReason::TimedOut if to_take.is_none() => return Ok(ReloadAnswer::TimedOut),
+                        WakeReason::TimedOut if self.is_reloading(daemon)? => to_take = None,
                         // The body has taken the reload since, and answered it.
-                        Woken::TimedOut if is_readable(self.conversation.as_fd()) => {}
-                        Woken::TimedOut => return Ok(Answer::NotTaken),
+                        WakeReason::TimedOut if is_readable(self.conversation.as_fd()) => {}
+                        WakeReason::TimedOut => return Ok(ReloadAnswer::NotTaken),
                     }
                 }
                 Err(error) => return Self::ended(daemon, &error),
@@ -137,10 +137,10 @@ impl Expectation {
     }
 
     /// Returns what the end of the connection means.
-    fn ended(daemon: &Holder, error: &io::Error) -> Result<Answer> {
+    fn ended(daemon: &Holder, error: &io::Error) -> Result<ReloadAnswer> {
         match error.raw_os_error().map(Errno::from_raw) {
             // The daemon has closed the connection, or has sent what this version does not understand.
-            None | Some(Errno::ECONNRESET) => Ok(Answer::Ended),
+            None | Some(Errno::ECONNRESET) => Ok(ReloadAnswer::Ended),
             Some(errno) => {
                 Err(Error::os(format_args!("cannot read the answer of pid {}", daemon.pid()), errno))
             }

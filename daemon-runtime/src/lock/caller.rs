@@ -7,7 +7,7 @@ use crate::command::report::{Phase, Ran, Report, Runs};
 use crate::lock::bytes::Published;
 use crate::lock::calls::{ONCE, RUNS, WAKING};
 use crate::lock::conversation::Conversation;
-use crate::lock::holder::{Holder, Woken};
+use crate::lock::holder::{Holder, WakeReason};
 use crate::lock::ready;
 use crate::lock::retry::Retry;
 use crate::progress::{End, Progress, Waiting};
@@ -17,7 +17,7 @@ use crate::sys::clock::now;
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The result of a request for a run.
-pub(crate) enum Answer {
+pub(crate) enum RunAnswer {
     Ran(Ran<'static>),
     /// The daemon ended, or closed the connection, before the run began.
     NotBegun,
@@ -37,27 +37,27 @@ pub(crate) fn runs(daemon: &Holder) -> Option<Runs> {
 }
 
 /// Makes a daemon do a run, and waits for its end.
-pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer> {
+pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<RunAnswer> {
     let Some((process, mut conversation)) = call(daemon, ONCE)? else { return refused(daemon, waiting) };
     let process = process.as_ref().unwrap_or(daemon);
     let mut has_begun = false;
     while let Some(report) = read(process, &mut conversation, None, waiting)? {
         if let Some(ran) = report.ran {
-            return Ok(Answer::Ran(ran));
+            return Ok(RunAnswer::Ran(ran));
         }
         has_begun = true;
     }
-    Ok(if has_begun { Answer::Ended } else { Answer::NotBegun })
+    Ok(if has_begun { RunAnswer::Ended } else { RunAnswer::NotBegun })
 }
 
 /// Returns why a daemon takes no call. If its supervisor is ending, waits until it has ended.
-fn refused(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Answer> {
+fn refused(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<RunAnswer> {
     let report = ready::report(daemon.pid(), daemon.published()?);
     if report.is_none_or(|report| report.state != Phase::Stopping) {
-        return Ok(Answer::Unreachable);
+        return Ok(RunAnswer::Unreachable);
     }
     daemon.wait(None, None, waiting)?;
-    Ok(Answer::NotBegun)
+    Ok(RunAnswer::NotBegun)
 }
 
 /// Waits for the next report. Returns `None` if none will come.
@@ -74,10 +74,10 @@ fn read(
             Ok(None) => {}
         }
         match process.wait(Some(conversation.as_fd()), deadline, waiting)? {
-            Woken::Readable => {}
+            WakeReason::Readable => {}
             // The process may have answered just before its end.
-            Woken::Gone => return Ok(conversation.read().ok().flatten()),
-            Woken::TimedOut => return Ok(None),
+            WakeReason::Gone => return Ok(conversation.read().ok().flatten()),
+            WakeReason::TimedOut => return Ok(None),
         }
     }
 }
@@ -103,7 +103,7 @@ fn call(daemon: &Holder, word: &str) -> Result<Option<(Option<Holder>, Conversat
     }
     let Some(number) = number(daemon, process)? else { return Ok(None) };
     let Ok(conversation) = Conversation::connect(process.pid(), number) else { return Ok(None) };
-    if !conversation.say(word) {
+    if !conversation.send(word) {
         return Ok(None);
     }
     process.signal(WAKING)?;

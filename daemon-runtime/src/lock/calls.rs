@@ -35,12 +35,12 @@ pub(crate) const RUNS: &str = "runs\n";
 const MOST: usize = 64;
 
 /// The function that returns the answer to a question. Async-signal-safe.
-type Told<'a> = &'a dyn Fn() -> Runs;
+type ReadRuns<'a> = &'a dyn Fn() -> Runs;
 
 /// The calls of this process.
 pub(crate) struct Calls {
     file: PublishingFile,
-    desk: Mutex<Desk>,
+    connections: Mutex<Connections>,
     /// The number of signals so far.
     woken: AtomicU32,
     /// The number of signals that had come when the calls were last attended to.
@@ -49,7 +49,7 @@ pub(crate) struct Calls {
     waiting: AtomicUsize,
 }
 
-struct Desk {
+struct Connections {
     listener: Option<Listener>,
     /// The connections from which no word has arrived yet. Never longer than its capacity, since a handler cannot
     /// allocate.
@@ -68,7 +68,7 @@ pub(crate) struct Call {
 
 impl Calls {
     pub(crate) fn new(file: PublishingFile) -> Self {
-        let desk = Desk {
+        let connections = Connections {
             listener: None,
             silent: Vec::with_capacity(MOST),
             requests: VecDeque::with_capacity(MOST),
@@ -76,7 +76,7 @@ impl Calls {
         };
         Self {
             file,
-            desk: Mutex::new(desk),
+            connections: Mutex::new(connections),
             woken: AtomicU32::new(0),
             attended: AtomicU32::new(0),
             waiting: AtomicUsize::new(0),
@@ -84,7 +84,7 @@ impl Calls {
     }
 
     /// Attends to the calls after a signal, and returns whether requests wait. Async-signal-safe.
-    pub(crate) fn wake(&self, runs: Told<'_>) -> bool {
+    pub(crate) fn wake(&self, runs: ReadRuns<'_>) -> bool {
         self.woken.fetch_add(1, Ordering::AcqRel);
         self.attend(runs);
         self.waiting.load(Ordering::Acquire) > 0
@@ -92,26 +92,26 @@ impl Calls {
 
     /// Attends to the calls of all signals that have come. If another thread is doing so, or the code that this handler
     /// has interrupted, that looks again afterwards.
-    fn attend(&self, runs: Told<'_>) {
+    fn attend(&self, runs: ReadRuns<'_>) {
         while self.attended.load(Ordering::Acquire) != self.woken.load(Ordering::Acquire) {
-            let Ok(mut desk) = self.desk.try_lock() else { return };
+            let Ok(mut connections) = self.connections.try_lock() else { return };
             let woken = self.woken.load(Ordering::Acquire);
-            desk.attend(&self.file, runs);
-            self.waiting.store(desk.requests.len(), Ordering::Release);
+            connections.attend(&self.file, runs);
+            self.waiting.store(connections.requests.len(), Ordering::Release);
             self.attended.store(woken, Ordering::Release);
         }
     }
 
     /// Takes the oldest request of a caller that still waits.
-    pub(crate) fn take(&self, runs: Told<'_>) -> Option<Call> {
+    pub(crate) fn take(&self, runs: ReadRuns<'_>) -> Option<Call> {
         while self.waiting.load(Ordering::Acquire) > 0 {
-            let mut desk = self.desk();
-            let mut next = desk.requests.pop_front();
+            let mut connections = self.connections();
+            let mut next = connections.requests.pop_front();
             while next.as_ref().is_some_and(Call::is_gone) {
-                next = desk.requests.pop_front();
+                next = connections.requests.pop_front();
             }
-            self.waiting.store(desk.requests.len(), Ordering::Release);
-            drop(desk);
+            self.waiting.store(connections.requests.len(), Ordering::Release);
+            drop(connections);
             // While this held the lock, a handler could not take it, and left new requests waiting.
             self.attend(runs);
             if next.is_some() {
@@ -121,33 +121,33 @@ impl Calls {
         None
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes every connection, because the daemon ends.
     pub(crate) fn close(&self) {
-        let mut desk = self.desk();
-        desk.is_ending = true;
-        desk.close(&self.file);
-        desk.silent.clear();
-        desk.requests.clear();
+        let mut connections = self.connections();
+        connections.is_ending = true;
+        connections.close(&self.file);
+        connections.silent.clear();
+        connections.requests.clear();
         self.waiting.store(0, Ordering::Release);
     }
 }
 
-impl Desk {
-    fn attend(&mut self, file: &PublishingFile, runs: Told<'_>) {
+impl Connections {
+    fn attend(&mut self, file: &PublishingFile, runs: ReadRuns<'_>) {
         self.listen(file);
         self.accept(file);
         let Self { silent, requests, .. } = self;
         let mut at = 0;
         while let Some(call) = silent.get(at) {
-            match call.hear() {
+            match call.receive() {
                 Some(Word::Nothing) => at += 1,
                 Some(Word::Once) if requests.len() < MOST => requests.push_back(silent.remove(at)),
                 Some(Word::Runs) => {
-                    call.tell(runs());
+                    call.send_runs(runs());
                     drop(silent.remove(at));
                 }
                 Some(Word::Once) | None => drop(silent.remove(at)),
@@ -233,13 +233,13 @@ impl Call {
     }
 
     /// Returns the word that the caller has sent so far, or `None` if it is unknown or the connection has failed.
-    fn hear(&self) -> Option<Word> {
+    fn receive(&self) -> Option<Word> {
         let socket = self.socket()?;
-        let mut said = [0; 16];
-        match uninterrupted(|| recv(socket.as_raw_fd(), &mut said, MsgFlags::MSG_DONTWAIT)) {
+        let mut received = [0; 16];
+        match uninterrupted(|| recv(socket.as_raw_fd(), &mut received, MsgFlags::MSG_DONTWAIT)) {
             Err(Errno::EAGAIN) => Some(Word::Nothing),
-            Ok(length) if said[..length] == *ONCE.as_bytes() => Some(Word::Once),
-            Ok(length) if said[..length] == *RUNS.as_bytes() => Some(Word::Runs),
+            Ok(length) if received[..length] == *ONCE.as_bytes() => Some(Word::Once),
+            Ok(length) if received[..length] == *RUNS.as_bytes() => Some(Word::Runs),
             _ => None,
         }
     }
@@ -255,7 +255,7 @@ impl Call {
     }
 
     /// Sends a report of the runs. Async-signal-safe.
-    fn tell(&self, runs: Runs) {
+    fn send_runs(&self, runs: Runs) {
         let mut line = ShortLine { bytes: [0; LONGEST], length: 0 };
         if let (Some(socket), Ok(())) = (self.socket(), runs.write_line(&mut line)) {
             send_line(socket, &line.bytes[..line.length]);

@@ -56,7 +56,7 @@ mod linux {
         }
 
         /// Sends a word without waiting. Returns false for a daemon that has closed the connection.
-        pub(crate) fn say(&self, word: &str) -> bool {
+        pub(crate) fn send(&self, word: &str) -> bool {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             uninterrupted(|| send(self.socket.as_raw_fd(), word.as_bytes(), flags)) == Ok(word.len())
         }
@@ -128,7 +128,7 @@ mod unknown {
             match *self {}
         }
 
-        pub(crate) fn say(&self, _: &str) -> bool {
+        pub(crate) fn send(&self, _: &str) -> bool {
             match *self {}
         }
 

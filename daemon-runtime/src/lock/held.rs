@@ -105,10 +105,10 @@ impl Pidfile {
                     return Ok(Locked { file, stat, for_body });
                 }
                 // Removed or replaced before we had the lock, so another file counts now.
-                Claim::Taken => self.is_in_the_way(&file),
+                Claim::Taken => self.obstructed(&file),
                 Claim::Refused => {
                     self.refuse_if_daemon(&file, FileId::new(&stat))?;
-                    self.is_in_the_way(&file)
+                    self.obstructed(&file)
                 }
                 Claim::Survived => Error::holder_unknown(self.path()),
             };
@@ -127,8 +127,8 @@ impl Pidfile {
             Locks::HeldByUnknown => return Err(Error::holder_unknown(self.path())),
         };
         // Asked before the lock is confirmed, so that the answer is about the holder.
-        let intruder = self.intruder(pid);
-        match (procfs::holds_lock(pid, id), intruder) {
+        let other_program = self.other_program(pid);
+        match (procfs::holds_lock(pid, id), other_program) {
             // The process that took the lock is gone, and has passed it on to another.
             (Some(false), _) => Ok(()),
             (None, Some(_)) if ask()? != Locks::HeldBy(pid) => Ok(()),
@@ -139,7 +139,7 @@ impl Pidfile {
 
     /// Makes the error that names what is in the way if it is not a daemon: a reader's lock, or a process that hangs
     /// while it removes the file.
-    fn is_in_the_way(&self, file: impl AsFd) -> Error {
+    fn obstructed(&self, file: impl AsFd) -> Error {
         let path = self.path();
         match bytes::obstacle(file) {
             Some(pid) => Error::failed(format_args!(

@@ -45,7 +45,7 @@ enum Process {
 
 /// The reason why a wait for a process has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub(crate) enum WakeReason {
     Readable,
     Gone,
     TimedOut,
@@ -83,11 +83,11 @@ impl Holder {
             Err(errno) if has_no_pidfds(errno) => None,
             Err(errno) => return Err(cannot_watch(pid, errno)),
         };
-        let intruder = pidfile.intruder(pid);
+        let other_program = pidfile.other_program(pid);
         let has_lock = look.has_lock(pid, look.confirms(pid));
         let has_lock =
             has_lock.map_err(|errno| Error::os(format_args!("cannot query the lock of pid {pid}"), errno))?;
-        match intruder {
+        match other_program {
             _ if !has_lock => Ok(None),
             Some(program) => Err(Error::other_program(pidfile.path(), &program, pid)),
             None => Ok(Some(Process::Other(pinned, look))),
@@ -215,7 +215,7 @@ impl Holder {
             let deadline = now().checked_add(timeout);
             let mut waiting =
                 progress.wait_for(format_args!("pid {} to exit", self.pid), End::Kill(deadline));
-            Ok::<_, Error>(self.wait(None, deadline, &mut waiting)? == Woken::Gone)
+            Ok::<_, Error>(self.wait(None, deadline, &mut waiting)? == WakeReason::Gone)
         };
         if is_gone_within(timeout)? {
             return Ok(!grace.is_zero() && deadline.is_some_and(|deadline| now() >= deadline));
@@ -227,7 +227,7 @@ impl Holder {
         let deadline = now().checked_add(KILL_TIMEOUT);
         let mut waiting =
             progress.wait_for(format_args!("pid {} to be gone after SIGKILL", self.pid), End::By(deadline));
-        if self.wait(None, deadline, &mut waiting)? == Woken::Gone {
+        if self.wait(None, deadline, &mut waiting)? == WakeReason::Gone {
             return Ok(true);
         }
         let waited = Span(KILL_TIMEOUT);
@@ -240,7 +240,7 @@ impl Holder {
         input: Option<BorrowedFd<'_>>,
         deadline: Option<Duration>,
         waiting: &mut Waiting<'_>,
-    ) -> Result<Woken> {
+    ) -> Result<WakeReason> {
         let cannot = |errno| Error::os(format_args!("cannot wait for pid {}", self.pid), errno);
         let process = self.pinned().map(AsFd::as_fd);
         let pause = if process.is_none() { Some(PAUSE) } else { None };
@@ -251,13 +251,13 @@ impl Holder {
             let [is_readable, has_ended] =
                 uninterrupted(|| wait_readable([input, process], timeout())).map_err(cannot)?;
             if is_readable {
-                return Ok(Woken::Readable);
+                return Ok(WakeReason::Readable);
             }
             if has_ended || process.is_none() && self.seems_gone().map_err(cannot)? {
-                return Ok(Woken::Gone);
+                return Ok(WakeReason::Gone);
             }
             if left().is_some_and(|left| left.is_zero()) {
-                return Ok(Woken::TimedOut);
+                return Ok(WakeReason::TimedOut);
             }
         }
     }

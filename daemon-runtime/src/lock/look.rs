@@ -73,10 +73,10 @@ impl Pidfile {
                 return Ok(Presence::Running { pid, is_verified: false, published: None });
             }
             // Asked before the lock is confirmed, so that the answer is about the holder.
-            let intruder = self.intruder(pid);
+            let other_program = self.other_program(pid);
             let confirmed = look.confirms(pid);
             if look.has_lock(pid, confirmed).map_err(|errno| self.cannot("query", errno))? {
-                if let Some(program) = intruder {
+                if let Some(program) = other_program {
                     return Err(Error::other_program(self.path(), &program, pid));
                 }
                 // A daemon of an earlier version publishes nothing.

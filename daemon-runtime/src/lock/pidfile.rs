@@ -106,7 +106,7 @@ impl Pidfile {
     /// pidfile.
     ///
     /// The answer is about the lock's holder if the process is found to have the lock afterwards.
-    pub(crate) fn intruder(&self, pid: Pid) -> Option<PathBuf> {
+    pub(crate) fn other_program(&self, pid: Pid) -> Option<PathBuf> {
         let other = match self.owner {
             Owner::Daemon => None,
             Owner::Roots | Owner::Users(_) | Owner::Homeless(_) | Owner::Programs => {
@@ -234,7 +234,7 @@ impl Pidfile {
     pub(crate) fn check(&self, stat: &FileStat) -> Result<()> {
         match file_type(stat) {
             SFlag::S_IFREG => {}
-            other => return Err(self.is_not_regular(other)),
+            other => return Err(self.not_regular(other)),
         }
         if stat.st_nlink > 1 {
             return Err(Error::failed(format_args!(
@@ -270,8 +270,8 @@ impl Pidfile {
                 "pidfile {} is a symbolic link; give the path of the file itself",
                 self.path
             )),
-            Errno::EISDIR => self.is_not_regular(SFlag::S_IFDIR),
-            Errno::ENXIO => self.is_not_regular(SFlag::S_IFSOCK),
+            Errno::EISDIR => self.not_regular(SFlag::S_IFDIR),
+            Errno::ENXIO => self.not_regular(SFlag::S_IFSOCK),
             // Systems other than Linux have no /run.
             Errno::ENOENT if matches!(self.owner, Owner::Roots) => Error::failed(format_args!(
                 "there is no directory for the default pidfile {}; give the key `pidfile`",
@@ -281,7 +281,7 @@ impl Pidfile {
         }
     }
 
-    fn is_not_regular(&self, file_type: SFlag) -> Error {
+    fn not_regular(&self, file_type: SFlag) -> Error {
         let what = name_of_type(file_type);
         Error::failed(format_args!("pidfile {} is a {what}, not a regular file", self.path))
     }

@@ -10,7 +10,7 @@ use crate::command::error::Result;
 use crate::command::report::{Phase, Report};
 use crate::lock::bytes::{NO_SOCKET, Published};
 use crate::lock::conversation::Conversation;
-use crate::lock::holder::{Holder, Woken};
+use crate::lock::holder::{Holder, WakeReason};
 use crate::lock::pidfile::Pidfile;
 use crate::progress::{End, Waiting};
 use crate::settings::Plan;
@@ -31,7 +31,7 @@ pub(crate) fn report(daemon: Pid, published: Option<Published>) -> Option<Report
 }
 
 /// A wait for a daemon that is already running.
-pub(crate) struct Patience<'a> {
+pub(crate) struct ReadinessWait<'a> {
     pidfile: &'a Pidfile,
     plan: &'a Plan<'a>,
     deadline: Option<Duration>,
@@ -47,7 +47,7 @@ enum Seen {
     TimedOut,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> ReadinessWait<'a> {
     /// Begins a wait of at most `wait_ready`; without that key, the wait has no limit.
     pub(crate) fn new(pidfile: &'a Pidfile, plan: &'a Plan<'a>) -> Self {
         let deadline = plan.settings.wait_ready.and_then(|timeout| now().checked_add(timeout));
@@ -112,9 +112,9 @@ impl<'a> Patience<'a> {
                 Err(_) => return Ok(Seen::Unreachable),
             }
             match daemon.wait(Some(conversation.as_fd()), self.deadline, waiting)? {
-                Woken::Readable => {}
-                Woken::Gone => return Ok(Seen::Changed),
-                Woken::TimedOut => return Ok(Seen::TimedOut),
+                WakeReason::Readable => {}
+                WakeReason::Gone => return Ok(Seen::Changed),
+                WakeReason::TimedOut => return Ok(Seen::TimedOut),
             }
         }
     }
@@ -131,7 +131,7 @@ impl<'a> Patience<'a> {
             return Ok(Seen::Ready);
         };
         let until = now().checked_add(needed.saturating_sub(age));
-        Ok(if daemon.wait(None, until, waiting)? == Woken::Gone { Seen::Changed } else { Seen::Ready })
+        Ok(if daemon.wait(None, until, waiting)? == WakeReason::Gone { Seen::Changed } else { Seen::Ready })
     }
 
     fn is_over(&self) -> bool {

@@ -227,8 +227,8 @@ mod json {
                         snapshot.report.clone_from(&self.report);
                     }
                     snapshot.runs = self.report.as_ref().and_then(|report| report.runs);
-                    let told = self.next_run().and_then(|next| SystemTime::UNIX_EPOCH.checked_add(next));
-                    snapshot.next_run = told.or(snapshot.next_run);
+                    let reported = self.next_run().and_then(|next| SystemTime::UNIX_EPOCH.checked_add(next));
+                    snapshot.next_run = reported.or(snapshot.next_run);
                     snapshot.holder = Some((number(*pid), procfs::moment()));
                     self.report.as_ref().map_or(State::Running, |report| report.state.into())
                 }

@@ -7,7 +7,7 @@ use crate::command;
 use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::command::report::Ran;
-use crate::lock::answer::{Answer, Expectation};
+use crate::lock::answer::{Expectation, ReloadAnswer};
 use crate::lock::caller;
 use crate::lock::holder::Holder;
 use crate::lock::look::Presence;
@@ -79,15 +79,15 @@ pub(crate) fn reload_by(
         send(&daemon)?;
         let Some(expectation) = expectation else { break };
         match expectation.wait(&daemon, asked, deadline, &mut waiting)? {
-            Answer::Reloaded | Answer::NotTaken => break,
-            Answer::Failed(reason) => return Err(Error::failed(format_args!("{reason}"))),
-            Answer::ToEarlierRequest => {}
-            Answer::Ended => {
+            ReloadAnswer::Reloaded | ReloadAnswer::NotTaken => break,
+            ReloadAnswer::Failed(reason) => return Err(Error::failed(format_args!("{reason}"))),
+            ReloadAnswer::ToEarlierRequest => {}
+            ReloadAnswer::Ended => {
                 return Err(Error::failed(format_args!(
                     "the body of pid {pid} ended before it had reloaded"
                 )));
             }
-            Answer::TimedOut => {
+            ReloadAnswer::TimedOut => {
                 let waited = Span(plan.settings.stop_timeout);
                 return Err(Error::failed(format_args!(
                     "the body of pid {pid} has not reloaded within {waited}"
@@ -99,7 +99,7 @@ pub(crate) fn reload_by(
 }
 
 /// The result of a request for a run.
-pub(crate) enum Once {
+pub(crate) enum RunRequest {
     NotRunning,
     /// The daemon has done the run.
     Ran(Pid, Ran<'static>),
@@ -107,7 +107,7 @@ pub(crate) enum Once {
 
 /// Makes the daemon do a run now, and waits for its end. If the daemon ends before the run has begun, looks again. If
 /// it closes the connection for another reason, or cannot be reached, tries again for a second.
-pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
+pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<RunRequest> {
     let mut waiting = plan.progress.wait_for(format_args!("the daemon"), End::By(None));
     let mut retry = Retry::default();
     while let Some(daemon) = find(pidfile)? {
@@ -117,21 +117,21 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<Once> {
         }
         waiting.go_on(format_args!("pid {pid} to do a run"));
         match caller::once(&daemon, &mut waiting)? {
-            caller::Answer::Ran(ran) => return Ok(Once::Ran(pid, ran)),
+            caller::RunAnswer::Ran(ran) => return Ok(RunRequest::Ran(pid, ran)),
             // The daemon is ending, or the daemon or its body is just being set up.
-            caller::Answer::NotBegun | caller::Answer::Unreachable
+            caller::RunAnswer::NotBegun | caller::RunAnswer::Unreachable
                 if daemon.has_ended() || !retry.is_over() => {}
-            caller::Answer::Ended => {
+            caller::RunAnswer::Ended => {
                 return Err(Error::failed(format_args!("pid {pid} ended before the run had ended")));
             }
-            caller::Answer::NotBegun | caller::Answer::Unreachable => {
+            caller::RunAnswer::NotBegun | caller::RunAnswer::Unreachable => {
                 return Err(Error::failed(format_args!(
                     "pid {pid} takes no requests; perhaps its body is about to be respawned, or it is an earlier version"
                 )));
             }
         }
     }
-    Ok(Once::NotRunning)
+    Ok(RunRequest::NotRunning)
 }
 
 /// Finds the daemon. If an ordinary user's own is not running, or has a pidfile out of reach, looks for root's. Refuses

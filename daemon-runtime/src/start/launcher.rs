@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use crate::command::duration::Span;
 use crate::command::error::{Error, Result};
 use crate::life::readiness::{Message, Verdict};
-use crate::lock::holder::{Holder, Woken};
+use crate::lock::holder::{Holder, WakeReason};
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
 use crate::progress::End;
@@ -115,7 +115,7 @@ impl Launcher {
         let mut waiting =
             plan.progress.wait_for(format_args!("pid {} to {what}", daemon.pid()), End::By(deadline));
         let mut woken = daemon.wait(Some(channel), deadline, &mut waiting)?;
-        if woken == Woken::TimedOut && matches!(wait, Wait::Alive(_)) {
+        if woken == WakeReason::TimedOut && matches!(wait, Wait::Alive(_)) {
             // The daemon lives on without its launcher.
             if Verdict::Release.send(&self.channel).is_ok() {
                 return Ok(daemon.pid());
@@ -123,11 +123,11 @@ impl Launcher {
             // The daemon has just begun to end, and is about to report why.
             woken = daemon.wait(Some(channel), None, &mut waiting)?;
         }
-        let has_message = woken == Woken::Readable || woken == Woken::Gone && is_readable(channel);
+        let has_message = woken == WakeReason::Readable || woken == WakeReason::Gone && is_readable(channel);
         match has_message.then(|| self.next_message()).flatten() {
             Some(Message::Ready(pid)) => Ok(pid),
             Some(Message::Failed(_, error)) => Err(error),
-            None if woken == Woken::TimedOut => Err(Error::failed(format_args!(
+            None if woken == WakeReason::TimedOut => Err(Error::failed(format_args!(
                 "not ready after {}: the body has not called Context::ready()",
                 Span(timeout)
             ))),

@@ -42,7 +42,7 @@ impl Descendants {
     /// Fails if the system refuses, or if the processes are to be ended and `/proc` does not list them.
     pub(crate) fn adopt(are_to_be_ended: bool) -> Result<Self> {
         if are_to_be_ended {
-            procfs::examine().map_err(|error| {
+            procfs::require().map_err(|error| {
                 Error::io(format_args!("cannot look in /proc, as `children = \"end\"` must"), &error)
             })?;
         }

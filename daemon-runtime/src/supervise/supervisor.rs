@@ -219,7 +219,7 @@ impl<'a> Supervisor<'a> {
             }
             self.wait(life.inputs(), deadline);
             life.relay(&self.service_manager);
-            self.hear(Some(&mut life));
+            self.handle_requests(Some(&mut life));
         }
     }
 
@@ -323,7 +323,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Acts on the requests that have arrived, and, until the body is ready, on the launcher's news.
-    fn hear(&mut self, mut life: Option<&mut Life>) {
+    fn handle_requests(&mut self, mut life: Option<&mut Life>) {
         match self.launcher.as_ref().map_or(News::None, Readiness::take_news) {
             News::None => {}
             // The time of `wait_alive` is over.
@@ -424,10 +424,10 @@ impl<'a> Supervisor<'a> {
         while !self.stop.is_requested() && end.is_none_or(|end| now() < end) {
             self.report(&Situation::Waiting { until: end }, mem::take(&mut is_new));
             self.service_manager.feed_watchdog();
-            let next_sign = self.service_manager.watchdog().map(|period| now() + period);
-            self.wait([None, None], [end, next_sign].into_iter().flatten().min());
+            let next_keep_alive = self.service_manager.watchdog().map(|period| now() + period);
+            self.wait([None, None], [end, next_keep_alive].into_iter().flatten().min());
             let _ = self.descendants.reap(None);
-            self.hear(None);
+            self.handle_requests(None);
         }
     }
 
@@ -435,7 +435,7 @@ impl<'a> Supervisor<'a> {
     /// over. `is_last` says that the daemon ends afterwards.
     fn end_children(&mut self, is_last: bool) {
         let begin = now();
-        let mut told = Vec::new();
+        let mut signalled = Vec::new();
         let mut is_new = true;
         loop {
             let _ = self.descendants.reap(None);
@@ -458,14 +458,14 @@ impl<'a> Supervisor<'a> {
                 continue;
             };
             // Compared by PID alone, so that a process that has since become an orphan does not get the signal again.
-            told.retain(|pid| alive.iter().any(|descendant| descendant.pid == *pid));
+            signalled.retain(|pid| alive.iter().any(|descendant| descendant.pid == *pid));
             for descendant in alive {
                 if is_over {
                     self.descendants.signal(descendant, Signal::SIGKILL);
-                } else if !told.contains(&descendant.pid)
+                } else if !signalled.contains(&descendant.pid)
                     && self.descendants.signal(descendant, self.settings.stop_signal.raw())
                 {
-                    told.push(descendant.pid);
+                    signalled.push(descendant.pid);
                 }
             }
             self.await_next_look(deadline, is_over);
@@ -477,7 +477,7 @@ impl<'a> Supervisor<'a> {
         self.service_manager.feed_watchdog();
         let next_look = now().checked_add(if is_over { LOOK / 10 } else { LOOK });
         self.wait([None, None], [deadline.filter(|_| !is_over), next_look].into_iter().flatten().min());
-        self.hear(None);
+        self.handle_requests(None);
     }
 
     /// Ends before the body has been ready. When the launcher reads the reason, nothing of the daemon is left.

@@ -10,15 +10,15 @@ use std::os::unix::fs::FileExt;
 pub(crate) use linux::{Usage, descendants, moment};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
-    processes, shows_locks, thread_names,
+    age, holds_lock, is_background_job, is_this_program, open_file, other_program, parent, processes,
+    require, shows_locks, thread_names,
 };
 #[cfg(all(feature = "json", not(target_os = "linux")))]
 pub(crate) use unknown::{Usage, descendants, moment};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unknown::{
-    age, examine, holds_lock, is_background_job, is_this_program, open_file, other_program, parent,
-    processes, shows_locks, thread_names,
+    age, holds_lock, is_background_job, is_this_program, open_file, other_program, parent, processes,
+    require, shows_locks, thread_names,
 };
 
 /// Reads a short file of `/proc`.
@@ -271,7 +271,7 @@ mod linux {
     }
 
     /// Fails if there is no `/proc` in which processes can be found.
-    pub(crate) fn examine() -> io::Result<()> {
+    pub(crate) fn require() -> io::Result<()> {
         fs::metadata("/proc/self/stat").map(drop)
     }
 
@@ -483,7 +483,7 @@ mod unknown {
         false
     }
 
-    pub(crate) fn examine() -> io::Result<()> {
+    pub(crate) fn require() -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
