@@ -224,13 +224,13 @@ impl Args {
         self.repeat.iter().map(|arg| &arg.key).find(|key| *key == name)
     }
 
-    /// Reports whether a value mentions a variable of this name.
+    /// Returns whether a value mentions a variable of this name.
     pub(crate) fn mention(&self, name: &Ident) -> bool {
         let wrappers = self.setup.iter().chain(&self.check).chain(&self.respawn);
         self.plain.iter().chain(&self.repeat).chain(wrappers).any(|arg| arg.value.mentions(name))
     }
 
-    /// Reports whether `every` or `cron` is given, one of which the other keys of a repeating daemon need.
+    /// Returns whether `every` or `cron` is given, one of which the other keys of a repeating daemon need.
     pub(crate) fn repeats(&self) -> bool {
         self.repeat.first().is_some_and(|arg| RULES.iter().any(|rule| arg.key == rule))
     }

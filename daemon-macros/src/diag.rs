@@ -37,7 +37,7 @@ impl Mistakes {
         result.map_err(|mistake| self.add(mistake)).ok()
     }
 
-    /// Reports whether there are no mistakes.
+    /// Returns whether there are no mistakes.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

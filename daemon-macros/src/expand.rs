@@ -230,7 +230,7 @@ impl<'a> Expansion<'a> {
         let has_values = has_all_names && !item.is_half_typed() && (!item.is_main() || names.is_empty());
         let values = has_values.then(|| {
             let daemon = self.daemon();
-            // Nothing says which type a `Result` is to make here.
+            // Nothing here determines the type that a `Result` has to be turned into.
             let setup = self.args.setup.as_ref().map(|arg| {
                 let value = arg.value.tokens();
                 self.setup(arg, &quote_spanned!(site=> ::core::mem::drop(#value)))
@@ -383,7 +383,7 @@ impl<'a> Expansion<'a> {
         quote_spanned!(site=> #krate::Daemon::new(#name) #version #(#plain)* #every #(#repeat)*)
     }
 
-    /// Prints the default version of a whole program: the package's, which only cargo tells.
+    /// Prints the default version of a whole program: the package's, which only cargo provides.
     fn version(&self) -> Option<TokenStream> {
         let is_default = self.item.is_main() && self.args.key("version").is_none();
         let is_known = || std::env::var_os("CARGO_PKG_VERSION").is_some();
@@ -540,7 +540,7 @@ impl<'a> Expansion<'a> {
 
     /// Prints the daemon's default name: the fn's, or for a whole program the binary's.
     ///
-    /// Only cargo tells the binary's name. Otherwise it is looked up at run time.
+    /// Only cargo provides the binary's name. Otherwise it is looked up at run time.
     fn daemon_name(&self) -> TokenStream {
         let (site, krate) = (self.site, &self.krate);
         let name = if self.item.is_main() {
@@ -563,7 +563,7 @@ impl<'a> Expansion<'a> {
         name.clone()
     }
 
-    /// Reports whether the runtime passes a parameter.
+    /// Returns whether the runtime passes a parameter.
     fn has_parameter(&self) -> bool {
         self.item.context().is_some() || self.item.lent().is_some()
     }

@@ -242,12 +242,12 @@ impl Item {
         self.params().find(Param::is_context)
     }
 
-    /// Reports whether the fn is `main`, and so a whole program.
+    /// Returns whether the fn is `main`, and so a whole program.
     pub(crate) fn is_main(&self) -> bool {
         self.signature.ident == "main"
     }
 
-    /// Reports whether the fn is `pub` without restrictions.
+    /// Returns whether the fn is `pub` without restrictions.
     pub(crate) fn is_exported(&self) -> bool {
         matches!(self.visibility, Visibility::Public(_))
     }
@@ -268,12 +268,12 @@ impl Item {
         }
     }
 
-    /// Reports whether the return type looks like one of those that a body may have.
+    /// Returns whether the return type looks like one of those that a body may have.
     pub(crate) fn returns_as_usual(&self) -> bool {
         self.returned().is_none_or(is_usual_return)
     }
 
-    /// Reports whether the return type is `!`.
+    /// Returns whether the return type is `!`.
     pub(crate) fn is_endless(&self) -> bool {
         matches!(self.returned(), Some(Type::Never(_)))
     }
@@ -285,12 +285,12 @@ impl Param<'_> {
         self.written.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
     }
 
-    /// Reports whether the caller passes the parameter. Otherwise the runtime does.
+    /// Returns whether the caller passes the parameter. Otherwise the runtime does.
     pub(crate) fn is_passed(&self) -> bool {
         matches!(self.role, Role::Value | Role::Reference)
     }
 
-    /// Reports whether the type is a `&mut` reference.
+    /// Returns whether the type is a `&mut` reference.
     pub(crate) fn is_mut(&self) -> bool {
         matches!(ungrouped(&self.written.ty), Type::Reference(reference) if reference.mutability.is_some())
     }
@@ -372,7 +372,7 @@ fn parse_half_fn(input: ParseStream) -> Result<(Signature, Body)> {
 
 /// Parses parameters, and adds a type to unfinished ones: `name`, `name: &`, `name: Vec<`.
 ///
-/// Also reports whether all parameters are finished.
+/// Also returns whether all parameters are finished.
 fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
     let (mut params, mut are_whole) = (TokenStream::new(), true);
     while !input.is_empty() {
@@ -397,7 +397,7 @@ fn parse_half_params(input: ParseStream) -> Result<(TokenStream, bool)> {
     Ok((params, are_whole))
 }
 
-/// Reports whether `fn` comes next, perhaps after qualifiers.
+/// Returns whether `fn` comes next, perhaps after qualifiers.
 fn begins_fn(mut cursor: Cursor) -> bool {
     const QUALIFIERS: &[&str] = &["const", "async", "unsafe", "extern", "gen"];
     while let Some((word, rest)) = cursor.ident() {
@@ -458,7 +458,7 @@ fn is_builtin(attr: &Attribute) -> bool {
     first.is_none_or(|first| BUILTIN.iter().any(|builtin| first.ident == builtin))
 }
 
-/// Reports whether an attribute stays on the fn that is called.
+/// Returns whether an attribute stays on the fn that is called.
 fn is_outer(meta: &Meta) -> bool {
     match meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => {
@@ -499,7 +499,7 @@ fn role(ty: &Type) -> Role {
     }
 }
 
-/// Reports whether a type is a path to `Context`.
+/// Returns whether a type is a path to `Context`.
 fn is_context(ty: &Type) -> bool {
     let Type::Path(TypePath { qself: None, path, .. }) = ungrouped(ty) else {
         return false;
@@ -508,7 +508,7 @@ fn is_context(ty: &Type) -> bool {
         && path.segments.last().is_some_and(|last| last.ident == "Context")
 }
 
-/// Reports whether a type is `()`, `!`, `ExitCode`, or a `Result` of these.
+/// Returns whether a type is `()`, `!`, `ExitCode`, or a `Result` of these.
 fn is_usual_return(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::Never(_) => true,

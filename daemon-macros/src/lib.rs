@@ -224,9 +224,8 @@ use args::Macro;
 /// }
 /// ```
 ///
-/// Only cargo tells the name of the binary and the version to the compiler. In a program that is built
-/// by `rustc` alone, the name is `daemonic::program_name()`, the file name of the executable, and there
-/// is no version.
+/// Only cargo passes the name of the binary and the version to the compiler. In a program that is built by `rustc`
+/// alone, the name is `daemonic::program_name()`, the file name of the executable, and there is no version.
 ///
 /// # Async
 ///

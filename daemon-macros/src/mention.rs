@@ -78,7 +78,7 @@ fn is_mark(token: Option<&TokenTree>, mark: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
 }
 
-/// Reports whether a format string captures a variable, as in `{name}`, `{name:>8}` or `{:name$}`.
+/// Returns whether a format string captures a variable, as in `{name}`, `{name:>8}` or `{:name$}`.
 fn captures(format: &str, name: &str) -> bool {
     let is_word = |letter: char| letter == '_' || letter.is_alphanumeric();
     let is_letter = |letter: char| is_word(letter) && !letter.is_ascii_digit();

@@ -62,7 +62,7 @@ impl Value {
         }
     }
 
-    /// Reports whether an expression mentions a variable of this name.
+    /// Returns whether an expression mentions a variable of this name.
     pub(crate) fn mentions(&self, name: &Ident) -> bool {
         match self {
             Value::Text(value) | Value::Expr(value) => {
@@ -509,7 +509,7 @@ pub(crate) fn literal(value: &TokenStream) -> Option<Lit> {
     syn::parse2(value.clone()).ok().filter(|it| !matches!(it, Lit::Str(it) if !it.suffix().is_empty()))
 }
 
-/// Reports whether a literal is a negative number.
+/// Returns whether a literal is a negative number.
 fn is_negative(literal: &Lit) -> bool {
     literal.to_token_stream().to_string().starts_with('-')
 }

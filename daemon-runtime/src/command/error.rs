@@ -47,7 +47,7 @@ struct Inner {
 /// The kind of a failure, which decides the words around the text and the exit code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The action is missing or unknown.
+    /// The command line is wrong, or the action needs a key that the daemon does not have.
     Usage,
     /// A daemon with this PID is running already.
     AlreadyRunning(Pid),
@@ -109,7 +109,7 @@ impl Error {
         Self::os(text, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
-    /// Makes an error about a file that cannot be opened, which says so if its directory is missing.
+    /// Makes an error about a file that cannot be opened, with a hint if its directory is missing.
     pub(crate) fn cannot_open(what: &str, path: &SystemPath, errno: Errno) -> Self {
         let parent = path.as_path().parent();
         let missing = parent.filter(|directory| errno == Errno::ENOENT && !directory.exists());
@@ -223,7 +223,8 @@ impl Error {
         self.0.source.as_ref().and_then(io::Error::raw_os_error)
     }
 
-    /// Returns whether the action was missing or unknown.
+    /// Returns whether the command line was wrong: the action is missing or unknown, an option is wrong, or the action
+    /// needs a key that the daemon does not have.
     ///
     /// # Examples
     ///
@@ -340,8 +341,8 @@ impl Error {
         }
     }
 
-    /// Returns the exit code: 2 for a missing or unknown action, 4 for a denied permission and for any other failure of
-    /// `status`, else 1.
+    /// Returns the exit code: 2 for a wrong command line ([`is_usage`](Error::is_usage)), 4 for a denied permission and
+    /// for any other failure of `status`, else 1.
     ///
     /// # Examples
     ///

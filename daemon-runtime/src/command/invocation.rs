@@ -184,7 +184,7 @@ impl Invocation {
             }
             #[cfg(feature = "service")]
             Action::Unit => {
-                // What comes after the first word that is no option is the body's, as it is in the unit.
+                // What comes after the first word that is not an option is the body's, as it is in the unit.
                 for argument in arguments {
                     match argument.to_str() {
                         Some("--timer") => self.timer = true,

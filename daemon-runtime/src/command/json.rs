@@ -1,4 +1,4 @@
-//! Outcomes as JSON, errors likewise: one line for each, by the schema in `docs/report.schema.json`.
+//! The JSON of an outcome or an error: one line for each, by the schema in `docs/report.schema.json`.
 //!
 //! What changes from moment to moment, such as the CPU time, is read from `/proc` when the line is made.
 
@@ -86,7 +86,7 @@ impl Error {
 }
 
 impl Snapshot {
-    /// Adds what an answer says. What was seen at the end of the action takes precedence, except after the daemon's
+    /// Adds what an answer implies. What was seen at the end of the action takes precedence, except after the daemon's
     /// end.
     pub(crate) fn after(self, answer: &Answer) -> Self {
         let now = || Some(SystemTime::now());
@@ -329,7 +329,7 @@ mod tests {
     fn a_time_is_in_utc_and_to_the_second() {
         let after = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs_f64(seconds));
         assert_eq!(rfc_3339(after(1_764_205_200.9).unwrap()).unwrap(), "2025-11-27T01:00:00Z");
-        // What a pidfile says may be anything.
+        // The time in a pidfile may be any number.
         assert_eq!(rfc_3339(after(1e15).unwrap()), None);
         assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), None);
     }

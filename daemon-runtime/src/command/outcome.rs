@@ -179,7 +179,7 @@ pub enum Answer {
         /// The outcome for each daemon.
         daemons: Vec<Outcome>,
     },
-    /// The daemon has been sent SIGHUP.
+    /// The daemon has been sent SIGHUP, and its body has reported no failure to reload.
     Reloaded {
         /// The PID of the daemon.
         pid: u32,

@@ -43,7 +43,7 @@ impl Timestamp {
     }
 }
 
-/// Writes a number in front of the end of a text, over the digits that are there.
+/// Writes a number over the digits at the end of a text.
 fn put(text: &mut [u8], mut number: u64) {
     for digit in text.iter_mut().rev().take_while(|byte| byte.is_ascii_digit()) {
         *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);

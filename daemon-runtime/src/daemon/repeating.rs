@@ -17,7 +17,7 @@ impl Daemon<Repeating> {
     ///
     /// By default the missed runs are [skipped](Missed::Skip). The same applies to runs that were due while the machine
     /// or the daemon was suspended: one run is late, and the others are skipped. With [`Missed::Delay`], too, one run
-    /// is late. With [`Missed::Burst`], each of them is made up for.
+    /// is late. With [`Missed::Burst`], the daemon makes up for each of them.
     ///
     /// # Examples
     ///
@@ -276,8 +276,8 @@ impl<W> Daemon<Repeating<W>> {
     /// with [`Missed::Delay`] from its end. Without a last success, the first run begins as without this key.
     ///
     /// A run succeeds if its exit code is 0. A run that fails, or that the end of the process interrupts, is made up
-    /// for. The daemon writes a line when it does so. A state file that is damaged, or dated in the future, is reported
-    /// and ignored.
+    /// for. The daemon writes a line to the log when it makes up for a run. A state file that is damaged, or dated in
+    /// the future, is reported and ignored.
     ///
     /// # Examples
     ///

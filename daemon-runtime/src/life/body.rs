@@ -142,7 +142,7 @@ impl Ending {
         Self { code: 1, error: Some(format!("{error:#}")), ..Self::SUCCESS }
     }
 
-    /// The end of a run that had to end when its time was over.
+    /// Turns this into the end of a run that had to end when its time was over.
     pub(crate) fn timed_out(self, limit: Duration) -> Self {
         let mut error = format!("timed out after {}", Span(limit));
         if let Some(own) = self.message() {

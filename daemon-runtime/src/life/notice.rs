@@ -107,7 +107,7 @@ pub(crate) enum Notice<'a> {
         path: &'a SystemPath,
         obstacle: Obstacle,
     },
-    /// The service manager will wait in vain for messages.
+    /// The service manager waits for messages that will not come.
     NotNotified {
         reason: &'a dyn Display,
     },

@@ -3,7 +3,7 @@
 //! The messages are those of [sd_notify(3)](https://man7.org/linux/man-pages/man3/sd_notify.3.html).
 //!
 //! Without the feature `systemd`, or without `$NOTIFY_SOCKET`, nothing is sent. Without the feature, but with the
-//! variable, a line in the log says so: the manager would wait in vain.
+//! variable, a line in the log says so: the manager waits for messages that will not come.
 
 use std::fmt::{self, Display, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

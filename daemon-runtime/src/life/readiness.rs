@@ -231,7 +231,8 @@ impl Readiness {
 
     fn is_intact(&self) -> bool {
         let Some(expected) = self.id else { return true };
-        // Otherwise the launcher would wait in vain.
+        // If the system does not tell, the channel is used: otherwise the launcher would wait for a message that never
+        // comes.
         expected.may_be_open_at(&self.channel)
     }
 

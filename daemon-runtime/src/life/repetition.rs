@@ -7,11 +7,11 @@ use crate::life::last_success::StateFile;
 use crate::life::run_record::RunRecord;
 use crate::lock::calls::Calls;
 
-/// The runs of a daemon, as far as more than the repeat loop knows of them.
+/// The part of a daemon's repetition that more than the repeat loop uses.
 pub(crate) struct Repetition {
     /// The time that a run has to return after its time limit.
     pub(crate) stop_timeout: Duration,
-    /// What the daemon is asked for. None if its body does not repeat.
+    /// The calls that the daemon takes. None if its body does not repeat.
     pub(crate) calls: Option<Calls>,
     pub(crate) record: RunRecord,
     /// Where the time of the last success is kept. None without `catch_up`.

@@ -34,7 +34,7 @@ pub(crate) struct Streams {
 /// executes, and allows more than two gigabytes.
 const SAFELY: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(LARGE);
 
-/// Without this flag, a 32-bit process cannot open a file of more than two gigabytes, and gets SIGXFSZ when a file
+/// The flag without which a 32-bit process cannot open a file of more than two gigabytes, and gets SIGXFSZ when a file
 /// grows beyond that.
 #[cfg(target_os = "linux")]
 const LARGE: OFlag = OFlag::O_LARGEFILE;

@@ -291,7 +291,7 @@ fn is_of_root_or_own_user(socket: &OwnedFd) -> bool {
     uid.is_ok_and(|uid| uid == 0 || uid == geteuid().as_raw())
 }
 
-/// Other systems have no such sockets.
+/// Returns false: other systems have no such sockets.
 #[cfg(not(target_os = "linux"))]
 fn is_of_root_or_own_user(_: &OwnedFd) -> bool {
     false

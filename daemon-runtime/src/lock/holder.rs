@@ -156,13 +156,13 @@ impl Holder {
         }
     }
 
-    /// Returns whether the process ignores a signal, as far as `/proc` says.
+    /// Returns whether the process ignores a signal, as far as `/proc` reports it.
     pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
         let ignored = Status::read(self.pid).and_then(|status| status.ignored);
         ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
     }
 
-    /// Returns whether the process has a handler for a signal, as far as `/proc` says.
+    /// Returns whether the process has a handler for a signal, as far as `/proc` reports it.
     pub(crate) fn catches(&self, signal: signal::Signal) -> bool {
         let caught = Status::read(self.pid).and_then(|status| status.caught);
         caught.is_some_and(|caught| procfs::has_signal(caught, signal as i32))

@@ -190,12 +190,13 @@ impl Look {
         self.found == Found::Other(pid)
     }
 
-    /// Returns whether the process that the kernel names has the lock, or `None` if `/proc` does not say.
+    /// Returns whether the process that the kernel names has the lock, or `None` if `/proc` does not report it.
     pub(crate) fn confirms(&self, pid: Pid) -> Option<bool> {
         self.file.as_ref().and_then(|probe| procfs::holds_lock(pid, probe.id()))
     }
 
-    /// Returns whether the process has the lock, by what `/proc` says, else by asking the kernel again.
+    /// Returns whether the process has the lock: as `/proc` reports, or else as the kernel answers when it is asked
+    /// again.
     pub(crate) fn has_lock(&self, pid: Pid, confirmed: Option<bool>) -> nix::Result<bool> {
         confirmed.map_or_else(|| self.is_still_held_by(pid), Ok)
     }

@@ -1,7 +1,7 @@
 //! The pidfile's lock: holding it, finding its holder, stopping the holder.
 //!
 //! The kernel's lock decides whether a daemon is running, never the text of the pidfile. Code here may signal other
-//! processes, but only the lock's holder.
+//! processes, but only the lock's holder and the process of its body.
 
 pub(crate) mod answer;
 pub(crate) mod bytes;

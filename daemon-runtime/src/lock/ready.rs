@@ -124,7 +124,7 @@ impl<'a> ReadinessWait<'a> {
         if daemon.still_holds()? { self.lives_long_enough(daemon, waiting) } else { Ok(Seen::Unreachable) }
     }
 
-    /// With `wait_alive`, waits until the daemon has run for that long.
+    /// Waits, with `wait_alive`, until the daemon has run for that long.
     fn lives_long_enough(&self, daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<Seen> {
         let age = || procfs::age(daemon.pid(), true);
         let Some((needed, age)) = self.plan.settings.wait_alive.and_then(|time| Some((time, age()?))) else {

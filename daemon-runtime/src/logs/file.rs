@@ -33,9 +33,9 @@ pub(crate) fn of_errors<'a>(plan: &'a Plan<'_>) -> Option<&'a SystemPath> {
 
 /// Returns the log of a daemon that is running, as far as this process may know it.
 ///
-/// In the foreground, and with a relative path, the daemon's standard output may be another file than the key says. The
-/// key counts for a log that has been renamed or removed and not yet reopened, and where the system does not say.
-/// `is_verified` says that `/proc` is known to list this process under this PID.
+/// In the foreground, and with a relative path, the daemon's standard output may be a file other than that of the key.
+/// The key decides for a log that has been renamed or removed and not yet reopened, and where the system does not
+/// report the open file. `is_verified` says that `/proc` is known to list this process under this PID.
 pub(crate) fn of_process(pid: Pid, is_verified: bool, plan: &Plan<'_>) -> Option<PathBuf> {
     let by_key = || of(plan).map(|path| path.as_path().into());
     let log = of(plan)?;

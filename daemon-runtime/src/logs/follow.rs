@@ -43,7 +43,7 @@ pub(crate) fn follow(path: &SystemPath, lines: usize, to: &mut (impl Write + AsF
     // Watched before it is looked at, so that no change falls between the two.
     watch.path(path.as_path());
     logs.begin(lines)?;
-    // What was renamed before is no part of what is added.
+    // A file that was renamed before this has nothing that is added from now on.
     watch.take_renamed(&mut Vec::new());
     loop {
         logs.look(&mut watch)?;

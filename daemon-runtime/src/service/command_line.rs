@@ -56,7 +56,7 @@ pub(crate) fn asks_for_timer() -> bool {
 
 /// Finds an argument, or the value in one such as `--config=FILE`, that is the relative path of a file.
 ///
-/// A plain word without a dot or a slash is no path, even if a file has that name.
+/// A plain word without a dot or a slash does not count as a path, even if a file has that name.
 pub(crate) fn relative_path(arguments: &[OsString]) -> Option<&Path> {
     let is_relative = |path: &&Path| {
         let looks_like_path = path.as_os_str().as_bytes().iter().any(|byte| b"./".contains(byte));

@@ -120,7 +120,8 @@ pub(crate) fn add_unit(outcome: Outcome, settings: &Settings, pid: Pid) -> Outco
     outcome.with_journal(has_output.then_some(journal)).with_unit(Some(unit))
 }
 
-/// Returns whether the standard output of a process is a socket, as that to the journal is, as far as the system says.
+/// Returns whether the standard output of a process may be a socket, as it is if it goes to the journal. If the system
+/// does not report it, it may be.
 fn is_socket(pid: Pid) -> bool {
     procfs::open_file(pid, 1).is_none_or(|(stat, _)| file_type(&stat) == SFlag::S_IFSOCK)
 }

@@ -204,7 +204,7 @@ impl Unit {
         }
         match self.timer {
             None => write_lines(f, &self.limits)?,
-            // systemd by itself allows five starts in ten seconds.
+            // By default, systemd allows five starts in ten seconds.
             Some(_) => {
                 f.write_str("# The timer alone says how often it is started.\nStartLimitIntervalSec=0\n")?;
             }
@@ -328,7 +328,7 @@ fn limits(settings: &Settings) -> Vec<String> {
 fn lasting(settings: &Settings) -> Vec<String> {
     let limit = match settings.wait_ready {
         Some(limit) => Some(time(limit)),
-        // By itself, systemd would kill a daemon whose setup takes longer than a minute and a half.
+        // By default, systemd would kill a daemon whose setup takes longer than a minute and a half.
         None if cfg!(feature = "systemd") => Some("infinity".into()),
         None => None,
     };

@@ -556,7 +556,7 @@ struct LifeEnd {
 }
 
 impl LifeEnd {
-    /// The end of a life that could not begin.
+    /// Makes the end of a life that could not begin.
     fn of_fork(error: &io::Error) -> Self {
         let error = Error::io(format_args!("cannot fork the body"), error);
         let failure = Failure::now(Exit::Code(1), Some(error.text().to_owned()));

@@ -31,7 +31,7 @@ pub(crate) fn since_1970() -> Duration {
 
 /// Returns the time of the machine's start, as the time since 1970.
 ///
-/// Both clocks are read at once, so that it is always the same, until the one that can be set is.
+/// Both clocks are read together, so that the result stays the same until the clock that can be set is set.
 #[cfg(feature = "json")]
 pub(crate) fn boot() -> Option<Duration> {
     let since_boot = since_boot()?;

@@ -132,7 +132,7 @@ mod linux {
     }
 
     /// Returns whether a process itself holds a write lock on the first byte of a file, or `None` if `/proc` does not
-    /// say.
+    /// report it.
     ///
     /// `F_GETLK` names the process that took the lock. But the lock belongs to a table of descriptors, which processes
     /// can share (`CLONE_FILES`). If the process that took it has ended, another process may have its PID. The `lock:`

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Returns the file name of the executable that this process runs.
 ///
-/// This is the default name of a whole program, `#[daemon] fn main`, that is built without cargo. Cargo tells the macro
-/// the name of the binary.
+/// This is the default name of a whole program, `#[daemon] fn main`, that is built without cargo. Otherwise the macro
+/// gets the name of the binary from cargo.
 ///
 /// An executable that was replaced or removed meanwhile keeps its name. If the system cannot name the executable, this
 /// is the file name in argument 0, the name by which the program was called.

@@ -55,7 +55,7 @@ mod linux {
         ///
         /// # Errors
         ///
-        /// Fails if the descriptor is closed or is no timer any more, because the body closes descriptors that it does
+        /// Fails if the descriptor is closed or is no longer a timer, because the body closes descriptors that it does
         /// not know. With `ECANCELED`, the clock has been set since the last wait.
         pub(crate) fn arm(&self, until: Duration) -> nix::Result<()> {
             let flags = match self.clock {

@@ -94,7 +94,7 @@ pub(crate) fn is_of_unit(unit: &str, pid: u32) -> bool {
 }
 
 /// Returns whether a control group has the name of a unit. systemd puts a `_` before a name that begins with one, or
-/// that the kernel could take for a file of its own, as `io.service`.
+/// that the kernel could take for a file of its own, such as `io.service`.
 fn is_group_of(group: Component<'_>, unit: &str) -> bool {
     let Component::Normal(group) = group else { return false };
     let group = group.as_bytes();
