@@ -38,7 +38,7 @@ struct Terminal {
 }
 
 impl Progress {
-    /// Begins an action that shows nothing, as a library call does not.
+    /// Begins an action that shows nothing, such as a library call.
     pub(crate) fn silent() -> Self {
         Self::default()
     }

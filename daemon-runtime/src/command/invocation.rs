@@ -122,7 +122,7 @@ impl Invocation {
         invocation.map_err(|error| error.in_format(format))
     }
 
-    /// Reads the arguments as [`from_args`](Self::from_args) does, and sets the format, also before an error.
+    /// Reads the arguments as [`from_args`](Self::from_args) does, and sets the format even if it fails.
     fn read(mut arguments: impl Iterator<Item = OsString>, format: &mut Format) -> Result<Self> {
         let mut all = false;
         let word = loop {

@@ -209,8 +209,8 @@ struct Process {
 }
 
 impl Process {
-    /// Reads what `/proc` reports. It is unknown if another process than the holder, which was last seen at the given
-    /// moment, has its PID by now.
+    /// Reads what `/proc` reports. It is unknown if the PID of the holder, which was last seen at the given moment,
+    /// belongs to another process by now.
     fn read(holder: Option<u32>, seen: Option<Duration>, body: Option<u32>) -> Self {
         let pid = |number: u32| number.try_into().ok().map(Pid::from_raw);
         let (Some(holder), Some(seen)) = (holder.and_then(pid), seen) else { return Self::default() };

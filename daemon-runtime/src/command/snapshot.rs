@@ -41,7 +41,7 @@ pub(crate) enum State {
     Running,
     Waiting,
     Stopping,
-    /// It has ended in another way than by a stop or by success, or could not be started.
+    /// It has ended neither by a stop nor by success, or could not be started.
     Failed,
     Stopped,
     #[default]

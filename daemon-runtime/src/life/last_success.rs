@@ -34,7 +34,7 @@ const VERSION: &str = "daemonic 1";
 /// The longest content of the file, in bytes. A longer file is something else.
 const LONGEST: usize = 128;
 
-/// The last run that has succeeded, in times since 1970.
+/// The last run that has succeeded, as times since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastSuccess {
     /// The time at which the run was due. If it was not a due run, the time at which the last due run was.

@@ -46,8 +46,8 @@ impl State {
         self.flag.reload();
     }
 
-    /// Notifies the service manager that the reload that it knows of is complete, if there is one. In a handler
-    /// async-signal-safe.
+    /// Notifies the service manager that the reload that it knows of is complete, if there is one. Async-signal-safe if
+    /// the sender is a handler.
     fn complete_reload(&self, sender: Sender) {
         if self.reloads.complete() {
             self.service_manager.reloaded(sender);

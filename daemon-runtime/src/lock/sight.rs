@@ -163,8 +163,8 @@ mod json {
 
     /// Turns the result of an action into one that is reported as JSON.
     ///
-    /// The daemon is looked at once more, because other actions than `status` do not see all of it. Where `status` has
-    /// failed, or a stop has succeeded, there is nothing to see.
+    /// The daemon is looked at once more, because actions other than `status` do not see all of it. After a failed
+    /// `status`, or a stop that has succeeded, there is nothing more to see.
     pub(crate) fn describe(plan: Option<&Plan<'_>>, action: Action, result: Result) -> Result {
         let unseen = plan.map_or_else(Snapshot::default, Snapshot::of);
         let repeats = plan.is_some_and(|plan| plan.settings.calls != BodyCalls::Once);

@@ -43,7 +43,7 @@ pub(crate) fn follow(path: &SystemPath, lines: usize, to: &mut (impl Write + AsF
     // Watched before it is looked at, so that no change falls between the two.
     watch.path(path.as_path());
     logs.begin(lines)?;
-    // A file that was renamed before this has nothing that is added from now on.
+    // Renames before this do not count, because only what is added from now on is shown.
     watch.take_renamed(&mut Vec::new());
     loop {
         logs.look(&mut watch)?;
@@ -216,7 +216,7 @@ enum ShowError {
     Write(io::Error),
 }
 
-/// Returns the result of an action whose output has ended by an error. If the reader has gone, that is a success.
+/// Turns the error that has ended the output into the result of the action. If the reader has gone, that is a success.
 fn stopped(path: &SystemPath, error: ShowError) -> Result<()> {
     match error {
         ShowError::Read(error) => Err(cannot_read(path, &error)),

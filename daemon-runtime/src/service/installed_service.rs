@@ -68,8 +68,8 @@ impl Service {
             .ok_or_else(|| Error::failed(format_args!("the daemon has ended already")))
     }
 
-    /// Returns whether the main process runs another program than the file that the unit names now, because that was
-    /// replaced.
+    /// Returns whether the main process runs a program other than the file that the unit names now, because that file
+    /// was replaced.
     pub(crate) fn runs_old_program(&self) -> bool {
         let id = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         let running = self.main_pid().ok().and_then(|pid| id(Path::new(&format!("/proc/{pid}/exe"))));

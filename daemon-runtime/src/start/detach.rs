@@ -14,8 +14,8 @@ use crate::sys::{descriptor, procfs, sigaction};
 
 /// Resets every signal that the caller ignores, such as SIGHUP after `nohup`, to its default disposition.
 ///
-/// Of the caller's dispositions, an exec passes on no others. The program's own handlers stay. SIGPIPE stays ignored,
-/// because Rust's standard library relies on that.
+/// These are the only dispositions of the caller that an exec passes on. The program's own handlers stay. SIGPIPE stays
+/// ignored, because Rust's standard library relies on that.
 pub(crate) fn reset_ignored_signals(caller: &Status) {
     for signal in 1..=64 {
         let is_ignored = caller

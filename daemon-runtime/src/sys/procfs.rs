@@ -237,7 +237,7 @@ mod linux {
 
     const REPLACED: &[u8] = b" (deleted)";
 
-    /// Returns the path of a process's program if it is proven to be another program than this process's: both the path
+    /// Returns the path of a process's program if it is proven to be a program other than this process's: both the path
     /// and the file differ.
     pub(crate) fn other_program(pid: Pid) -> Option<PathBuf> {
         let (own, other) = (Program::of("self")?, Program::of(pid)?);
@@ -357,7 +357,7 @@ mod linux {
         field(stat, 3).is_some_and(|state: char| !"ZX".contains(state))
     }
 
-    /// Returns whether another job than this process's has its terminal (fields 5 and 8 of `/proc/PID/stat`).
+    /// Returns whether a job other than this process's has its terminal (fields 5 and 8 of `/proc/PID/stat`).
     pub(crate) fn is_background_job() -> bool {
         let Some(stat) = read("/proc/self/stat") else { return false };
         let fields = stat.rsplit_once(')').map(|(_, after)| after.split(' ').collect::<Vec<_>>());

@@ -69,7 +69,7 @@ impl Installed {
         self.command_line.first().map(Path::new)
     }
 
-    /// Returns the path of the unit's program if that is another program than this process's.
+    /// Returns the path of the unit's program if that is a program other than this process's.
     pub(crate) fn other_program(&self) -> Option<&Path> {
         self.program().filter(|program| program.exists() && !self.is_of_this_program())
     }
@@ -77,8 +77,8 @@ impl Installed {
 
 /// Returns whether a process belongs to an installed service of this program.
 ///
-/// The process may execute another file than this process does: the unit may name a link, which leads to a newer
-/// version by now.
+/// The process may execute a file other than this process's: the unit may name a link, which leads to a newer version
+/// by now.
 pub(crate) fn is_of_own_service(name: &str, pid: u32) -> bool {
     let is_ours = |scope| Installed::find(scope, name).is_some_and(|unit| unit.is_of_this_program());
     is_of_unit(&file_name(name), pid) && [Scope::System, Scope::User].into_iter().any(is_ours)
