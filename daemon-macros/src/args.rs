@@ -78,8 +78,8 @@ const KEYS: &[Row] = &[
     ("wait_ready", Kind::Duration, Scope::Any),
     ("wait_alive", Kind::Duration, Scope::Any),
     ("respawn", Kind::Respawn, Scope::Any),
-    ("respawn_delay", Kind::Delay, Scope::Any),
-    ("respawn_limit", Kind::Limit, Scope::Any),
+    ("respawn_delay", Kind::RespawnDelay, Scope::Any),
+    ("respawn_limit", Kind::RespawnLimit, Scope::Any),
     ("children", Kind::Children, Scope::Any),
     ("check", Kind::Check, Scope::Any),
     ("version", Kind::Version, Scope::Any),
@@ -225,7 +225,7 @@ impl Args {
     }
 
     /// Returns whether a value mentions a variable of this name.
-    pub(crate) fn mention(&self, name: &Ident) -> bool {
+    pub(crate) fn mentions(&self, name: &Ident) -> bool {
         let wrappers = self.setup.iter().chain(&self.check).chain(&self.respawn);
         self.plain.iter().chain(&self.repeat).chain(wrappers).any(|arg| arg.value.mentions(name))
     }

@@ -284,7 +284,7 @@ impl<'a> Expansion<'a> {
             let Some(name) = item::name(&param.pat) else { continue };
             // A variable that shadows the parameter would be the first mention in the body.
             let is_read = || mentions(body.stream(), name).first() == Some(&Mention::Read);
-            if self.args.mention(name) && !is_read() {
+            if self.args.mentions(name) && !is_read() {
                 // The user's own lint attributes come later, and so take precedence.
                 let used =
                     parse_quote_spanned!(self.site=> #[allow(unused_variables, reason = "a key uses it")]);
@@ -532,7 +532,7 @@ impl<'a> Expansion<'a> {
     /// A name like `_id` that no value uses becomes ours, because clippy reports uses of such names.
     fn passed(&self, param: &Param<'_>) -> Option<Ident> {
         let mut name = param.name.cloned()?;
-        if name.to_string().starts_with('_') && !self.args.mention(&name) {
+        if name.to_string().starts_with('_') && !self.args.mentions(&name) {
             name.set_span(Span::mixed_site().located_at(name.span()));
         }
         Some(name)

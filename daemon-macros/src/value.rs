@@ -33,8 +33,8 @@ pub(crate) enum Kind {
     RunTimeout,
     Setup,
     Respawn,
-    Delay,
-    Limit,
+    RespawnDelay,
+    RespawnLimit,
     Children,
     Check,
     Version,
@@ -123,11 +123,13 @@ impl Kind {
             Kind::Umask => integer.map_or(Ok(()), check_umask).map(|()| unchanged),
             Kind::Count => integer.map_or(Ok(()), check_count).map(|()| unchanged),
             Kind::Retries => integer.map_or(Ok(()), check_retries).map(|()| unchanged),
-            Kind::Limit => integer.map_or(Ok(()), check_limit).map(|()| unchanged),
+            Kind::RespawnLimit => integer.map_or(Ok(()), check_respawn_limit).map(|()| unchanged),
             Kind::Duration => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), duration),
             Kind::Period => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), period),
             Kind::RunTimeout => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), run_timeout),
-            Kind::Delay => string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), delay),
+            Kind::RespawnDelay => {
+                string.map_or_else(|| check_quoted(literal.as_ref(), unchanged), respawn_delay)
+            }
             Kind::Cron => check_cron(&value, string).map(|()| Value::Text(value)),
             Kind::Timezone => string.map_or(Ok(()), check_timezone).map(|()| Value::Text(value)),
             Kind::Clock => string.map_or(Ok(unchanged), |word| choice("Clock", CLOCK, word)),
@@ -161,8 +163,8 @@ impl Kind {
             Kind::RunTimeout => "\"1h\"",
             Kind::Setup => "State::open()",
             Kind::Respawn => "\"on-failure\"",
-            Kind::Delay => "\"1s\"",
-            Kind::Limit => "10",
+            Kind::RespawnDelay => "\"1s\"",
+            Kind::RespawnLimit => "10",
             Kind::Children => "\"end\"",
             Kind::Check => "Config::read()",
             Kind::Version => "\"1.2.3\"",
@@ -179,9 +181,11 @@ impl Kind {
             Kind::Retries => {
                 "`retry` can't be negative; for a run that is not tried again, remove it or write 0"
             }
-            Kind::Limit => "`respawn_limit` can't be negative; for a daemon that never gives up, write 0",
+            Kind::RespawnLimit => {
+                "`respawn_limit` can't be negative; for a daemon that never gives up, write 0"
+            }
             Kind::Account => "the number of an account can't be negative; write the name, as in \"nobody\"",
-            Kind::Duration | Kind::Period | Kind::RunTimeout | Kind::Delay => {
+            Kind::Duration | Kind::Period | Kind::RunTimeout | Kind::RespawnDelay => {
                 "a duration can't be negative, and needs quotes; write for example \"5s\""
             }
             Kind::Umask => "`umask` can't be negative; write the bits to take away, as in `umask = 0o022`",
@@ -299,7 +303,7 @@ fn check_count(count: &LitInt) -> Result<()> {
     ))
 }
 
-fn check_limit(limit: &LitInt) -> Result<()> {
+fn check_respawn_limit(limit: &LitInt) -> Result<()> {
     if limit.base10_parse::<u32>().is_ok() {
         return Ok(());
     }
@@ -384,7 +388,7 @@ fn run_timeout(text: &LitStr) -> Result<Value> {
 }
 
 /// Converts the pause before a respawn, which cannot be zero.
-fn delay(text: &LitStr) -> Result<Value> {
+fn respawn_delay(text: &LitStr) -> Result<Value> {
     match parse_duration(text)? {
         Duration::ZERO => Err(Error::new(
             text.span(),

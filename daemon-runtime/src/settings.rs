@@ -98,9 +98,9 @@ pub(crate) enum StateChoice {
     /// The key `state`.
     Given(SystemPath),
     /// The default of root, in a directory of its own.
-    RootsDefault(SystemPath),
+    RootDefault(SystemPath),
     /// The default of another user.
-    UsersDefault(SystemPath),
+    UserDefault(SystemPath),
 }
 
 /// The suffix of a new state file's name, until the file replaces the old one.
@@ -116,7 +116,7 @@ impl StateChoice {
     }
 
     pub(crate) fn path(&self) -> &SystemPath {
-        let (Self::Given(path) | Self::RootsDefault(path) | Self::UsersDefault(path)) = self;
+        let (Self::Given(path) | Self::RootDefault(path) | Self::UserDefault(path)) = self;
         path
     }
 }
@@ -126,11 +126,11 @@ pub(crate) enum PidfileChoice {
     /// The key `pidfile`.
     Given,
     /// The default of root.
-    RootsDefault,
+    RootDefault,
     /// The default of another user, with root's default.
-    UsersDefault { roots: SystemPath },
+    UserDefault { root_default: SystemPath },
     /// No path: another user, who has no home directory for a default. Root's default can still be examined.
-    NoHome { roots: SystemPath },
+    NoHome { root_default: SystemPath },
 }
 
 impl Settings {
@@ -262,14 +262,14 @@ impl Settings {
         }
         if geteuid().is_root() {
             return resolve("name", &Path::new("/var/lib").join(&self.name).join("state"))
-                .map(StateChoice::RootsDefault);
+                .map(StateChoice::RootDefault);
         }
         let directory = state_directory().ok_or_else(|| {
             Error::failed(format_args!(
                 "this user has no home directory for the state file of `catch_up`; give `state`"
             ))
         })?;
-        resolve("name", &directory.join(format!("{}.state", self.name))).map(StateChoice::UsersDefault)
+        resolve("name", &directory.join(format!("{}.state", self.name))).map(StateChoice::UserDefault)
     }
 
     fn check(&self) -> Result<()> {
@@ -306,25 +306,25 @@ impl Settings {
             return Ok((resolve("pidfile", path)?, PidfileChoice::Given));
         }
         let file = format!("{}.pid", self.name);
-        let roots = resolve("name", &roots_directory(&self.name).join(&file))?;
+        let root_default = resolve("name", &root_pidfile_directory(&self.name).join(&file))?;
         let own = given_directory().map(|directory| resolve("name", &directory.join(&file))).transpose()?;
         if geteuid().is_root() {
-            return Ok((own.unwrap_or(roots), PidfileChoice::RootsDefault));
+            return Ok((own.unwrap_or(root_default), PidfileChoice::RootDefault));
         }
         if let Some(own) = own {
-            return Ok((own, PidfileChoice::UsersDefault { roots }));
+            return Ok((own, PidfileChoice::UserDefault { root_default }));
         }
         match state_directory() {
             Some(directory) => {
-                Ok((resolve("name", &directory.join(&file))?, PidfileChoice::UsersDefault { roots }))
+                Ok((resolve("name", &directory.join(&file))?, PidfileChoice::UserDefault { root_default }))
             }
-            None => Ok((roots.clone(), PidfileChoice::NoHome { roots })),
+            None => Ok((root_default.clone(), PidfileChoice::NoHome { root_default })),
         }
     }
 }
 
 /// Returns the directory of root's default pidfile: that of the installed service, if the program is one.
-fn roots_directory(name: &str) -> PathBuf {
+fn root_pidfile_directory(name: &str) -> PathBuf {
     #[cfg(feature = "service")]
     if Installed::find(Scope::System, name).is_some() {
         return installed::runtime_directory(name);

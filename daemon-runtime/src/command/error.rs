@@ -155,7 +155,7 @@ impl Error {
     }
 
     /// Refuses an ordinary user an action that only root may carry out on root's daemon.
-    pub(crate) fn roots_daemon(pidfile: &SystemPath, pid: Pid) -> Self {
+    pub(crate) fn daemon_of_root(pidfile: &SystemPath, pid: Pid) -> Self {
         Self::new(
             Kind::PermissionDenied,
             format_args!(

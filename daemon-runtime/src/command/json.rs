@@ -149,7 +149,7 @@ fn object(name: &str, snapshot: &Snapshot) -> Object {
     let stdout = match stdout {
         Stdout::None => None,
         Stdout::Key(path) => Some(text(path)),
-        Stdout::Holders => holder.and_then(standard_output),
+        Stdout::OfHolder => holder.and_then(standard_output),
     };
     // Read last, so that all of it is about a process that still lives.
     let process = Process::read(holder, seen, body);

@@ -31,7 +31,7 @@ pub(crate) enum Stdout {
     /// That of the key.
     Key(PathBuf),
     /// What the holder has open. It is another instance, whose keys this process does not know.
-    Holders,
+    OfHolder,
 }
 
 /// The state of a daemon.

@@ -138,7 +138,7 @@ impl Below {
 #[allow(unsafe_code, reason = "calls a function whose precondition is proved here")]
 pub(crate) fn install(signal: Signal, owner: ProcessId) -> nix::Result<()> {
     let mut installed = lock();
-    let is_daemons_child = installed.iter().any(|entry| entry.signal == signal && entry.owner != owner);
+    let is_child_of_daemon = installed.iter().any(|entry| entry.signal == signal && entry.owner != owner);
     installed.retain(|entry| entry.owner == owner);
     if let Some(entry) = installed.iter_mut().find(|entry| entry.signal == signal) {
         entry.users += 1;
@@ -149,7 +149,7 @@ pub(crate) fn install(signal: Signal, owner: ProcessId) -> nix::Result<()> {
     let before = unsafe { sigaction::install(signal, OURS)? };
     if before.is_handler_other_than(OURS) {
         Below::deactivate(signal);
-        Below::activate(signal, before, !is_daemons_child);
+        Below::activate(signal, before, !is_child_of_daemon);
     }
     installed.push(Installed { signal, owner, before, users: 1 });
     Ok(())

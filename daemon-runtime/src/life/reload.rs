@@ -39,7 +39,7 @@ impl State {
         // Noted before the look at the body. A body that stops waiting does both in the other order, so one of the two
         // completes the reload.
         self.reloads.begin();
-        if !self.reloads.are_the_bodys() {
+        if !self.reloads.belong_to_body() {
             self.complete_reload(Sender::Handler);
         }
         // A thread that this wakes may answer at once.
@@ -116,7 +116,7 @@ impl State {
         // Another thread may have answered meanwhile.
         let Some(at) = self.reloads.answer() else { return };
         self.report_reload(at, error.as_deref());
-        let takes_next = self.flag.has_reload() && self.reloads.are_the_bodys();
+        let takes_next = self.flag.has_reload() && self.reloads.belong_to_body();
         if !takes_next {
             self.complete_reload(Sender::Thread);
         }

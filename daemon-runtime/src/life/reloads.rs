@@ -49,7 +49,7 @@ impl Reloads {
 
     /// Returns whether the body will complete the reload that has arrived: it waits for an event, or is at an earlier
     /// one. Async-signal-safe.
-    pub(crate) fn are_the_bodys(&self) -> bool {
+    pub(crate) fn belong_to_body(&self) -> bool {
         // In this order, because a body that takes a reload stops waiting afterwards.
         self.has_waits() || self.awaits_answer()
     }
@@ -65,7 +65,7 @@ impl Reloads {
     /// Notes that a wait has ended, and returns whether the body has left a reload that it would have taken.
     pub(crate) fn ends_wait(&self) -> bool {
         self.waits.fetch_sub(1, Ordering::SeqCst);
-        self.is_begun() && !self.are_the_bodys()
+        self.is_begun() && !self.belong_to_body()
     }
 
     /// Notes that the body takes a reload.
@@ -113,14 +113,14 @@ mod tests {
     fn a_reload_is_the_daemons_unless_the_body_waits_or_is_at_one() {
         let reloads = Reloads::default();
         assert!(reloads.ask_first() && !reloads.ask_first());
-        assert!(!reloads.are_the_bodys(), "the body may never ask again");
+        assert!(!reloads.belong_to_body(), "the body may never ask again");
         reloads.begin_wait();
-        assert!(reloads.are_the_bodys());
+        assert!(reloads.belong_to_body());
         reloads.take(AT);
         assert!(!reloads.ends_wait());
-        assert!(reloads.are_the_bodys());
+        assert!(reloads.belong_to_body());
         assert_eq!([reloads.answer(), reloads.answer()], [Some(AT), None]);
-        assert!(!reloads.are_the_bodys());
+        assert!(!reloads.belong_to_body());
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         reloads.begin_wait();
         reloads.begin();
         // The handler leaves the reload to the two that wait, and neither takes it.
-        assert!(reloads.are_the_bodys());
+        assert!(reloads.belong_to_body());
         assert!(!reloads.ends_wait(), "another still waits");
         assert!(reloads.ends_wait());
         assert_eq!([reloads.complete(), reloads.complete()], [true, false]);

@@ -97,14 +97,14 @@ impl Pidfile {
     /// # Errors
     ///
     /// Fails as [`presence`](Self::presence) does. Failures at root's path are ignored.
-    pub(crate) fn presence_or_roots(&self) -> Result<(Presence, Option<&SystemPath>)> {
+    pub(crate) fn presence_or_root(&self) -> Result<(Presence, Option<&SystemPath>)> {
         let own = self.presence();
         let is_running = |presence: &Result<Presence>| matches!(presence, Ok(Presence::Running { .. }));
         let is_missing = own.as_ref().map_or_else(|error| self.is_out_of_reach(error), |_| !is_running(&own));
-        if let Some(roots) = self.roots().filter(|_| is_missing) {
-            let presence = roots.presence();
+        if let Some(root_default) = self.root_default().filter(|_| is_missing) {
+            let presence = root_default.presence();
             if is_running(&presence) {
-                return Ok((presence?, Some(roots.path())));
+                return Ok((presence?, Some(root_default.path())));
             }
         }
         Ok((own?, None))

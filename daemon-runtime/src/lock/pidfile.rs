@@ -60,11 +60,11 @@ enum Owner {
     /// The daemon's own, given by the key.
     Daemon,
     /// The default of root.
-    Roots,
+    Root,
     /// The default of another user, with root's default.
-    Users(Box<Pidfile>),
+    User(Box<Pidfile>),
     /// A path at which a daemon of this program was found.
-    Programs,
+    Program,
     /// No path, because this user has no home directory. Root's default can still be examined.
     Homeless(Box<Pidfile>),
 }
@@ -74,20 +74,20 @@ impl Pidfile {
     pub(crate) fn new(plan: &Plan<'_>) -> Self {
         let owner = match &plan.pidfile_choice {
             PidfileChoice::Given => Owner::Daemon,
-            PidfileChoice::RootsDefault => Owner::Roots,
-            PidfileChoice::UsersDefault { roots } => Owner::Users(Box::new(Self::of_root(roots))),
-            PidfileChoice::NoHome { roots } => Owner::Homeless(Box::new(Self::of_root(roots))),
+            PidfileChoice::RootDefault => Owner::Root,
+            PidfileChoice::UserDefault { root_default } => Owner::User(Box::new(Self::of_root(root_default))),
+            PidfileChoice::NoHome { root_default } => Owner::Homeless(Box::new(Self::of_root(root_default))),
         };
         Self { path: plan.pidfile.clone(), owner }
     }
 
     fn of_root(path: &SystemPath) -> Self {
-        Self { path: path.clone(), owner: Owner::Roots }
+        Self { path: path.clone(), owner: Owner::Root }
     }
 
     /// Makes the pidfile of a path at which a daemon of this program was found. Other programs are refused there.
     pub(crate) fn of_this_program(path: SystemPath) -> Self {
-        Self { path, owner: Owner::Programs }
+        Self { path, owner: Owner::Program }
     }
 
     pub(crate) fn path(&self) -> &SystemPath {
@@ -95,10 +95,10 @@ impl Pidfile {
     }
 
     /// Returns root's default pidfile, if this is the default of another user.
-    pub(crate) fn roots(&self) -> Option<&Self> {
+    pub(crate) fn root_default(&self) -> Option<&Self> {
         match &self.owner {
-            Owner::Users(roots) | Owner::Homeless(roots) => Some(roots),
-            Owner::Daemon | Owner::Roots | Owner::Programs => None,
+            Owner::User(root_default) | Owner::Homeless(root_default) => Some(root_default),
+            Owner::Daemon | Owner::Root | Owner::Program => None,
         }
     }
 
@@ -109,9 +109,7 @@ impl Pidfile {
     pub(crate) fn other_program(&self, pid: Pid) -> Option<PathBuf> {
         let other = match self.owner {
             Owner::Daemon => None,
-            Owner::Roots | Owner::Users(_) | Owner::Homeless(_) | Owner::Programs => {
-                procfs::other_program(pid)
-            }
+            Owner::Root | Owner::User(_) | Owner::Homeless(_) | Owner::Program => procfs::other_program(pid),
         };
         #[cfg(feature = "service")]
         let other = other.filter(|_| !self.is_of_own_service(pid));
@@ -148,7 +146,7 @@ impl Pidfile {
             Owner::Homeless(_) => Err(Error::failed(format_args!(
                 "this user has no home directory for the default pidfile; give the key `pidfile`, or set $XDG_STATE_HOME"
             ))),
-            Owner::Daemon | Owner::Roots | Owner::Users(_) | Owner::Programs => Ok(()),
+            Owner::Daemon | Owner::Root | Owner::User(_) | Owner::Program => Ok(()),
         }
     }
 
@@ -200,9 +198,9 @@ impl Pidfile {
             geteuid().is_root() && above == Some(Path::new("/run"))
         };
         match self.owner {
-            Owner::Users(_) => true,
-            Owner::Roots => is_below_run(),
-            Owner::Daemon | Owner::Programs | Owner::Homeless(_) => false,
+            Owner::User(_) => true,
+            Owner::Root => is_below_run(),
+            Owner::Daemon | Owner::Program | Owner::Homeless(_) => false,
         }
     }
 
@@ -210,7 +208,7 @@ impl Pidfile {
     fn make_directory(&self) -> Result<()> {
         let Some(directory) = self.path.as_path().parent() else { return Ok(()) };
         let made = match self.owner {
-            Owner::Roots => make(directory, 0o755),
+            Owner::Root => make(directory, 0o755),
             _ => make_private(directory),
         };
         made.map_err(|error| {
@@ -273,7 +271,7 @@ impl Pidfile {
             Errno::EISDIR => self.not_regular(SFlag::S_IFDIR),
             Errno::ENXIO => self.not_regular(SFlag::S_IFSOCK),
             // Systems other than Linux have no /run.
-            Errno::ENOENT if matches!(self.owner, Owner::Roots) => Error::failed(format_args!(
+            Errno::ENOENT if matches!(self.owner, Owner::Root) => Error::failed(format_args!(
                 "there is no directory for the default pidfile {}; give the key `pidfile`",
                 self.path
             )),

@@ -36,7 +36,7 @@ pub(crate) fn find() -> Result<Vec<(Pidfile, Presence)>> {
 fn pidfiles(pid: Pid) -> Vec<SystemPath> {
     let fds = procfs::descriptors(&format!("/proc/{pid}/fd")).unwrap_or_default();
     let is_locked = |fd: &i32| {
-        procfs::read(&format!("/proc/{pid}/fdinfo/{fd}")).is_some_and(|text| has_daemons_locks(&text))
+        procfs::read(&format!("/proc/{pid}/fdinfo/{fd}")).is_some_and(|text| has_daemon_locks(&text))
     };
     let path = |fd: i32| {
         let (stat, path) = procfs::open_file(pid, fd)?;
@@ -49,7 +49,7 @@ fn pidfiles(pid: Pid) -> Vec<SystemPath> {
 
 /// Returns whether an open file has a daemon's locks. Lines are such as `lock:  1: POSIX  ADVISORY  WRITE 42
 /// 00:1b:5678 0 1`.
-fn has_daemons_locks(fdinfo: &str) -> bool {
+fn has_daemon_locks(fdinfo: &str) -> bool {
     let has = |kind: &str, first: &str, last: &str| {
         fdinfo.lines().any(|line| {
             let words: Vec<_> = line.split_ascii_whitespace().collect();
@@ -68,11 +68,11 @@ mod tests {
     fn only_both_locks_of_a_daemon_count() {
         let posix = "lock:\t1: POSIX  ADVISORY  WRITE 42 00:1b:5678 0 1\n";
         let open = "lock:\t2: OFDLCK ADVISORY  WRITE -1 00:1b:5678 2 2\n";
-        assert!(has_daemons_locks(&format!("pos:\t0\n{posix}{open}")));
-        assert!(!has_daemons_locks(posix));
-        assert!(!has_daemons_locks(open));
+        assert!(has_daemon_locks(&format!("pos:\t0\n{posix}{open}")));
+        assert!(!has_daemon_locks(posix));
+        assert!(!has_daemon_locks(open));
         // A whole file, as many programs lock it.
-        assert!(!has_daemons_locks(&format!("{}{open}", posix.replace("0 1\n", "0 EOF\n"))));
-        assert!(!has_daemons_locks(&format!("{}{open}", posix.replace("WRITE", "READ "))));
+        assert!(!has_daemon_locks(&format!("{}{open}", posix.replace("0 1\n", "0 EOF\n"))));
+        assert!(!has_daemon_locks(&format!("{}{open}", posix.replace("WRITE", "READ "))));
     }
 }

@@ -26,7 +26,7 @@ use crate::sys::procfs;
 pub(crate) struct Sight {
     presence: Presence,
     /// Root's pidfile, if the daemon is not the user's own but root's.
-    roots_pidfile: Option<PathBuf>,
+    root_pidfile: Option<PathBuf>,
     report: Option<Report<'static>>,
 }
 
@@ -38,11 +38,11 @@ impl Sight {
     ///
     /// Fails if the holder is unknown or another program, or if the pidfile cannot be examined.
     pub(crate) fn take(pidfile: &Pidfile, repeats: bool) -> Result<Self> {
-        let (presence, roots) = pidfile.presence_or_roots()?;
-        let roots_pidfile = roots.map(|path| path.as_path().into());
-        let held = if roots_pidfile.is_some() { pidfile.roots() } else { Some(pidfile) };
+        let (presence, root_default) = pidfile.presence_or_root()?;
+        let root_pidfile = root_default.map(|path| path.as_path().into());
+        let held = if root_pidfile.is_some() { pidfile.root_default() } else { Some(pidfile) };
         let repeats = repeats && held.is_some();
-        Ok(Self { roots_pidfile, ..Self::of(presence, held.unwrap_or(pidfile), repeats) })
+        Ok(Self { root_pidfile, ..Self::of(presence, held.unwrap_or(pidfile), repeats) })
     }
 
     /// Adds the daemon's reports to a presence that is already known. This waits as [`take`](Self::take) does.
@@ -58,7 +58,7 @@ impl Sight {
             None => report,
             runs => Some(Report { runs, ..report.unwrap_or(Report::new(Phase::Running)) }),
         };
-        Self { presence, roots_pidfile: None, report }
+        Self { presence, root_pidfile: None, report }
     }
 
     /// Returns the holder, if there is one, and whether `/proc` has confirmed that it has the lock.
@@ -122,7 +122,7 @@ impl Sight {
     pub(crate) fn add_to(self, outcome: Outcome) -> Outcome {
         #[cfg(feature = "json")]
         let outcome = outcome.seen(|snapshot| self.show(snapshot));
-        outcome.with_pidfile(self.roots_pidfile).with_report(self.report)
+        outcome.with_pidfile(self.root_pidfile).with_report(self.report)
     }
 
     /// Does what [`add_to`](Self::add_to) does, for one of many daemons, whose pidfile the message names.
@@ -203,7 +203,7 @@ mod json {
         /// Makes a snapshot of another daemon of this program, which has not been seen.
         pub(crate) fn of_sibling(pidfile: &Pidfile) -> Self {
             let pidfile = pidfile.path().as_path().into();
-            Self { pidfile: Some(pidfile), stdout: Stdout::Holders, ..Self::default() }
+            Self { pidfile: Some(pidfile), stdout: Stdout::OfHolder, ..Self::default() }
         }
     }
 
@@ -211,8 +211,8 @@ mod json {
         /// Shows what has just been seen.
         pub(super) fn show(&self, unseen: Snapshot) -> Snapshot {
             let mut snapshot = unseen;
-            if let Some(roots) = &self.roots_pidfile {
-                snapshot.pidfile = Some(roots.clone());
+            if let Some(root_default) = &self.root_pidfile {
+                snapshot.pidfile = Some(root_default.clone());
             }
             snapshot.state = match &self.presence {
                 Presence::NotRunning => State::Stopped,

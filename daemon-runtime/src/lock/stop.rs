@@ -139,10 +139,10 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<RunRequest> {
 fn find(pidfile: &Pidfile) -> Result<Option<Holder>> {
     let own = Holder::find(pidfile);
     let is_missing = own.as_ref().map_or_else(|error| pidfile.is_out_of_reach(error), Option::is_none);
-    let Some(roots) = pidfile.roots().filter(|_| is_missing) else { return own };
-    match roots.presence() {
-        Ok(Presence::Running { pid, .. }) if pid == getpid() => Holder::find(roots),
-        Ok(Presence::Running { pid, .. }) => Err(Error::roots_daemon(roots.path(), pid)),
+    let Some(root_default) = pidfile.root_default().filter(|_| is_missing) else { return own };
+    match root_default.presence() {
+        Ok(Presence::Running { pid, .. }) if pid == getpid() => Holder::find(root_default),
+        Ok(Presence::Running { pid, .. }) => Err(Error::daemon_of_root(root_default.path(), pid)),
         _ => own,
     }
 }

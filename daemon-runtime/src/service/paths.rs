@@ -46,10 +46,10 @@ impl Places {
         }
         match settings.state_file(plan)? {
             None => {}
-            Some(StateChoice::Given(path) | StateChoice::UsersDefault(path)) => {
+            Some(StateChoice::Given(path) | StateChoice::UserDefault(path)) => {
                 places.add_written("state", path.as_path().parent());
             }
-            Some(StateChoice::RootsDefault(_)) => {
+            Some(StateChoice::RootDefault(_)) => {
                 places.state_directory = Some(settings.name.clone().into());
             }
         }

@@ -36,7 +36,7 @@ pub(crate) fn fork_daemon(thread: SingleThread) -> Result<Side> {
     // Otherwise both processes would write what the buffers of Rust and C contain.
     let _ = (io::stdout().flush(), io::stderr().flush());
     flush_c_streams();
-    let (launchers, daemons) =
+    let (launcher_end, daemon_end) =
         channel().map_err(|error| Error::io(format_args!("cannot make a channel"), &error))?;
     let blocked =
         AllBlocked::new().map_err(|errno| Error::os(format_args!("cannot block signals"), errno))?;
@@ -44,12 +44,12 @@ pub(crate) fn fork_daemon(thread: SingleThread) -> Result<Side> {
         Err(errno) => Err(Error::os(format_args!("cannot fork"), errno)),
         Ok(ForkResult::Child) => {
             mem::forget(blocked);
-            drop(launchers);
-            Ok(Side::Daemon(lead_session(daemons, &thread), thread))
+            drop(launcher_end);
+            Ok(Side::Daemon(lead_session(daemon_end, &thread), thread))
         }
         Ok(ForkResult::Parent { child }) => {
-            drop(daemons);
-            Ok(Side::Launcher(Launcher::new(child, launchers)))
+            drop(daemon_end);
+            Ok(Side::Launcher(Launcher::new(child, launcher_end)))
         }
     }
 }

@@ -16,8 +16,8 @@ pub(crate) fn make(choice: &StateChoice, identity: Option<&Identity>) -> Result<
     let directory = choice.path().as_path().parent().unwrap_or(Path::new("/"));
     let made = match choice {
         StateChoice::Given(_) => Ok(()),
-        StateChoice::UsersDefault(_) => make_private(directory),
-        StateChoice::RootsDefault(_) => make_for(directory, identity),
+        StateChoice::UserDefault(_) => make_private(directory),
+        StateChoice::RootDefault(_) => make_for(directory, identity),
     };
     made.map_err(|error| {
         let directory = directory.display();

@@ -67,24 +67,24 @@ pub(crate) struct BodySide {
 
 /// The two ends of the channels between a supervisor and a life that has not begun.
 pub(crate) struct Ends {
-    supervisors: (UnixStream, Option<Relay>),
-    bodys: (UnixStream, ServiceManager),
+    supervisor_side: (UnixStream, Option<Relay>),
+    body_side: (UnixStream, ServiceManager),
     kills_before: Option<u64>,
 }
 
 impl Ends {
     pub(crate) fn new(service_manager: &ServiceManager) -> io::Result<Self> {
-        let (supervisors, bodys) = channel()?;
+        let (supervisor_side, body_side) = channel()?;
         // A body that an attacker has taken over may stop halfway through a message.
-        supervisors.set_read_timeout(Some(LONGEST_MESSAGE / 4))?;
+        supervisor_side.set_read_timeout(Some(LONGEST_MESSAGE / 4))?;
         let (relay, relayed) = service_manager.relay()?;
         let kills_before = memory::kills();
-        Ok(Self { supervisors: (supervisors, relay), bodys: (bodys, relayed), kills_before })
+        Ok(Self { supervisor_side: (supervisor_side, relay), body_side: (body_side, relayed), kills_before })
     }
 
     /// Keeps the supervisor's ends, for the child that has just been forked.
     pub(crate) fn of_supervisor(self, pid: Pid) -> Life {
-        let (channel, relay) = self.supervisors;
+        let (channel, relay) = self.supervisor_side;
         Life {
             pid,
             since: now(),
@@ -108,7 +108,7 @@ impl Ends {
         is_first: bool,
         respawned: Option<(u32, String)>,
     ) -> BodySide {
-        let (channel, service_manager) = self.bodys;
+        let (channel, service_manager) = self.body_side;
         let readiness = Readiness::new(channel);
         BodySide { supervisor, pidfile, publishing: None, readiness, service_manager, is_first, respawned }
     }
