@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use common::notice::Notice;
+use common::strace::Strace;
 use common::{Answer, Process, Subject, now, program, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -332,6 +333,37 @@ fn a_stop_that_another_thread_gets_wakes_the_wait_for_a_timer() {
     wait_until("sleep", || daemon.status("State").starts_with('S'));
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.exit_code(), 0);
+}
+
+#[test]
+fn a_stop_is_not_lost_while_another_thread_wakes_the_wait_for_a_timer() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new()
+        .every(HOUR, "thread; thread; block SIGHUP; block SIGTERM; print ran")
+        .key("clock", "boot");
+    let daemon = subject.start();
+    subject.log_with("ran");
+    wait_until("the pause", || daemon.status("State").starts_with('S'));
+    let threads = daemon.other_threads();
+    let traces = ["one", "other"].map(|name| subject.path(name));
+    let slowly = Some("timerfd_settime:delay_exit=2000000");
+    let straces: Vec<_> =
+        threads.iter().zip(&traces).map(|(thread, trace)| Strace::attach(*thread, trace, slowly)).collect();
+    assert_eq!(straces.len(), 2);
+    let has_woken =
+        || traces.iter().any(|trace| fs::read_to_string(trace).unwrap().contains("timerfd_settime("));
+    let pauses = || daemon.status("voluntary_ctxt_switches");
+    let before = pauses();
+    // One thread wakes the wait, and is slow to return.
+    daemon.signal(Signal::SIGHUP);
+    wait_until("the wake", has_woken);
+    wait_until("the next pause", || pauses() != before && daemon.status("State").starts_with('S'));
+    // The other one gets this.
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    drop(straces);
+    subject.left_nothing();
 }
 
 #[test]

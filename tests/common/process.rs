@@ -130,6 +130,16 @@ impl Process {
         self.stat(6).map(Self)
     }
 
+    /// Lists its other threads than the first, in the order in which they began.
+    pub fn other_threads(self) -> Vec<Self> {
+        let tasks = fs::read_dir(self.path("task")).into_iter().flatten().flatten();
+        let mut threads: Vec<_> =
+            tasks.filter_map(|task| task.file_name().to_str()?.parse().ok().map(Self)).collect();
+        threads.retain(|thread| *thread != self);
+        threads.sort_unstable();
+        threads
+    }
+
     /// Reads one of its links: `cwd`, `exe`, `fd/0`.
     pub fn link(self, name: &str) -> PathBuf {
         fs::read_link(self.path(name)).unwrap_or_default()

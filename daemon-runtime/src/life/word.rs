@@ -1,6 +1,6 @@
 //! A number on which threads sleep until a signal handler changes it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::sys::timer::Timer;
 /// A number that threads can wait for. Every change wakes all of them, and none can miss a change.
 pub(crate) struct Word {
     value: AtomicU32,
-    /// The timer on which a thread may sleep too. The lock is taken only when there is no sleeper.
+    /// The timer on which a thread may sleep too. A sleeper does not take the lock, and a handler only tries to.
     timer: Mutex<Option<Arc<Timer>>>,
     /// Without a futex: readable after a change that no sleeper has consumed.
     #[cfg(not(target_os = "linux"))]
@@ -86,8 +86,18 @@ impl Word {
 
     fn wake(&self) {
         self.wake_all();
-        if let Ok(Some(timer)) = self.timer.try_lock().as_deref() {
-            timer.wake();
+        loop {
+            let seen = self.get();
+            // Whoever has the lock looks for further changes afterwards.
+            fence(Ordering::SeqCst);
+            let Ok(timer) = self.timer.try_lock() else { return };
+            let Some(sleepers) = &*timer else { return };
+            sleepers.wake();
+            drop(timer);
+            fence(Ordering::SeqCst);
+            if self.get() == seen {
+                return;
+            }
         }
     }
 
