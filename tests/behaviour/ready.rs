@@ -6,6 +6,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use common::async_programs::{Service, program};
+use common::strace::Strace;
 use common::{Answer, Process, Subject, strace_or_skip, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -136,6 +137,30 @@ fn a_child_that_keeps_the_pipe_open_doesnt_make_start_hang() {
         assert!(!service.pidfile().exists(), "the pidfile is left, after {end}");
         assert_eq!(service.act("status").status.code(), Some(3), "the lock is left, after {end}");
     }
+}
+
+#[test]
+fn a_failure_while_another_thread_says_that_the_daemon_is_ready_leaves_its_reason() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().key("wait_ready", PATIENT.to_string());
+    let (ready, go) = (subject.path("ready"), subject.path("go"));
+    let body = format!("herald {}; until {}; fail at last", ready.display(), go.display());
+    let subject = subject.graceful(body);
+    let start = subject.action("start").spawn().unwrap();
+    subject.log_with(&format!("until {}", go.display()));
+    let daemon = Process(subject.pid_text().trim().parse().unwrap());
+    let thread = daemon.other_threads()[0];
+    // The launcher has the word long before the thread knows that it is sent.
+    let slowly = Some("sendto,?send,write:delay_exit=1500000");
+    let strace = Strace::attach(thread, &subject.path("trace"), slowly);
+    fs::write(ready, "").unwrap();
+    assert_eq!(Answer::from(start).started(), daemon);
+    fs::write(go, "").unwrap();
+    assert_eq!(daemon.exit_code(), 1);
+    drop(strace);
+    subject.left_a_reason();
 }
 
 /// Starts with a launcher that is slow at a system call, and a daemon that is not.

@@ -109,8 +109,11 @@ impl State {
         let mut starting = self.starting();
         // Once the launcher has returned, `status` must not report the daemon as starting.
         starting.iter().for_each(Starting::withdraw);
-        self.take_readiness().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
+        // Locked until it is noted: the launcher may return at once, and another thread may end the daemon.
+        let mut readiness = lock(&self.readiness);
+        readiness.take().map_or(Ok(()), |readiness| readiness.ready(self.owner.pid()))?;
         self.has_been_ready.store(true, Ordering::Release);
+        drop(readiness);
         starting.take().into_iter().for_each(Starting::announce);
         drop(starting);
         self.announce_answers();
@@ -201,10 +204,10 @@ impl State {
     pub(crate) fn has_been_ready(&self) -> bool {
         // A child that the body has forked shares the channel, but is not the daemon.
         if self.is_of_this_process() {
-            if let Ok(mut readiness) = self.readiness.try_lock() {
-                let news = readiness.as_mut().map_or(News::None, Readiness::take_last_news);
-                self.note(news, &mut readiness);
-            }
+            // Another thread may just be reporting that the daemon is ready.
+            let mut readiness = lock(&self.readiness);
+            let news = readiness.as_mut().map_or(News::None, Readiness::take_last_news);
+            self.note(news, &mut readiness);
         }
         self.has_been_ready.load(Ordering::Acquire)
     }

@@ -448,6 +448,16 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         // A shell that runs a file, and that the body does not wait for.
         "spawn" => drop(process::Command::new("sh").arg(rest).spawn().expect("a shell")),
         "ready" => context.expect("SUBJECT_CONTEXT").ready(),
+        // Reports it in another thread, once the file exists.
+        "herald" => {
+            let (context, go) = (context.expect("SUBJECT_CONTEXT").clone(), rest.to_owned());
+            thread::spawn(move || {
+                while !Path::new(&go).exists() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                context.ready();
+            });
+        }
         "claim" => claim(Path::new(rest)),
         "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
