@@ -225,6 +225,23 @@ fn a_caller_learns_that_the_daemon_has_ended() {
 }
 
 #[test]
+fn a_caller_learns_that_the_body_has_ended_and_not_its_supervisor() {
+    let subject = Subject::new();
+    let go = subject.path("go");
+    let subject = subject
+        .every(HOUR, format!("print begin; first code 0; until {}", go.display()))
+        .key("respawn", "on-failure");
+    let daemon = subject.start();
+    subject.log_with("begin");
+    let once = subject.action("once").spawn().unwrap();
+    subject.log_with(&format!("until {}", go.display()));
+    Process(daemon.children().trim().parse().unwrap()).signal(Signal::SIGKILL);
+    let text = format!("subject: failed to run: the body of pid {daemon} ended before the run had ended");
+    Answer::from(once).fails(1, &text);
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+}
+
+#[test]
 fn a_call_that_a_stop_has_overtaken_is_done_in_the_foreground() {
     let subject = Subject::new();
     let go = subject.path("go");

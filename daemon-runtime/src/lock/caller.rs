@@ -23,6 +23,8 @@ pub(crate) enum RunAnswer {
     NotBegun,
     /// The daemon ended during the run.
     Ended,
+    /// The body ended during the run, and not its supervisor.
+    BodyEnded,
     /// The daemon takes no calls, or cannot be reached.
     Unreachable,
 }
@@ -38,8 +40,8 @@ pub(crate) fn runs(daemon: &Holder) -> Option<Runs> {
 
 /// Makes a daemon do a run, and waits for its end.
 pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<RunAnswer> {
-    let Some((process, mut conversation)) = call(daemon, ONCE)? else { return refused(daemon, waiting) };
-    let process = process.as_ref().unwrap_or(daemon);
+    let Some((body, mut conversation)) = call(daemon, ONCE)? else { return refused(daemon, waiting) };
+    let process = body.as_ref().unwrap_or(daemon);
     let mut has_begun = false;
     while let Some(report) = read(process, &mut conversation, None, waiting)? {
         if let Some(ran) = report.ran {
@@ -47,7 +49,11 @@ pub(crate) fn once(daemon: &Holder, waiting: &mut Waiting<'_>) -> Result<RunAnsw
         }
         has_begun = true;
     }
-    Ok(if has_begun { RunAnswer::Ended } else { RunAnswer::NotBegun })
+    Ok(match body {
+        _ if !has_begun => RunAnswer::NotBegun,
+        Some(_) => RunAnswer::BodyEnded,
+        None => RunAnswer::Ended,
+    })
 }
 
 /// Returns why a daemon takes no call. If its supervisor is ending, waits until it has ended.

@@ -124,6 +124,11 @@ pub(crate) fn once(pidfile: &Pidfile, plan: &Plan<'_>) -> Result<RunRequest> {
             caller::RunAnswer::Ended => {
                 return Err(Error::failed(format_args!("pid {pid} ended before the run had ended")));
             }
+            caller::RunAnswer::BodyEnded => {
+                return Err(Error::failed(format_args!(
+                    "the body of pid {pid} ended before the run had ended"
+                )));
+            }
             caller::RunAnswer::NotBegun | caller::RunAnswer::Unreachable => {
                 return Err(Error::failed(format_args!(
                     "pid {pid} takes no requests; perhaps its body is about to be respawned, or it is an earlier version"
