@@ -47,7 +47,7 @@ impl Failure {
     /// Returns whether the death may have come after a moment. Its time is known in whole seconds only.
     #[cfg(feature = "service")]
     pub(crate) fn is_since(&self, moment: SystemTime) -> bool {
-        self.at + Duration::from_secs(1) > moment
+        self.at.checked_add(Duration::from_secs(1)).is_none_or(|end| end > moment)
     }
 
     /// Returns the text of the pidfile that the process with this PID leaves.
@@ -141,6 +141,14 @@ mod tests {
         for (milliseconds, is_since) in [(0, true), (990, true), (1000, false)] {
             assert_eq!(failure.is_since(failure.at + Duration::from_millis(milliseconds)), is_since);
         }
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn a_failure_at_the_end_of_all_time_is_since_every_moment() {
+        let last = Failure::decode(b"42\nfailed 9223372036854775807 exit 1\n").unwrap();
+        assert!(last.is_since(SystemTime::now()));
+        assert_eq!(last.ago(), Duration::ZERO);
     }
 
     #[test]
