@@ -338,6 +338,28 @@ fn a_daemon_that_is_started_while_it_is_called_does_the_run() {
 }
 
 #[test]
+fn a_status_mixes_no_two_daemons() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().every(HOUR, "print ran");
+    let daemon = subject.start();
+    // It has seen that the daemon is running, and is about to ask about the runs.
+    let (status, process) = subject.held(&[], "pidfd_open", "status");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    let next = subject.start();
+    wait_until("the first run", || subject.act("status").stdout.contains("; 1 run, last run "));
+    process.signal(Signal::SIGCONT);
+    let answer = Answer::from(status);
+    let is_of = |daemon, runs: bool| {
+        answer.stdout.starts_with(&format!("subject: running (pid {daemon}"))
+            && answer.stdout.contains("; 1 run") == runs
+    };
+    assert!(is_of(daemon, false) || is_of(next, true), "{answer:?}");
+    subject.act("stop").says(0, &format!("subject: stopped (pid {next})"));
+}
+
+#[test]
 fn a_call_that_comes_after_the_end_does_no_harm() {
     let subject = Subject::new().every(HOUR, "print ran").key("times", "1");
     let mut caller = subject.converse();

@@ -50,7 +50,7 @@ impl Sight {
         let (report, runs) = match presence {
             Presence::Running { pid, published, .. } => {
                 let report = ready::report(pid, published);
-                (report, if repeats { runs(pidfile) } else { None })
+                (report, if repeats { runs(pidfile, pid) } else { None })
             }
             Presence::NotRunning | Presence::Stale | Presence::Failed(_) => (None, None),
         };
@@ -133,10 +133,11 @@ impl Sight {
     }
 }
 
-/// Asks a daemon about its runs. Another user's daemon does not answer.
-fn runs(pidfile: &Pidfile) -> Option<Runs> {
+/// Asks a daemon about its runs. Another user's daemon does not answer. If another daemon has taken its place since it
+/// was seen, that one is not asked.
+fn runs(pidfile: &Pidfile, seen: Pid) -> Option<Runs> {
     let daemon = Holder::find(pidfile).ok()??;
-    if daemon.is_own() { None } else { caller::runs(&daemon) }
+    if daemon.is_own() || daemon.pid() != seen { None } else { caller::runs(&daemon) }
 }
 
 #[cfg(feature = "json")]
