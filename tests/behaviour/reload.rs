@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::notice::unstamped;
-use common::{Answer, Subject, root_or_skip, strace_or_skip, wait_until};
+use common::{Answer, Process, Subject, root_or_skip, strace_or_skip, wait_until};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -14,6 +14,28 @@ fn reload_tells_whom_it_has_told() {
     let daemon = subject.start();
     subject.act("reload").says(0, &format!("subject: reloaded (pid {daemon})"));
     subject.act("status").runs(daemon);
+}
+
+#[test]
+fn reload_never_ends_a_program_with_threads_that_is_being_set_up() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().graceful("print up; wait").key("thread", "park");
+    // It holds its pidfile, and has no handlers yet. Another thread does not block signals.
+    let (run, daemon) = subject.held(&[], "pipe2", "run");
+    assert_eq!(subject.pid_text(), format!("{daemon}\n"));
+    assert!(!daemon.signals("SigCgt").contains(&Signal::SIGHUP));
+    let reload = subject.action("reload").spawn().unwrap();
+    let caller = Process(reload.id().try_into().unwrap());
+    wait_until("the caller to find the daemon", || {
+        caller.descriptors().iter().any(|(_, path)| path.ends_with("anon_inode:[pidfd]"))
+    });
+    daemon.signal(Signal::SIGCONT);
+    Answer::from(reload).says(0, &format!("subject: reloaded (pid {daemon})"));
+    subject.act("stop").says(0, &format!("subject: stopped (pid {daemon})"));
+    assert!(Answer::from(run).stdout.starts_with("up\n"));
+    subject.left_nothing();
 }
 
 #[test]

@@ -51,6 +51,17 @@ pub(crate) enum WakeReason {
     TimedOut,
 }
 
+/// The effect of a signal on a process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The process ignores it.
+    None,
+    /// The process has a handler for it, or takes it later.
+    Taken,
+    /// Its default action, since there is no handler, or none yet.
+    Default,
+}
+
 /// The pause between two looks at a process that has no pidfd.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -156,10 +167,17 @@ impl Holder {
         }
     }
 
-    /// Returns whether the process ignores a signal, as far as `/proc` reports it.
-    pub(crate) fn ignores(&self, signal: signal::Signal) -> bool {
-        let ignored = Status::read(self.pid).and_then(|status| status.ignored);
-        ignored.is_some_and(|ignored| procfs::has_signal(ignored, signal as i32))
+    /// Returns what a signal does to the process, as far as `/proc` reports it.
+    pub(crate) fn effect_of(&self, signal: signal::Signal) -> Effect {
+        let Some(status) = Status::read(self.pid) else { return Effect::Taken };
+        let has = |set: Option<u64>| set.is_none_or(|set| procfs::has_signal(set, signal as i32));
+        // What only the first thread blocks, another one gets.
+        let is_blocked = has(status.blocked) && status.threads.is_none_or(|threads| threads == 1);
+        match status.ignored {
+            Some(ignored) if procfs::has_signal(ignored, signal as i32) => Effect::None,
+            _ if has(status.caught) || is_blocked => Effect::Taken,
+            _ => Effect::Default,
+        }
     }
 
     /// Returns whether the process has a handler for a signal, as far as `/proc` reports it.

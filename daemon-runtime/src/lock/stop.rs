@@ -9,7 +9,7 @@ use crate::command::error::{Error, Result};
 use crate::command::report::Ran;
 use crate::lock::answer::{Expectation, ReloadAnswer};
 use crate::lock::caller;
-use crate::lock::holder::Holder;
+use crate::lock::holder::{Effect, Holder};
 use crate::lock::look::Presence;
 use crate::lock::pidfile::Pidfile;
 use crate::lock::removal::Evidence;
@@ -64,11 +64,7 @@ pub(crate) fn reload_by(
     const MOST_REQUESTS: usize = 3;
     let daemon = find(pidfile)?.ok_or_else(Error::not_running)?;
     let pid = daemon.pid();
-    if daemon.ignores(Signal::SIGHUP) {
-        return Err(Error::failed(format_args!(
-            "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
-        )));
-    }
+    require_handler(&daemon)?;
     let deadline = now().checked_add(plan.settings.stop_timeout);
     let mut waiting =
         plan.progress.wait_for(format_args!("the body of pid {pid} to reload"), End::By(deadline));
@@ -96,6 +92,28 @@ pub(crate) fn reload_by(
         }
     }
     Ok(pid)
+}
+
+/// Fails if the daemon ignores SIGHUP, or would die of it. A daemon in the foreground of a program with several threads
+/// would die of it until it has been set up, so this waits for that for a second.
+fn require_handler(daemon: &Holder) -> Result<()> {
+    let (pid, mut retry) = (daemon.pid(), Retry::default());
+    loop {
+        match daemon.effect_of(Signal::SIGHUP) {
+            Effect::Taken => return Ok(()),
+            Effect::None => {
+                return Err(Error::failed(format_args!(
+                    "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
+                )));
+            }
+            Effect::Default if retry.is_over() => {
+                return Err(Error::failed(format_args!(
+                    "pid {pid} has no handler for SIGHUP, and would die of it"
+                )));
+            }
+            Effect::Default => {}
+        }
+    }
 }
 
 /// The result of a request for a run.
