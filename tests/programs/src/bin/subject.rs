@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -448,16 +448,7 @@ fn perform(step: &str, context: Option<&Context>) -> Result<Option<ExitCode>, Fa
         // A shell that runs a file, and that the body does not wait for.
         "spawn" => drop(process::Command::new("sh").arg(rest).spawn().expect("a shell")),
         "ready" => context.expect("SUBJECT_CONTEXT").ready(),
-        // Reports it in another thread, once the file exists.
-        "herald" => {
-            let (context, go) = (context.expect("SUBJECT_CONTEXT").clone(), rest.to_owned());
-            thread::spawn(move || {
-                while !Path::new(&go).exists() {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                context.ready();
-            });
-        }
+        "herald" => herald(context.expect("SUBJECT_CONTEXT"), rest.into()),
         "claim" => claim(Path::new(rest)),
         "release" => drop(CLAIM.lock().expect("one thread").take()),
         "identify" => println!("{}", process::id()),
@@ -621,6 +612,17 @@ fn count() -> ! {
         thread::sleep(Duration::from_millis(1));
     }
     unreachable!("there are more numbers than time")
+}
+
+/// Has another thread report that the daemon is ready, once the file exists.
+fn herald(context: &Context, go: PathBuf) {
+    let context = context.clone();
+    thread::spawn(move || {
+        while !go.exists() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        context.ready();
+    });
 }
 
 /// Reads how the handler from before the dispatcher is installed.
