@@ -446,9 +446,9 @@ impl<M> Daemon<M> {
     ///
     /// # Errors
     ///
-    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP, if this
-    /// process may not signal it, if the body reports an error by [`reloaded`](crate::Context::reloaded), or if the
-    /// body ends or takes too long.
+    /// Fails if the daemon is not running ([`is_not_running`](Error::is_not_running)), if it ignores SIGHUP or would die
+    /// of it, if this process may not signal it, if the body reports an error by
+    /// [`reloaded`](crate::Context::reloaded), or if the body ends or takes too long.
     ///
     /// # Examples
     ///
