@@ -64,6 +64,14 @@ impl<M: Repeats> Daemon<M> {
     /// let daemon = Daemon::new("once-example").every(Duration::from_secs(3600));
     /// let outcome = daemon.once(|| println!("a run in the foreground"))?;
     /// assert_eq!(*outcome.answer(), Answer::Finished { code: 0 });
+    ///
+    /// # #[cfg(feature = "cron")] {
+    /// let daemon = Daemon::new("once-example").cron("@daily").setup(|| 41);
+    /// daemon.once(|number: &mut u8| {
+    ///     *number += 1;
+    ///     assert_eq!(*number, 42);
+    /// })?;
+    /// # }
     /// # Ok::<_, daemonic::Error>(())
     /// ```
     pub fn once<K, B: Body<M, K, Output: BodyResult>>(&self, body: B) -> Result {

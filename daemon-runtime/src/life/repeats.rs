@@ -20,8 +20,8 @@ mod sealed {
 
 impl<W> sealed::Sealed for Repeating<W> {}
 impl<W> Repeats for Repeating<W> {}
-impl<S, F> sealed::Sealed for WithSetup<S, F> {}
-impl<S, F> Repeats for WithSetup<S, F> {}
+impl<S, F, W> sealed::Sealed for WithSetup<S, F, W> {}
+impl<S, F, W> Repeats for WithSetup<S, F, W> {}
 impl<M: Repeats, F> sealed::Sealed for Checked<M, F> {}
 impl<M: Repeats, F> Repeats for Checked<M, F> {}
 impl<M: Repeats> sealed::Sealed for Respawning<M> {}
