@@ -182,6 +182,16 @@ fn http_fails_to_start_where_another_listens() {
 }
 
 #[test]
+fn http_fails_to_start_with_a_greeting_that_it_cannot_read() {
+    let http = Example::new("http");
+    let file = http.home("daemon_http.txt");
+    fs::create_dir(&file).unwrap();
+    let reason = format!("cannot read {}: Is a directory (os error 21)", file.display());
+    http.act(&["start", "127.0.0.1:0"]).fails(1, &format!("http: failed to start: {reason}"));
+    assert_eq!(http.service.processes(), []);
+}
+
+#[test]
 fn http_reloads_its_greeting() {
     let http = Example::new("http");
     let file = http.home("daemon_http.txt");

@@ -64,9 +64,10 @@ async fn http(address: &str, file: &Path, context: Context) -> Result<(), Box<dy
 /// Reloads the greeting on each reload, and returns when connections without a request may be closed.
 async fn live(context: Context, file: PathBuf, greeting: Greeting) {
     while context.event().await == Event::Reload {
-        let text = read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()));
         // The action `reload` prints this result. After an error the server keeps the old greeting.
-        context.reloaded(text.map(|text| *greeting.write().expect("no panic while it is written") = text));
+        context.reloaded(
+            read(&file).map(|text| *greeting.write().expect("no panic while it is written") = text),
+        );
     }
     println!("stopping");
     // A client that has connected may have a request on the way.
@@ -84,10 +85,10 @@ async fn greet_slowly(greeting: State<Greeting>) -> String {
     greet(greeting).await
 }
 
-fn read(file: &Path) -> io::Result<String> {
+fn read(file: &Path) -> Result<String, String> {
     match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok("Hello!\n".into()),
-        text => text,
+        text => text.map_err(|error| format!("cannot read {}: {error}", file.display())),
     }
 }
 
