@@ -327,3 +327,19 @@ fn what_the_caller_ignores_stays_ignored_in_the_foreground() {
         subject.act("stop").says(0, &format!("subject: stopped (pid {})", run.process));
     }
 }
+
+#[test]
+fn a_stop_that_another_thread_gets_at_the_end_leaves_no_pidfile() {
+    if !strace_or_skip() {
+        return;
+    }
+    let subject = Subject::new().body("print up").key("thread", "park");
+    // The body has returned.
+    let late = ["-e", "inject=unlink,?unlinkat:delay_enter=500000"];
+    let run = subject.traced(&late, "run").spawn().unwrap();
+    let is_at_end = || fs::read_to_string(subject.path("trace")).is_ok_and(|trace| trace.contains("unlink"));
+    wait_until("the removal", is_at_end);
+    Process(subject.pid_text().trim().parse().unwrap()).signal(Signal::SIGTERM);
+    assert!(Answer::from(run).stdout.starts_with("up\n"));
+    subject.left_nothing();
+}

@@ -2,8 +2,9 @@
 
 use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
 
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 
 use crate::life::in_unit::is_in_service;
@@ -17,8 +18,9 @@ use crate::lock::calls::WAKING;
 use crate::lock::failure::{Exit, Failure};
 use crate::lock::held::HeldPidfile;
 use crate::sys::file::FileId;
+use crate::sys::mask::{self, AllBlocked};
 use crate::sys::process::{ProcessId, at_exit, exit_now};
-use crate::sys::{mask, sigaction};
+use crate::sys::sigaction;
 
 /// The effect of a stop signal on a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,16 +170,23 @@ impl Instance {
         if exit == Exit::Code(0) || is_asked_to_stop || !(self.state.has_been_ready() || is_in_service()) {
             return;
         }
+        // A handler in this thread must not wait for a lock that this thread has.
+        let _blocked = AllBlocked::new();
         if let Ok(Some(held)) = self.held.try_lock().as_deref() {
             held.leave(&Failure::now(exit, message.map(str::to_owned)));
         }
     }
 
-    /// Removes the pidfile, unless it has the reason of a death or the instance is just ending and does so itself.
-    /// Async-signal-safe.
+    /// Removes the pidfile, unless it has the reason of a death. If another thread is just removing it, waits for that
+    /// for at most a second. Async-signal-safe.
     fn remove_pidfile(&self) {
-        if let Ok(Some(held)) = self.held.try_lock().as_deref() {
-            held.remove();
+        const MOST_LOOKS: u32 = 1000;
+        for _ in 0..MOST_LOOKS {
+            match self.held.try_lock() {
+                Err(TryLockError::WouldBlock) => drop(poll(&mut [], PollTimeout::from(1_u8))),
+                Err(TryLockError::Poisoned(_)) => return,
+                Ok(held) => return held.iter().for_each(HeldPidfile::remove),
+            }
         }
     }
 }
