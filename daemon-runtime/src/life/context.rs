@@ -243,8 +243,8 @@ impl Context {
     /// Without this call, a reload has succeeded when the body asks for its next request: by
     /// [`next_event`](Context::next_event), [`reload_requested`](Context::reload_requested) or
     /// [`event`](Context::event), or when the thread that has taken the reload calls [`wait`](Context::wait). If no
-    /// reload is taken, this does nothing. If the next reload is being taken already, by another thread, the result
-    /// of that one counts.
+    /// reload is taken, this does nothing. If another thread has already taken the next reload, the result counts for
+    /// that one too.
     ///
     /// # Examples
     ///

@@ -1,6 +1,6 @@
 //! The beginning of a daemon's life in this process, with a guard for its end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
@@ -141,7 +141,13 @@ impl InstanceGuard {
 
     /// Makes a context for the body.
     pub(crate) fn context(&self) -> Context {
-        Context::new(&self.instance.state, lock(&self.instance.pipe).clone(), self.timer.clone())
+        let pipe = lock(&self.instance.pipe).clone();
+        // A handler in another thread writes nothing while this thread has the lock.
+        fence(Ordering::SeqCst);
+        if let Some(pipe) = pipe.as_ref().filter(|_| self.instance.state.flag.is_daemon_stopping()) {
+            pipe.write();
+        }
+        Context::new(&self.instance.state, pipe, self.timer.clone())
     }
 
     /// Returns what the daemon shares with its body.
