@@ -435,7 +435,9 @@ fn a_period_costs_two_system_calls_beside_the_work() {
     let ticks: Vec<_> = (0..lines.len()).filter(is_tick).collect();
     assert_eq!(ticks.len(), 10, "{trace}");
     for pair in ticks.windows(2) {
-        let between = &lines[pair[0] + 1..pair[1]];
+        // On a busy machine, a line may say that runs were late.
+        let between = lines[pair[0] + 1..pair[1]].iter().filter(|line| !line.contains("write(2, "));
+        let between: Vec<_> = between.collect();
         assert!(between.len() <= 2, "{between:#?}");
     }
 }
