@@ -66,7 +66,7 @@ pub(crate) enum BodyCalls {
     Once,
     /// Whenever a run is due.
     Repeated,
-    /// Once and at once, although the body is one that repeats.
+    /// Once, without waiting for a due time, although the daemon repeats its body.
     SingleRun,
 }
 

@@ -45,7 +45,7 @@ enum Times {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Due,
-    /// It is a catch-up run: it makes up for one that was due while there was no daemon.
+    /// The run is a catch-up run: another one was due while no daemon was running.
     CatchUp,
     Call,
 }

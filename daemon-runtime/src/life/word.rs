@@ -88,7 +88,7 @@ impl Word {
         self.wake_all();
         loop {
             let seen = self.get();
-            // Whoever has the lock looks for further changes afterwards.
+            // The thread that has the lock checks for further changes once it has released it.
             fence(Ordering::SeqCst);
             let Ok(timer) = self.timer.try_lock() else { return };
             let Some(sleepers) = &*timer else { return };

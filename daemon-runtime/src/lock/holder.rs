@@ -55,7 +55,7 @@ pub(crate) enum WakeReason {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The process ignores it.
-    None,
+    Ignored,
     /// The process has a handler for it, or takes it later.
     Taken,
     /// Its default action, since there is no handler, or none yet.
@@ -174,7 +174,7 @@ impl Holder {
         // What only the first thread blocks, another one gets.
         let is_blocked = has(status.blocked) && status.threads.is_none_or(|threads| threads == 1);
         match status.ignored {
-            Some(ignored) if procfs::has_signal(ignored, signal as i32) => Effect::None,
+            Some(ignored) if procfs::has_signal(ignored, signal as i32) => Effect::Ignored,
             _ if has(status.caught) || is_blocked => Effect::Taken,
             _ => Effect::Default,
         }

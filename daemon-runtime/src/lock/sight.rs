@@ -162,7 +162,7 @@ mod json {
     use crate::sys::process::number;
     use crate::sys::procfs;
 
-    /// Turns the result of an action into one that is reported as JSON.
+    /// Adds to the result of an action what its JSON reports about the daemon.
     ///
     /// The daemon is looked at once more, because actions other than `status` do not see all of it. After a failed
     /// `status`, or a stop that has succeeded, there is nothing more to see.

@@ -101,7 +101,7 @@ fn require_handler(daemon: &Holder) -> Result<()> {
     loop {
         match daemon.effect_of(Signal::SIGHUP) {
             Effect::Taken => return Ok(()),
-            Effect::None => {
+            Effect::Ignored => {
                 return Err(Error::failed(format_args!(
                     "pid {pid} ignores SIGHUP, which it got from its caller, for example `nohup`"
                 )));

@@ -61,7 +61,7 @@ impl Watch {
         for _ in 0..MOST_LINKS {
             let Some(directory) = path.parent() else { break };
             let added = self.add(directory, flags);
-            self.removal_of(directory);
+            self.watch_for_removal(directory);
             let Ok(target) = fs::read_link(&path) else {
                 self.place = added.map(|directory| (directory, path));
                 break;
@@ -78,8 +78,8 @@ impl Watch {
     /// Watches for the removal of a directory, in the directory above it.
     ///
     /// A log that is still open keeps its removed directory in the kernel, which therefore does not report
-    /// `IN_DELETE_SELF`. A user who may not read the directory above misses the removal.
-    fn removal_of(&self, directory: &Path) {
+    /// `IN_DELETE_SELF`. If the user may not read the directory above, the removal goes unnoticed.
+    fn watch_for_removal(&self, directory: &Path) {
         if let (Some(inotify), Some(above)) = (&self.inotify, directory.parent()) {
             let flags = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR | ADD;
             let _ = inotify.add_watch(above, flags);

@@ -133,8 +133,8 @@ fn below_this(ancestor: Pid, without: &[Pid]) -> Option<Vec<Descendant>> {
 /// a signal ended is an error.
 const FIRST_REAL_TIME: i32 = 34;
 
-/// Reaps one child that has ended: the given one, or any. If any child may be reaped, the PID of one that a real-time
-/// signal has ended is unknown.
+/// Reaps the given child if it has ended, or without one, any child that has ended. In the second case, the PID is unknown
+/// if a real-time signal has ended the child.
 fn reap_one(child: Option<Pid>) -> Option<(Option<Pid>, Exit)> {
     let code = |code: i32| Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
     match uninterrupted(|| waitpid(child, Some(WaitPidFlag::WNOHANG))) {
